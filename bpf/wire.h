@@ -1,0 +1,135 @@
+/* What crosses from the kernel to Go, written once: bpf2go makes the Go types from these structs and enums.
+ * Every record on the ring opens with struct record; `length` payload bytes follow its fixed part. */
+#pragma once
+
+enum record_kind {
+	RECORD_MESSAGE = 1, /* bytes of a message, or progress of one */
+	RECORD_SOCKET,	    /* a socket seen for the first time: its name, addresses and origin */
+	RECORD_CLOSE,	    /* a TCP connection reached TCP_CLOSE */
+	RECORD_EXEC,
+	RECORD_FORK,
+	RECORD_EXIT,
+	RECORD_HANDOVER, /* a goroutine hands its next request to a pooled connection */
+};
+
+enum direction {
+	DIRECTION_RECEIVE = 0,
+	DIRECTION_SEND = 1,
+};
+
+/* Flags of a message record. */
+enum message_flag {
+	MESSAGE_START = 1 << 0,	 /* a message starts with the payload's first byte */
+	MESSAGE_OPEN = 1 << 1,	 /* the head goes on in the next record of this direction */
+	MESSAGE_CUT = 1 << 2,	 /* the head was longer than HEAD_MAX, the rest was not copied */
+	MESSAGE_END = 1 << 3,	 /* a message ends at `through` */
+	MESSAGE_EOF = 1 << 4,	 /* the peer shut its direction down: a receive returned 0 */
+	MESSAGE_LOST = 1 << 5,	 /* records of this socket were lost before this one */
+	MESSAGE_UNREAD = 1 << 6, /* bytes that were needed could not be read, see `unread` */
+	MESSAGE_TUNNEL = 1 << 7, /* from here on the connection carries another protocol and is only counted */
+};
+
+/* Why the contents of an operation could not be read. */
+enum unread_reason {
+	UNREAD_NONE = 0,
+	UNREAD_SENDFILE, /* sendfile: the bytes never were in user memory */
+	UNREAD_SPLICE,	 /* splice, or a gap in the sequence numbers that a splice or zero-copy receive leaves */
+	UNREAD_IO_URING,
+	UNREAD_COMPAT, /* 32-bit caller */
+	UNREAD_FAULT,  /* the page was not resident */
+	UNREAD_IOVEC,  /* more io vectors than are followed */
+	UNREAD_SYSCALL,	  /* the operation ran in a system call that is not known */
+	UNREAD_TRUNCATED, /* MSG_TRUNC: the kernel dropped the bytes */
+	UNREAD_REASONS,
+};
+
+/* How a socket came to be known. */
+enum socket_origin {
+	ORIGIN_FOUND = 0, /* older than weft, or AF_UNIX */
+	ORIGIN_CONNECTED,
+	ORIGIN_ACCEPTED,
+};
+
+/* Everything the kernel side counts, by reason. Index into the per-CPU array `counts`. */
+enum count {
+	COUNT_OPERATIONS = 0,	  /* operations on followed sockets */
+	COUNT_MUTED,		  /* operations on muted sockets */
+	COUNT_RECORDS,		  /* records on the ring */
+	COUNT_RING_FULL,	  /* records refused by a full ring */
+	COUNT_LOST_SERVER,	  /* incoming requests whose first record was refused */
+	COUNT_LOST_CLIENT,	  /* outgoing requests whose first record was refused */
+	COUNT_HEADS_CUT,	  /* heads longer than HEAD_MAX */
+	COUNT_SOCKETS,		  /* sockets seen */
+	COUNT_SOCKETS_MUTED,	  /* sockets that matched no protocol */
+	COUNT_SOCKETS_REFUSED,	  /* sockets for which no storage could be had */
+	COUNT_SHED,		  /* records held back because the request that they answer was lost */
+	COUNT_UNREAD,		  /* + enum unread_reason: operations whose bytes could not be read */
+	COUNT_UNREAD_BYTES = COUNT_UNREAD + UNREAD_REASONS, /* + enum unread_reason */
+	COUNTS = COUNT_UNREAD_BYTES + UNREAD_REASONS,
+};
+
+struct record {
+	__u8 kind;	/* enum record_kind */
+	__u8 direction; /* enum direction */
+	__u16 flags;	/* enum message_flag */
+	__u32 length;	/* payload bytes after the fixed part */
+	__u64 time;	/* CLOCK_BOOTTIME, ns */
+	__u64 socket;	/* the kernel's socket cookie, 0 for process records */
+	__u32 pid;	/* thread group of the current task */
+	__u32 tid;
+};
+
+struct message_record {
+	struct record head;
+	__u64 offset;	/* stream offset of the payload's first byte, in this direction */
+	__u64 through;	/* stream offset up to which the kernel has followed this direction */
+	__u64 body;	/* with MESSAGE_END: body bytes of the message, chunk framing taken off */
+	__u64 previous; /* time of the operation before this one on the socket, either direction */
+	__u64 goroutine;
+	__u64 parent_goroutine;
+	__u32 rtt;	   /* smoothed round trip time, us */
+	__u32 retransmits; /* segments retransmitted since the connection began */
+	__u32 unread;	   /* enum unread_reason, with MESSAGE_UNREAD */
+	__u32 lost;	   /* records of this socket refused by the ring since the last one that was not */
+};
+
+struct socket_record {
+	struct record head;
+	__u64 netns;	 /* inode of the network namespace */
+	__u64 inode;	 /* of the socket; AF_UNIX only */
+	__u64 peer_inode; /* AF_UNIX only */
+	__u64 cgroup;
+	__u64 connect_ns; /* from SYN to established, for ORIGIN_CONNECTED */
+	__u32 name_local; /* sequence number of the first byte that this end sends */
+	__u32 name_peer;  /* sequence number of the first byte that the other end sends */
+	__u16 family;	  /* AF_INET, AF_INET6, AF_UNIX */
+	__u16 local_port;
+	__u16 peer_port;
+	__u8 origin;   /* enum socket_origin */
+	__u8 pad;
+	__u8 local[16]; /* IPv4 in the first four bytes */
+	__u8 peer[16];
+};
+
+struct close_record {
+	struct record head;
+	__u64 sent;	/* stream offsets at the end */
+	__u64 received;
+	__u64 previous; /* time of the last operation */
+	__u32 retransmits;
+	__u32 reset; /* 1: ended by a reset */
+	__u32 lost;
+	__u32 pad;
+};
+
+struct process_record {
+	struct record head;
+	__u64 cgroup;
+	__u64 start; /* of the thread group, CLOCK_BOOTTIME, ns */
+	__u32 parent;
+	__u32 args_length; /* the payload is the arguments, then the environment, both NUL-separated, each cut at its limit */
+	__u32 env_length;
+	__u32 pad;
+	char comm[16];
+	char file[128]; /* the path given to execve */
+};

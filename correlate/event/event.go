@@ -1,0 +1,135 @@
+// Package event owns what the kernel and the agent tell about the machine: the only input of correlate.
+//
+// An event is self-contained, so that a recorded sequence of events can be replayed anywhere. Events of one
+// socket are in the order in which its operations ended; events of different sockets are in ring order.
+package event
+
+import "net/netip"
+
+// Kind says which part of an Event is set.
+type Kind uint8
+
+// The kinds of events. The numbers are part of the recording format.
+const (
+	KindMessage  Kind = 1 // Message is set
+	KindSocket   Kind = 2 // Conn is set
+	KindClose    Kind = 3 // Close is set
+	KindProcess  Kind = 4 // Process is set: the process was started, found or has executed another program
+	KindFork     Kind = 5 // Parent is set: PID was forked from it and is the same service until it executes
+	KindExit     Kind = 6 // the thread group PID is gone
+	KindHandover Kind = 7 // Message.Goroutine hands its next request to the connection Socket
+	KindClock    Kind = 8 // Wall is set; also the tick that lets waiting decisions expire
+	KindLoss     Kind = 9 // Loss is set: what the kernel refused since the last one
+)
+
+// Direction is seen from the process that owns the socket.
+type Direction uint8
+
+// The directions of an operation.
+const (
+	Receive Direction = 0
+	Send    Direction = 1
+)
+
+// Flags of a message event; the meanings are those of enum message_flag in bpf/wire.h.
+type Flags uint16
+
+// The flags of a message event.
+const (
+	Start  Flags = 1 << 0 // a message starts with the payload's first byte
+	Open   Flags = 1 << 1 // the head goes on in the next event of this direction
+	Cut    Flags = 1 << 2 // the head was too long, its rest was not copied
+	End    Flags = 1 << 3 // a message ends at Through
+	EOF    Flags = 1 << 4 // the peer shut its direction down
+	Lost   Flags = 1 << 5 // events of this socket were lost before this one
+	Unread Flags = 1 << 6 // needed bytes could not be read
+	Tunnel Flags = 1 << 7 // the connection carries another protocol from here on
+)
+
+// Message is the result of one or more operations in one direction of a socket.
+type Message struct {
+	Direction Direction
+	Flags     Flags
+	Unread    uint8 // enum unread_reason of bpf/wire.h
+	// Offset is the stream offset of Payload's first byte; Through the offset up to which the kernel has
+	// followed the stream. Bytes between the end of Payload and Through were counted, not copied.
+	Offset, Through uint64
+	Body            uint64 // with End: body bytes of the message without chunk framing
+	Previous        uint64 // boot time, ns, of the operation before this one on the socket
+	Goroutine       uint64 // 0: not Go, or not known
+	ParentGoroutine uint64
+	RTT             uint32 // smoothed, microseconds
+	Retransmits     uint32 // of the connection so far
+	Lost            uint32 // events of this socket lost since its last one
+	Payload         []byte // valid until the next event is read
+}
+
+// Origin says how a connection came to be known.
+type Origin uint8
+
+// The origins of a connection.
+const (
+	Found     Origin = 0 // older than weft, or AF_UNIX
+	Connected Origin = 1
+	Accepted  Origin = 2
+)
+
+// Conn names a connection as one of its ends sees it.
+//
+// For TCP the name is the pair of sequence numbers of the first bytes of both directions: the other end has
+// the same pair turned around, whatever address translation lies between. For AF_UNIX it is the pair of inodes.
+type Conn struct {
+	Family      uint16 // AF_INET 2, AF_INET6 10, AF_UNIX 1
+	Origin      Origin
+	Local, Peer netip.AddrPort
+	NameLocal   uint64
+	NamePeer    uint64
+	NetNS       uint64
+	Cgroup      uint64
+	ConnectNS   uint64 // SYN to established, for Connected
+	Listening   bool   // the local port has a listener in this network namespace
+}
+
+// Close is the end of a TCP connection.
+type Close struct {
+	Sent, Received uint64 // final stream offsets
+	Previous       uint64 // boot time, ns, of the last operation
+	Retransmits    uint32
+	Lost           uint32
+	Reset          bool
+}
+
+// Attribute is one attribute of a resource, in the names of the OpenTelemetry semantic conventions.
+type Attribute struct {
+	Key   string
+	Value string
+}
+
+// Process says what a thread group is. Attributes are final: they hold service.name, process.*, host.*, container.id.
+type Process struct {
+	Service    string
+	Attributes []Attribute // sorted by key, service.name included; process.pid is given as a decimal string
+	Exports    bool        // the process is known to export spans of its own
+	Go         bool
+}
+
+// Loss is what the kernel side refused or could not see since the last loss event.
+type Loss struct {
+	LostServer, LostClient uint64 // requests whose first record was refused
+	Records                uint64 // records of any kind that were refused
+}
+
+// Event is one fact. It is reused by its producer: a consumer copies what it keeps.
+type Event struct {
+	Kind     Kind
+	Time     uint64 // boot time, ns
+	Socket   uint64 // unique on this node as long as it runs
+	PID, TID uint32
+	Message  Message
+	Conn     Conn
+	Close    Close
+	Process  *Process // never changed after it was handed over
+	Parent   uint32
+	Wall     int64 // with KindClock: Unix time, ns, at Time
+	Loss     Loss
+}

@@ -1,0 +1,121 @@
+// Package span owns the span as weft knows it, before any exporter: identity, times, and the facts from which
+// its attributes are made.
+package span
+
+import (
+	"encoding/hex"
+	"net/netip"
+
+	"weft/correlate/event"
+)
+
+// TraceID and ID are the identities of W3C Trace Context; all zero means absent.
+type (
+	TraceID [16]byte
+	ID      [8]byte
+)
+
+// String gives lower-case hexadecimal.
+func (t TraceID) String() string { return hex.EncodeToString(t[:]) }
+
+// String gives lower-case hexadecimal.
+func (i ID) String() string { return hex.EncodeToString(i[:]) }
+
+// IsValid tells whether the id is present.
+func (t TraceID) IsValid() bool { return t != TraceID{} }
+
+// IsValid tells whether the id is present.
+func (i ID) IsValid() bool { return i != ID{} }
+
+// Kind is the span kind; the numbers are those of OTLP.
+type Kind uint8
+
+// The kinds that weft makes.
+const (
+	Server Kind = 2
+	Client Kind = 3
+)
+
+// Evidence says what decided a parent.
+type Evidence uint8
+
+// The kinds of evidence, strongest first.
+const (
+	NoEvidence Evidence = iota // a root
+	Wire                       // both ends of the connection were seen
+	Header                     // a carrier in the payload names the parent
+	Goroutine                  // same goroutine or an ancestor
+	Handover                   // the goroutine handed the request to the connection that carried it
+	Thread                     // same thread
+)
+
+var evidenceNames = [...]string{"none", "wire", "header", "goroutine", "handover", "thread"}
+
+// String gives the value of the attribute weft.parent.evidence.
+func (e Evidence) String() string { return evidenceNames[e] }
+
+// Resource is the process that a span belongs to, shared by all its spans and never changed.
+type Resource struct {
+	Service    string
+	Attributes []event.Attribute
+}
+
+// Fault is why an exchange did not end as HTTP says; empty for one that did.
+type Fault string
+
+// The faults of an exchange.
+const (
+	NoFault   Fault = ""
+	Reset     Fault = "connection_reset"  // the connection was reset before the response was whole
+	Closed    Fault = "connection_closed" // the connection was closed before the response was whole
+	Truncated Fault = "truncated_body"    // the close came before the announced length
+)
+
+// Span is one side of one exchange. It is flat, so that a pool of spans needs no garbage collection; the
+// strings stay valid as long as the span is held.
+type Span struct {
+	TraceID    TraceID
+	SpanID     ID
+	ParentID   ID // zero for a root
+	TraceState string
+	Sampled    bool // the sampler's decision or the decision that a remote parent carried
+	// ParentRemote is set when the parent was named by a header and is not a span of this node.
+	ParentRemote bool
+	// ParentSampled is the sampled flag that the head of the trace carried; meaningful with HasRemote.
+	ParentSampled bool
+	HasRemote     bool // the trace began outside weft's sight: a header named its first parent
+
+	Kind        Kind
+	Start, End  int64 // Unix time, ns: first byte of the request, last byte of the response
+	FirstByte   int64 // Unix time, ns, of the first byte of the response; 0 if there was none
+	Resource    *Resource
+	PID, TID    uint32
+	Goroutine   uint64
+	Evidence    Evidence
+	Confidence  float64 // of the parent, 0 to 1
+	Alternates  int     // candidates among which nothing could decide; the span is then a root
+	Fault       Fault
+	Method      string // as received, any token
+	Route       string // low-cardinality template of Path; empty for a client or when unknown
+	Path        string // absolute path without query
+	Query       string // as configured: empty, redacted or whole; without '?'
+	HasQuery    bool
+	Scheme      string
+	Host        string // of the Host header or the absolute form, without port
+	HostPort    uint16 // 0: not named
+	UserAgent   string
+	Minor       uint8  // HTTP/1.Minor
+	Status      uint16 // 0: no response
+	RequestBody uint64 // bytes
+	ReplyBody   uint64 // bytes
+	Headers     []event.Attribute // allowed headers, as http.request.header.<key> or http.response.header.<key>
+
+	Local, Peer netip.AddrPort
+	Unix        bool
+	ConnectNS   uint64
+	RTT         uint32 // microseconds, smoothed, at the end
+	Retransmits uint32 // during the exchange
+	Upgraded    bool   // the connection changed its protocol
+	HeadCut     bool   // a head was longer than what is read
+	Loss        bool   // events inside the exchange were lost; End may be late
+}
