@@ -104,10 +104,10 @@ type Span struct {
 	Host        string // of the Host header or the absolute form, without port
 	HostPort    uint16 // 0: not named
 	UserAgent   string
-	Minor       uint8  // HTTP/1.Minor
-	Status      uint16 // 0: no response
-	RequestBody uint64 // bytes
-	ReplyBody   uint64 // bytes
+	Minor       uint8             // HTTP/1.Minor
+	Status      uint16            // 0: no response
+	RequestBody uint64            // bytes
+	ReplyBody   uint64            // bytes
 	Headers     []event.Attribute // allowed headers, as http.request.header.<key> or http.response.header.<key>
 
 	Local, Peer netip.AddrPort
