@@ -1,0 +1,161 @@
+// Package config owns the settings of weft: one struct, and the three ways in which each of its keys is given.
+//
+// The names follow from the key: ring.size in the YAML file is WEFT_RING_SIZE in the environment and --ring-size
+// on the command line. A flag goes before a variable, a variable before the file, the file before the default.
+// The comments of Config are the documentation: Usage and docs/CONFIGURATION.md are made from them.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The values of Config.Output.
+const (
+	OutputAuto = "auto"
+	OutputOTLP = "otlp"
+	OutputTree = "tree"
+	OutputJSON = "json"
+	OutputNone = "none"
+)
+
+// The values of Config.Query.
+const (
+	QueryDrop   = "drop"
+	QueryRedact = "redact"
+	QueryKeep   = "keep"
+)
+
+// The values of Config.GoHandover.
+const (
+	HandoverAuto = "auto"
+	HandoverOn   = "on"
+	HandoverOff  = "off"
+)
+
+// Config is every setting of weft. The tag `key` names the setting; the comment tells what it means.
+type Config struct {
+	// Where the spans go. otlp: to a collector, as the OTEL_EXPORTER_OTLP_* variables say. tree: to the
+	// standard output, as trees for a person. json: to the standard output, one JSON object a line for each
+	// span. none: nowhere, they are only counted. auto: otlp when OTEL_EXPORTER_OTLP_ENDPOINT or
+	// OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set, else tree.
+	Output string `key:"output"`
+
+	// Trace only processes whose executable matches. The pattern is held against the whole path, or against
+	// the file name alone when it has no slash.
+	Exe []Glob `key:"exe"`
+	// Trace only processes whose command line, the arguments joined by blanks, matches.
+	Command []Glob `key:"command"`
+	// Trace only these processes, by process id.
+	PID []uint32 `key:"pid"`
+	// Trace only processes whose cgroup path matches.
+	Cgroup []Glob `key:"cgroup"`
+	// Trace only connections that have this port at one end.
+	Port []uint16 `key:"port"`
+	// Trace only what one of these rules matches. A rule has one or more of the conditions exe, command, pid,
+	// cgroup and port, and matches where all of them do. Each value of the five settings of those names is one
+	// more rule. Without any rule everything is traced.
+	TraceInclude []Rule `key:"trace.include"`
+	// Do not trace what one of these rules matches, whatever the other rules say.
+	TraceExclude []Rule `key:"trace.exclude"`
+
+	// Request headers that become attributes of the span, http.request.header.NAME, in any case of letters.
+	HeadersRequest []string `key:"headers.request"`
+	// Response headers that become attributes of the span, http.response.header.NAME.
+	HeadersResponse []string `key:"headers.response"`
+	// What becomes of the query of a URL. drop: nothing of it is told. redact: the keys are told, each value is
+	// REDACTED. keep: all of it is told.
+	Query string `key:"query"`
+	// Templates for http.route, tried in this order before the route is inferred. A segment in braces matches
+	// any one segment of the path: /users/{id}.
+	RoutePatterns []string `key:"route.patterns"`
+	// How long a span waits for what decides its parent, such as the record of the connection's other end.
+	Hold time.Duration `key:"hold"`
+	// The secret from which the ids of spans without a header are made, in hexadecimal. Agents that share it
+	// give the same id to the two ends of one connection. Without it each start draws its own.
+	IDKey Secret `key:"id.key"`
+	// Whether Go programs get a probe at the entry of their HTTP client's connection pool, which finds the
+	// goroutine that a request on a pooled connection belongs to. auto: where the program and the kernel allow it.
+	GoHandover string `key:"go.handover"`
+
+	// Size of the ring on which the kernel hands over its records.
+	RingSize Size `key:"ring.size"`
+	// Connections that are followed at the same time. Those beyond it are counted, not traced.
+	SocketsMax int `key:"sockets.max"`
+	// Headers whose values weft record blanks, besides those that are always blanked: authorization,
+	// proxy-authorization, cookie and set-cookie.
+	RecordRedact []string `key:"record.redact"`
+	// Unix socket on which a running agent answers weft doctor.
+	Control string `key:"control"`
+	// The least severe messages of weft's own log, which goes to the standard error.
+	LogLevel string `key:"log.level"`
+	// How the log is written.
+	LogFormat string `key:"log.format"`
+
+	// Sampler and SamplerArg are OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG as they were found.
+	Sampler, SamplerArg string
+}
+
+// Default gives the settings of a weft that was told nothing.
+func Default() Config {
+	return Config{
+		Output:     OutputAuto,
+		Query:      QueryRedact,
+		Hold:       200 * time.Millisecond,
+		GoHandover: HandoverAuto,
+		RingSize:   8 << 20,
+		SocketsMax: 131072,
+		Control:    "/run/weft/weft.sock",
+		LogLevel:   "info",
+		LogFormat:  "text",
+	}
+}
+
+// Rules gives all rules of inclusion: TraceInclude and one for each value of Exe, Command, PID, Cgroup and Port.
+// No rule at all means that everything is traced.
+func (c *Config) Rules() []Rule {
+	rules := append([]Rule(nil), c.TraceInclude...)
+	for _, exe := range c.Exe {
+		rules = append(rules, Rule{Exe: exe})
+	}
+	for _, command := range c.Command {
+		rules = append(rules, Rule{Command: command})
+	}
+	for _, pid := range c.PID {
+		rules = append(rules, Rule{PID: pid})
+	}
+	for _, cgroup := range c.Cgroup {
+		rules = append(rules, Rule{Cgroup: cgroup})
+	}
+	for _, port := range c.Port {
+		rules = append(rules, Rule{Port: port})
+	}
+	return rules
+}
+
+// Validate tells every setting whose value is not allowed, as joined errors of type *Error.
+func (c *Config) Validate() error {
+	var faults []error
+	for _, s := range settings {
+		if !s.valid(c) {
+			faults = append(faults, s.fault("", s.text(c)))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Error is one setting that cannot be used.
+type Error struct {
+	Where   string // where it was set: "weft.yaml:3: ring.size", "WEFT_RING_SIZE" or "--ring-size"
+	Value   string // as it was given; empty for a secret
+	Allowed string // what may stand there
+}
+
+// Error names the place, the value and what is allowed.
+func (e *Error) Error() string {
+	if e.Value == hidden {
+		return fmt.Sprintf("%s: this value is not allowed, it must be %s", e.Where, e.Allowed)
+	}
+	return fmt.Sprintf("%s: %q is not allowed, it must be %s", e.Where, e.Value, e.Allowed)
+}

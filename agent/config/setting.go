@@ -1,0 +1,187 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// setting is one key: how texts become its value in a Config, and back.
+type setting struct {
+	key     string
+	allowed string // what a value must be, for people
+	list    bool
+	secret  bool
+	set     func(*Config, []string) (bad int) // replaces the value, or gives the index of the text that is not allowed
+	valid   func(*Config) bool
+	text    func(*Config) string // as a variable or flag would give it
+}
+
+// allRight is what setting.set gives when every text is allowed.
+const allRight = -1
+
+// variable is the environment variable of the setting.
+func (s *setting) variable() string { return prefix + nameReplacer("_", strings.ToUpper(s.key)) }
+
+// flag is the command-line flag of the setting, without dashes.
+func (s *setting) flag() string { return nameReplacer("-", s.key) }
+
+func nameReplacer(mark, key string) string { return strings.ReplaceAll(key, ".", mark) }
+
+func (s *setting) fault(where, value string) *Error {
+	if where == "" {
+		where = s.key
+	}
+	if s.secret {
+		value = hidden
+	}
+	return &Error{Where: where, Value: value, Allowed: s.allowed}
+}
+
+const (
+	globAllowed   = "a pattern in which * stands for any characters and ? for one"
+	ruleAllowed   = "one or more of exe=PATTERN, command=PATTERN, pid=NUMBER, cgroup=PATTERN and port=NUMBER, joined by &"
+	headerAllowed = "the name of a header"
+)
+
+// settings is every key, in the order of the documentation.
+var settings = []setting{
+	choice("output", func(c *Config) *string { return &c.Output }, OutputAuto, OutputOTLP, OutputTree, OutputJSON, OutputNone),
+	many("exe", globAllowed, func(c *Config) *[]Glob { return &c.Exe }, parseGlob, isGlob),
+	many("command", globAllowed, func(c *Config) *[]Glob { return &c.Command }, parseGlob, isGlob),
+	many("pid", "a process id", func(c *Config) *[]uint32 { return &c.PID }, parseNumber[uint32], isPositive),
+	many("cgroup", globAllowed, func(c *Config) *[]Glob { return &c.Cgroup }, parseGlob, isGlob),
+	many("port", "a number from 1 to 65535", func(c *Config) *[]uint16 { return &c.Port }, parseNumber[uint16], isPositive),
+	many("trace.include", ruleAllowed, func(c *Config) *[]Rule { return &c.TraceInclude }, parseRule, isRule),
+	many("trace.exclude", ruleAllowed, func(c *Config) *[]Rule { return &c.TraceExclude }, parseRule, isRule),
+	many("headers.request", headerAllowed, func(c *Config) *[]string { return &c.HeadersRequest }, parseHeader, isHeader),
+	many("headers.response", headerAllowed, func(c *Config) *[]string { return &c.HeadersResponse }, parseHeader, isHeader),
+	choice("query", func(c *Config) *string { return &c.Query }, QueryDrop, QueryRedact, QueryKeep),
+	many("route.patterns", "a path that begins with a slash and has braces only around whole segments, like /users/{id}",
+		func(c *Config) *[]string { return &c.RoutePatterns }, parseText, isRoute),
+	one("hold", "a time from 0s to 1m, like 200ms", func(c *Config) *time.Duration { return &c.Hold }, parseDuration,
+		func(d time.Duration) bool { return d >= 0 && d <= time.Minute }),
+	secret(one("id.key", "32 hexadecimal digits", func(c *Config) *Secret { return &c.IDKey }, parseSecret,
+		func(s Secret) bool { return len(s) == 0 || len(s) == 16 })),
+	choice("go.handover", func(c *Config) *string { return &c.GoHandover }, HandoverAuto, HandoverOn, HandoverOff),
+	one("ring.size", "a power of two from 64KiB to 1GiB, like 8MiB", func(c *Config) *Size { return &c.RingSize }, parseSize,
+		func(s Size) bool { return s >= 64<<10 && s <= 1<<30 && s&(s-1) == 0 }),
+	one("sockets.max", "a number from 1024 to 4194304", func(c *Config) *int { return &c.SocketsMax }, parseInt,
+		func(n int) bool { return n >= 1024 && n <= 4<<20 }),
+	many("record.redact", headerAllowed, func(c *Config) *[]string { return &c.RecordRedact }, parseHeader, isHeader),
+	one("control", "an absolute path of at most 107 bytes", func(c *Config) *string { return &c.Control }, parseText,
+		func(s string) bool { return strings.HasPrefix(s, "/") && len(s) <= 107 }),
+	choice("log.level", func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error"),
+	choice("log.format", func(c *Config) *string { return &c.LogFormat }, "text", "json"),
+}
+
+// find gives the setting of a key, nil for none.
+func find(key string) *setting {
+	for i := range settings {
+		if settings[i].key == key {
+			return &settings[i]
+		}
+	}
+	return nil
+}
+
+// one makes a setting that has a single value.
+func one[T any](key, allowed string, at func(*Config) *T, parse func(string) (T, error), valid func(T) bool) setting {
+	return setting{
+		key: key, allowed: allowed,
+		set: func(c *Config, texts []string) int {
+			v, err := parse(strings.TrimSpace(texts[0]))
+			if err != nil || !valid(v) {
+				return 0
+			}
+			*at(c) = v
+			return allRight
+		},
+		valid: func(c *Config) bool { return valid(*at(c)) },
+		text:  func(c *Config) string { return fmt.Sprint(*at(c)) },
+	}
+}
+
+// many makes a setting that has a list of values.
+func many[T any](key, allowed string, at func(*Config) *[]T, parse func(string) (T, error), valid func(T) bool) setting {
+	invalid := func(v T) bool { return !valid(v) }
+	return setting{
+		key: key, allowed: allowed, list: true,
+		set: func(c *Config, texts []string) int {
+			var list []T
+			for i, text := range texts {
+				v, err := parse(text)
+				if err != nil || invalid(v) {
+					return i
+				}
+				list = append(list, v)
+			}
+			*at(c) = list
+			return allRight
+		},
+		valid: func(c *Config) bool { return !slices.ContainsFunc(*at(c), invalid) },
+		text: func(c *Config) string {
+			var texts []string
+			for _, v := range *at(c) {
+				texts = append(texts, escape(fmt.Sprint(v), ','))
+			}
+			return strings.Join(texts, ",")
+		},
+	}
+}
+
+// choice makes a setting that is one of a few words.
+func choice(key string, at func(*Config) *string, words ...string) setting {
+	allowed := strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+	return one(key, allowed, at, parseText, func(s string) bool { return slices.Contains(words, s) })
+}
+
+func secret(s setting) setting {
+	s.secret = true
+	return s
+}
+
+func parseText(text string) (string, error) { return text, nil }
+
+func parseGlob(text string) (Glob, error) { return Glob(text), nil }
+
+// parseHeader gives the name in the lower case in which the semantic conventions write it.
+func parseHeader(text string) (string, error) { return strings.ToLower(text), nil }
+
+func parseDuration(text string) (time.Duration, error) { return time.ParseDuration(text) }
+
+func parseInt(text string) (int, error) {
+	n, err := parseNumber[uint32](text)
+	return int(n), err
+}
+
+func isGlob(g Glob) bool { return g != "" }
+
+func isRule(r Rule) bool { return !r.IsZero() }
+
+func isPositive[T uint16 | uint32](n T) bool { return n > 0 }
+
+// isHeader holds a name to the token of RFC 9110 5.6.2, in lower case.
+func isHeader(name string) bool {
+	const others = "!#$%&'*+-.^_`|~"
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune(others, r)
+	})
+}
+
+// isRoute tells whether pattern is a path whose braces enclose whole, named segments.
+func isRoute(pattern string) bool {
+	rest, ok := strings.CutPrefix(pattern, "/")
+	if !ok || strings.ContainsAny(rest, "?# \t") {
+		return false
+	}
+	for segment := range strings.SplitSeq(rest, "/") {
+		name, open := strings.CutPrefix(segment, "{")
+		name, closed := strings.CutSuffix(name, "}")
+		if open != closed || open && name == "" || strings.ContainsAny(name, "{}") {
+			return false
+		}
+	}
+	return true
+}
