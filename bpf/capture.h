@@ -1,0 +1,188 @@
+/* The capture body: the end of a socket operation, whatever hook saw it. */
+#pragma once
+#include "follow.h"
+
+/* Only stream sockets of the families that carry requests. */
+static __always_inline bool is_stream(const struct sock *sk)
+{
+	__u16 family = sk->__sk_common.skc_family;
+
+	if (family == AF_INET || family == AF_INET6)
+		return sk->sk_protocol == IPPROTO_TCP;
+	return family == AF_UNIX && sk->sk_type == SOCK_STREAM;
+}
+
+/* The name of a TCP connection and the offsets at this moment, 64-bit. Both ends compute the same: what this end has
+ * sent, without what it sent again, leads back to the first sequence number, and so does what it received. */
+static __always_inline void name_socket(struct socket_state *s, const struct tcp_sock *tcp)
+{
+	for (int i = 0; i < 3; i++) {
+		__u32 nxt = tcp->snd_nxt, rcv = tcp->rcv_nxt;
+		__u64 sent = tcp->bytes_sent - tcp->bytes_retrans, received = tcp->bytes_received;
+
+		s->name_local = nxt - (__u32)sent;
+		s->name_peer = rcv - (__u32)received;
+		s->follower[DIRECTION_SEND].through = sent + (__s32)(tcp->write_seq - nxt);
+		s->follower[DIRECTION_RECEIVE].through = received + (__s32)(tcp->copied_seq - rcv);
+		if (nxt == tcp->snd_nxt && rcv == tcp->rcv_nxt)
+			break;
+	}
+	s->named = 1;
+}
+
+/* Whether the configuration's ports, or weft's own connections, rule the socket out. */
+static __always_inline bool ruled_out(const struct sock *sk)
+{
+	__u16 local = sk->__sk_common.skc_num, peer = port_of(sk->__sk_common.skc_dport);
+	__u32 key = (__u32)peer << 16 | local;
+	__u8 *l, *p;
+
+	if (sk->__sk_common.skc_family == AF_UNIX)
+		return settings.ports == 1;
+	if (bpf_map_lookup_elem(&own, &key))
+		return true;
+	if (!settings.ports)
+		return false;
+	l = bpf_map_lookup_elem(&ports, &local);
+	p = bpf_map_lookup_elem(&ports, &peer);
+	if ((l && *l == 2) || (p && *p == 2))
+		return true;
+	return settings.ports == 1 && !(l && *l == 1) && !(p && *p == 1);
+}
+
+static __always_inline struct socket_state *state_of(struct sock *sk)
+{
+	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!s) {
+		count_add(COUNT_SOCKETS_REFUSED, 1);
+		return 0;
+	}
+	if (!s->cookie) {
+		s->cookie = bpf_get_socket_cookie(sk);
+		count_add(COUNT_SOCKETS, 1);
+	}
+	return s;
+}
+
+/* Places the operation in its stream. A gap before it are bytes that passed without an operation: splice and zero-copy
+ * receives. */
+static __always_inline void place(struct operation *op, struct socket_state *s, const struct tcp_sock *tcp)
+{
+	struct follower *f = &s->follower[op->direction & 1];
+	__s32 gap = 0;
+	__u32 end;
+
+	op->position = f->through;
+	if (!tcp)
+		return;
+	end = op->direction == DIRECTION_SEND ? tcp->write_seq - s->name_local : tcp->copied_seq - s->name_peer;
+	gap = end - op->size - (__u32)f->through;
+	op->position += gap;
+	op->rtt = tcp->srtt_us >> 3;
+	op->retransmits = tcp->total_retrans;
+	if (gap <= 0) {
+		f->through = op->position;
+		return;
+	}
+	count_add(COUNT_UNREAD + UNREAD_SPLICE, 1);
+	count_add(COUNT_UNREAD_BYTES + UNREAD_SPLICE, gap);
+	f->through = op->position;
+	if ((f->phase == PHASE_BODY || f->phase == PHASE_CHUNK) && (__u64)gap <= f->skip) {
+		f->skip -= gap;
+		if (!f->skip && f->phase == PHASE_BODY) {
+			message_ends(f);
+			emit(op, s, MESSAGE_END, 0, op->position);
+		} else if (!f->skip) {
+			f->phase = PHASE_CHUNK_SIZE;
+			f->chunk = 0;
+			f->extension = 0;
+		}
+		return;
+	}
+	f->phase = PHASE_REST;
+}
+
+/* First sight of a socket by an operation: true when it is to be followed. */
+static __always_inline bool first_sight(struct operation *op, struct socket_state *s, struct sock *sk, const struct tcp_sock *tcp)
+{
+	if (op->pid == settings.self || ruled_out(sk)) {
+		s->self = op->pid == settings.self;
+		s->muted = 1;
+		return false;
+	}
+	if (!tcp) {
+		s->named = 1;
+		return true;
+	}
+	name_socket(s, tcp);
+	s->follower[op->direction & 1].through -= op->size;
+	return true;
+}
+
+/* The end of one operation: `ret` is its result, `flags` are those of the receive call. */
+static __always_inline int operation_ends(struct sock *sk, int ret, __u8 direction, int flags)
+{
+	struct socket_state *s;
+	struct operation op = {};
+	struct task_struct *task;
+	struct tcp_sock *tcp = 0;
+	struct follower *f;
+
+	if (!is_stream(sk))
+		return 0;
+	s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	if (s && (s->muted || s->ignored_epoch == epoch)) {
+		count_add(COUNT_MUTED, 1);
+		return 0;
+	}
+	if (ret < 0) {
+		if (s)
+			s->vector = 0;
+		return 0;
+	}
+	if (flags & (MSG_OOB | MSG_PEEK | MSG_ERRQUEUE))
+		return 0;
+	task = bpf_get_current_task_btf();
+	if (task->flags & PF_KTHREAD)
+		return 0;
+	if (!s && !(s = state_of(sk)))
+		return 0;
+	op.sk = (__u64)sk;
+	op.pid = task->tgid;
+	op.tid = task->pid;
+	op.size = ret;
+	op.direction = direction;
+	op.now = bpf_ktime_get_boot_ns();
+	if (sk->__sk_common.skc_family != AF_UNIX && !(tcp = bpf_skc_to_tcp_sock(sk)))
+		return 0;
+	if (!s->named && !first_sight(&op, s, sk, tcp))
+		return 0;
+	count_add(COUNT_OPERATIONS, 1);
+	f = &s->follower[direction & 1];
+	if (ret == 0) {
+		op.position = f->through;
+		if (direction == DIRECTION_RECEIVE && s->known && (sk->sk_shutdown & RCV_SHUTDOWN))
+			emit(&op, s, MESSAGE_EOF, 0, f->through);
+		return 0;
+	}
+	place(&op, s, tcp);
+	find_buffer(&op, s, task);
+	if (flags & MSG_TRUNC)
+		op.unread = UNREAD_TRUNCATED;
+	if (op.unread && op.unread < UNREAD_REASONS) {
+		count_add(COUNT_UNREAD + op.unread, 1);
+		count_add(COUNT_UNREAD_BYTES + op.unread, op.size);
+	}
+	if (f->phase == PHASE_REST && s->last != direction + 1)
+		f->phase = PHASE_BOUNDARY;
+	for (int i = 0; i < STEPS_MAX; i++) {
+		if (!step(&op, s))
+			break;
+	}
+	if (op.done < op.size)
+		give_up(&op, s, f);
+	s->last = direction + 1;
+	s->previous = op.now;
+	return 0;
+}

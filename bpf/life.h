@@ -1,0 +1,180 @@
+/* The life of sockets and processes. */
+#pragma once
+#include "capture.h"
+
+/* A connection of weft's own is known by its ports before its first byte. */
+static __always_inline void remember_own(const struct sock *sk)
+{
+	__u32 key = (__u32)sk->__sk_common.skc_num << 16 | port_of(sk->__sk_common.skc_dport);
+	__u8 one = 1;
+
+	bpf_map_update_elem(&own, &key, &one, BPF_ANY);
+}
+
+static __always_inline void connection_opens(struct sock *sk, int old_state)
+{
+	struct socket_state *s = state_of(sk);
+
+	if (!s)
+		return;
+	if (old_state != TCP_SYN_SENT) {
+		s->origin = ORIGIN_ACCEPTED;
+		return;
+	}
+	s->origin = ORIGIN_CONNECTED;
+	if (s->connecting)
+		s->connect_ns = bpf_ktime_get_boot_ns() - s->connecting;
+	if (s->owner == settings.self)
+		remember_own(sk);
+}
+
+/* connect() runs in the caller's context: the moment to note who opens and when. */
+static __always_inline void connection_starts(struct sock *sk)
+{
+	struct socket_state *s = state_of(sk);
+
+	if (!s)
+		return;
+	s->connecting = bpf_ktime_get_boot_ns();
+	s->owner = bpf_get_current_pid_tgid() >> 32;
+}
+
+static __always_inline void connection_closes(struct sock *sk)
+{
+	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct close_record r = {};
+	struct tcp_sock *tcp;
+
+	if (!s || !s->announced)
+		return;
+	r.head.kind = RECORD_CLOSE;
+	r.head.time = bpf_ktime_get_boot_ns();
+	r.head.socket = s->cookie;
+	r.sent = s->follower[DIRECTION_SEND].through;
+	r.received = s->follower[DIRECTION_RECEIVE].through;
+	r.previous = s->previous;
+	r.reset = s->reset;
+	r.lost = s->lost;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (tcp)
+		r.retransmits = tcp->total_retrans;
+	if (bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP))
+		count_add(COUNT_RING_FULL, 1);
+}
+
+static __always_inline int state_changes(struct sock *sk, int old_state, int new_state)
+{
+	if (!is_stream(sk))
+		return 0;
+	if (new_state == TCP_SYN_SENT)
+		connection_starts(sk);
+	else if (new_state == TCP_ESTABLISHED)
+		connection_opens(sk, old_state);
+	else if (new_state == TCP_CLOSE)
+		connection_closes(sk);
+	return 0;
+}
+
+/* Space for one process record with its arguments and environment. */
+struct process_scratch {
+	struct process_record record;
+	__u8 payload[2 * ENV_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct process_scratch);
+} process_scratches SEC(".maps");
+
+static __always_inline void fill_process(struct process_record *r, __u8 kind, struct task_struct *task)
+{
+	r->head.kind = kind;
+	r->head.time = bpf_ktime_get_boot_ns();
+	r->head.socket = 0;
+	r->head.pid = task->tgid;
+	r->head.tid = task->pid;
+	r->head.length = 0;
+	r->args_length = 0;
+	r->env_length = 0;
+	r->start = task->start_boottime;
+	r->parent = BPF_CORE_READ(task, real_parent, tgid);
+	BPF_CORE_READ_INTO(&r->comm, task, comm);
+}
+
+static __always_inline void send_process(struct process_scratch *p, __u32 length)
+{
+	p->record.head.length = length;
+	if (length > ENV_MAX + ARGS_MAX)
+		return;
+	/* Facts about a process are wanted while it lives: wake at once. */
+	if (bpf_ringbuf_output(&ring, p, sizeof(p->record) + length, BPF_RB_FORCE_WAKEUP))
+		count_add(COUNT_RING_FULL, 1);
+}
+
+static __always_inline int process_executes(struct task_struct *task, struct linux_binprm *binprm)
+{
+	__u32 zero = 0, pid = task->tgid;
+	struct process_scratch *p = bpf_map_lookup_elem(&process_scratches, &zero);
+	__u64 args = 0, env = 0, args_length, env_length;
+
+	/* What was decided of the program before does not hold for this one. */
+	bpf_map_delete_elem(&processes, &pid);
+	if (!p)
+		return 0;
+	fill_process(&p->record, RECORD_EXEC, task);
+	p->record.cgroup = bpf_get_current_cgroup_id();
+	bpf_probe_read_kernel_str(p->record.file, sizeof(p->record.file), binprm->filename);
+	args = BPF_CORE_READ(task, mm, arg_start);
+	args_length = BPF_CORE_READ(task, mm, arg_end) - args;
+	env = BPF_CORE_READ(task, mm, env_start);
+	env_length = BPF_CORE_READ(task, mm, env_end) - env;
+	if (args_length > ARGS_MAX)
+		args_length = ARGS_MAX;
+	if (env_length > ENV_MAX)
+		env_length = ENV_MAX;
+	if (bpf_probe_read_user(p->payload, args_length, (void *)args))
+		args_length = 0;
+	/* verifier: once more as a constant, the register was spilled. */
+	if (args_length > ARGS_MAX)
+		args_length = 0;
+	if (bpf_probe_read_user(p->payload + args_length, env_length, (void *)env))
+		env_length = 0;
+	p->record.args_length = args_length;
+	p->record.env_length = env_length;
+	send_process(p, args_length + env_length);
+	return 0;
+}
+
+static __always_inline int process_forks(struct task_struct *parent, struct task_struct *child)
+{
+	__u32 zero = 0, from = parent->tgid, to = child->tgid;
+	struct process_scratch *p = bpf_map_lookup_elem(&process_scratches, &zero);
+	struct process *choice;
+
+	if (from == to || !p)
+		return 0;
+	choice = bpf_map_lookup_elem(&processes, &from);
+	if (choice) {
+		struct process copy = *choice;
+		bpf_map_update_elem(&processes, &to, &copy, BPF_ANY);
+	}
+	fill_process(&p->record, RECORD_FORK, child);
+	p->record.parent = from;
+	send_process(p, 0);
+	return 0;
+}
+
+static __always_inline int process_exits(struct task_struct *task)
+{
+	__u32 zero = 0, pid = task->tgid;
+	struct process_scratch *p = bpf_map_lookup_elem(&process_scratches, &zero);
+
+	if (!p || BPF_CORE_READ(task, signal, live.counter))
+		return 0;
+	bpf_map_delete_elem(&processes, &pid);
+	fill_process(&p->record, RECORD_EXIT, task);
+	send_process(p, 0);
+	return 0;
+}

@@ -1,0 +1,175 @@
+/* What is kept between operations: the maps, the configuration and the record of one socket. */
+#pragma once
+#include "kernel.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "wire.h"
+
+enum {
+	PIECE_MAX = 4096,     /* bytes of a head that one record carries */
+	HEAD_MAX = 64 * 1024, /* bytes of a head that are copied at all */
+	CARRY_MAX = 64,	      /* bytes of an unfinished line kept for the next piece of a head */
+	LINE_MAX = 32,	      /* bytes of a start line that the kernel looks at */
+	LINE_KNOWN = 8,	      /* bytes that tell a request from a response */
+	ENV_MAX = 8192,
+	ARGS_MAX = 2048,
+	STEPS_MAX = 256, /* messages, chunks and pieces followed in one operation */
+	STRIKES_MAX = 3, /* turns of direction that look like no protocol before a socket is muted */
+};
+
+/* Set once by Go before the programs are loaded. */
+struct setting {
+	__u32 self;	     /* weft's own thread group */
+	__u32 wake;	     /* bytes on the ring that wake the reader */
+	__u8 ignore_unknown; /* a process without an entry in `processes` is not traced */
+	__u8 ports;	     /* 1: only ports marked PORT_INCLUDE, 2: the map `ports` holds exclusions */
+	__u8 pad[6];
+};
+const volatile struct setting settings;
+
+/* Where a direction of a stream stands. */
+enum phase {
+	PHASE_BOUNDARY = 0, /* a message may start with the next byte */
+	PHASE_HEAD,	    /* inside a head */
+	PHASE_BODY,	    /* `skip` body bytes are left */
+	PHASE_CHUNK_SIZE,   /* inside a chunk-size line */
+	PHASE_CHUNK,	    /* `skip` bytes of a chunk and its CRLF are left */
+	PHASE_TRAILER,	    /* behind the last chunk */
+	PHASE_REST,	    /* until the direction turns or the connection ends */
+};
+
+/* One direction of a stream. */
+struct follower {
+	__u64 through; /* stream offset followed so far */
+	__u64 skip;
+	__u64 body;	  /* body bytes of the current message */
+	__u64 chunk;	  /* size of the chunk as read so far */
+	__u32 head_bytes; /* of the open head, as copied so far */
+	__u8 phase;
+	__u8 carry_length;
+	__u8 line_length;
+	__u8 extension;	  /* in CHUNK_SIZE: past the digits; in TRAILER: the line is not empty */
+	__u8 request;	  /* the current message is a request */
+	__u8 chunked;	  /* seen in the open head */
+	__u8 has_length;  /* seen in the open head */
+	__u8 cut;	  /* the open head has passed HEAD_MAX */
+	__u64 length;	  /* its value */
+	__u8 carry[CARRY_MAX] __attribute__((aligned(8)));
+	__u8 line[LINE_MAX] __attribute__((aligned(8))); /* the first bytes of the current message */
+};
+
+enum role { ROLE_UNKNOWN = 0, ROLE_SERVER, ROLE_CLIENT };
+
+struct socket_state {
+	__u64 cookie;
+	__u64 previous;	    /* time of the last operation */
+	__u64 connecting;   /* time of the SYN */
+	__u64 connect_ns;
+	__u32 name_local;
+	__u32 name_peer;
+	__u32 lost; /* records refused since the last one that was not */
+	__u32 owner;
+	__u32 ignored_epoch; /* the epoch in which the owner was not to be traced */
+	__u8 origin;
+	__u8 named;
+	__u8 announced;
+	__u8 muted;
+	__u8 known; /* a whole head was seen */
+	__u8 strikes;
+	__u8 last; /* direction of the last operation + 1 */
+	__u8 role;
+	__u8 head_request;    /* the last request was HEAD */
+	__u8 connect_request; /* the last request was CONNECT */
+	__u8 shed;	      /* the last request was refused by the ring: its answer is held back */
+	__u8 reset;
+	__u8 self;
+	__u8 pad[7];
+	__u64 vector; /* sendmmsg, recvmmsg: the call that is under way */
+	__u32 vector_thread;
+	__u32 vector_next;
+	struct follower follower[2];
+};
+
+/* One record per stream socket. Born at connect, establishment or the first operation, dies with the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct socket_state);
+} sockets SEC(".maps");
+
+/* All records. Resized by Go before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+	__type(value, struct message_record);
+} ring SEC(".maps");
+
+/* enum count, summed over the CPUs by Go. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counts SEC(".maps");
+
+/* One per traced, ignored or Go process. Key: thread group. Written by Go when it has decided, inherited at fork,
+ * removed by Go when the process is gone. */
+struct process {
+	__u8 choice; /* enum choice */
+	__u8 go;
+	__u8 has_parent;
+	__u8 pad;
+	__s32 tls; /* of g, from the thread pointer */
+	__u32 goid, parent_goid, m, curg;
+};
+enum choice { CHOICE_NONE = 0, CHOICE_TRACE, CHOICE_IGNORE };
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct process);
+} processes SEC(".maps");
+
+/* Ports named by the configuration. Key: port. Value: 1 include, 2 exclude. Never changed after the start. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, __u16);
+	__type(value, __u8);
+} ports SEC(".maps");
+
+/* Connections that weft itself has opened. Key: client port << 16 | server port. Old ones fall out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, __u8);
+} own SEC(".maps");
+
+/* Raised by Go whenever a choice changes, so that sockets of ignored processes are looked at again. */
+__u32 epoch = 1;
+
+/* verifier: an unknown that is 0 at run time; added to a cursor it makes the states of all turns of a loop equal. */
+volatile __u64 unknown_zero;
+
+static __always_inline void count_add(__u32 which, __u64 n)
+{
+	__u64 *c = bpf_map_lookup_elem(&counts, &which);
+	if (c)
+		*c += n;
+}
+
+/* verifier: a length that is known to be at most max, in one register that the compiler can't split. */
+static __always_inline __u64 clamp(__u64 v, __u64 max)
+{
+	if (v > max)
+		v = max;
+	asm volatile("" : "+r"(v));
+	if (v > max)
+		v = max;
+	return v;
+}

@@ -1,0 +1,65 @@
+//go:build ignore
+
+/* The hooks. Each line binds a moment in the kernel to the body that handles it. */
+#include "life.h"
+
+#include <bpf/bpf_tracing.h>
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(sock_send_length, struct sock *sk, int ret, int flags)
+{
+	return operation_ends(sk, ret, DIRECTION_SEND, 0);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
+{
+	return operation_ends(sk, ret, DIRECTION_RECEIVE, flags);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state, struct sock *sk, int old_state, int new_state)
+{
+	return state_changes(sk, old_state, new_state);
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(tcp_receive_reset, struct sock *sk)
+{
+	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+
+	if (s)
+		s->reset = 1;
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *binprm)
+{
+	return process_executes(task, binprm);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	return process_forks(parent, child);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(sched_process_exit, struct task_struct *task)
+{
+	return process_exits(task);
+}
+
+/* Types that cross the boundary but that no map or function names: this keeps them in the object's type information. */
+const enum record_kind *kind_type __attribute__((unused));
+const enum direction *direction_type __attribute__((unused));
+const enum message_flag *message_flag_type __attribute__((unused));
+const enum unread_reason *unread_reason_type __attribute__((unused));
+const enum socket_origin *socket_origin_type __attribute__((unused));
+const enum count *count_type __attribute__((unused));
+const enum choice *choice_type __attribute__((unused));
+const struct socket_record *socket_record_type __attribute__((unused));
+const struct close_record *close_record_type __attribute__((unused));
