@@ -1,0 +1,258 @@
+package otlp
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"unicode/utf8"
+
+	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"weft/correlate/span"
+)
+
+// The field numbers of https://github.com/open-telemetry/opentelemetry-proto/blob/v1.9.0/opentelemetry/proto/trace/v1/trace.proto
+// and common/v1/common.proto; TestEncode holds them to the generated descriptors.
+const (
+	fieldSpans = 2 // of ScopeSpans
+
+	fieldTraceID      = 1
+	fieldSpanID       = 2
+	fieldTraceState   = 3
+	fieldParentSpanID = 4
+	fieldName         = 5
+	fieldKind         = 6
+	fieldStart        = 7
+	fieldEnd          = 8
+	fieldAttributes   = 9
+	fieldStatus       = 15
+	fieldFlags        = 16
+
+	fieldStatusCode = 3
+
+	fieldKey         = 1 // of KeyValue
+	fieldValue       = 2
+	fieldStringValue = 1 // of AnyValue
+	fieldBoolValue   = 2
+	fieldIntValue    = 3
+	fieldDoubleValue = 4
+	fieldArrayValue  = 5
+	fieldValues      = 1 // of ArrayValue
+)
+
+// The bits of Span.flags.
+const (
+	flagSampled     = 0x001
+	flagHasIsRemote = 0x100
+	flagIsRemote    = 0x200
+)
+
+// idleMessages is for how many messages the objects of a resource without spans are kept.
+const idleMessages = 16
+
+// encoder builds messages of spans. Its objects and buffers live from message to message, so a message is valid
+// until the next begin.
+//
+// The spans are written as bytes into the unknown fields of their ScopeSpans, from where protobuf copies them
+// out unchanged: objects for thirty attributes of every span would cost several times as much.
+type encoder struct {
+	scope      *commonpb.InstrumentationScope
+	groups     map[*span.Resource]*group
+	message    []*tracepb.ResourceSpans
+	size       int // bytes of the spans in the message
+	count      int // of the spans in the message
+	attributes []span.Attribute
+	body       []byte // of a span
+	value      []byte // of an attribute
+	text       []byte
+}
+
+// group is what one resource has in a message.
+type group struct {
+	resource *tracepb.ResourceSpans
+	scope    *tracepb.ScopeSpans
+	spans    []byte
+	idle     int // messages without a span
+}
+
+func newEncoder(version string) *encoder {
+	return &encoder{
+		scope:  &commonpb.InstrumentationScope{Name: "weft", Version: version},
+		groups: map[*span.Resource]*group{},
+	}
+}
+
+// begin starts a new message.
+func (e *encoder) begin() {
+	e.message, e.size, e.count = e.message[:0], 0, 0
+	for r, g := range e.groups {
+		if len(g.spans) == 0 {
+			g.idle++
+			g.spans = nil
+		} else {
+			g.idle = 0
+			g.spans = g.spans[:0]
+		}
+		if g.idle > idleMessages {
+			delete(e.groups, r)
+		}
+	}
+}
+
+// add puts s into the message and keeps nothing of it.
+func (e *encoder) add(s *span.Span) {
+	g := e.groups[s.Resource]
+	if g == nil {
+		g = e.newGroup(s.Resource)
+		e.groups[s.Resource] = g
+	}
+	if len(g.spans) == 0 {
+		e.message = append(e.message, g.resource)
+	}
+	before := len(g.spans)
+	e.appendSpan(s)
+	g.spans = protowire.AppendTag(g.spans, fieldSpans, protowire.BytesType)
+	g.spans = protowire.AppendBytes(g.spans, e.body)
+	e.size += len(g.spans) - before
+	e.count++
+}
+
+// finish gives the message.
+func (e *encoder) finish() []*tracepb.ResourceSpans {
+	for _, g := range e.groups {
+		if len(g.spans) > 0 {
+			g.scope.ProtoReflect().SetUnknown(g.spans)
+		}
+	}
+	return e.message
+}
+
+func (e *encoder) newGroup(r *span.Resource) *group {
+	g := &group{scope: &tracepb.ScopeSpans{Scope: e.scope, SchemaUrl: span.SchemaURL}}
+	g.resource = &tracepb.ResourceSpans{
+		Resource: &resourcepb.Resource{}, ScopeSpans: []*tracepb.ScopeSpans{g.scope}, SchemaUrl: span.SchemaURL,
+	}
+	if r == nil {
+		return g
+	}
+	for _, event := range r.Attributes {
+		a := span.ResourceAttribute(event)
+		value := &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: string(validUTF8([]byte(a.Text())))}}
+		if a.Kind == span.Int {
+			value.Value = &commonpb.AnyValue_IntValue{IntValue: a.Int}
+		}
+		g.resource.Resource.Attributes = append(g.resource.Resource.Attributes, &commonpb.KeyValue{Key: a.Key, Value: value})
+	}
+	return g
+}
+
+// appendSpan leaves the encoded span in e.body.
+func (e *encoder) appendSpan(s *span.Span) {
+	b := appendBytes(e.body[:0], fieldTraceID, s.TraceID[:])
+	b = appendBytes(b, fieldSpanID, s.SpanID[:])
+	if s.TraceState != "" {
+		e.text = append(e.text[:0], s.TraceState...)
+		b = appendBytes(b, fieldTraceState, validUTF8(e.text))
+	}
+	if s.ParentID.IsValid() {
+		b = appendBytes(b, fieldParentSpanID, s.ParentID[:])
+	}
+	e.text = s.AppendName(e.text[:0])
+	b = appendBytes(b, fieldName, validUTF8(e.text))
+	b = appendVarint(b, fieldKind, uint64(s.Kind))
+	b = appendFixed64(b, fieldStart, uint64(s.Start))
+	b = appendFixed64(b, fieldEnd, uint64(s.End))
+	e.body = b
+	e.appendAttributes(s)
+	b = e.body
+	if code := s.StatusCode(); code != span.StatusUnset {
+		b = protowire.AppendTag(b, fieldStatus, protowire.BytesType)
+		b = append(b, 2) // bytes of the status
+		b = appendVarint(b, fieldStatusCode, uint64(code))
+	}
+	flags := uint32(flagHasIsRemote)
+	if s.Sampled {
+		flags |= flagSampled
+	}
+	if s.ParentRemote {
+		flags |= flagIsRemote
+	}
+	b = protowire.AppendTag(b, fieldFlags, protowire.Fixed32Type)
+	e.body = binary.LittleEndian.AppendUint32(b, flags)
+}
+
+func (e *encoder) appendAttributes(s *span.Span) {
+	e.attributes = s.Attributes(e.attributes[:0])
+	for rest := e.attributes; len(rest) > 0; {
+		n := 1
+		if rest[0].Kind == span.Strings {
+			for n < len(rest) && rest[n].Kind == span.Strings && rest[n].Key == rest[0].Key {
+				n++
+			}
+			e.appendList(rest[:n])
+		} else {
+			e.appendValue(&rest[0])
+		}
+		key := rest[0].Key
+		b := protowire.AppendTag(e.body, fieldAttributes, protowire.BytesType)
+		b = protowire.AppendVarint(b, uint64(sizeBytes(len(key))+sizeBytes(len(e.value))))
+		b = protowire.AppendTag(b, fieldKey, protowire.BytesType)
+		b = protowire.AppendVarint(b, uint64(len(key)))
+		b = append(b, key...)
+		e.body = appendBytes(b, fieldValue, e.value)
+		rest = rest[n:]
+	}
+}
+
+// appendValue leaves the encoded AnyValue of a single value in e.value.
+func (e *encoder) appendValue(a *span.Attribute) {
+	switch b := e.value[:0]; a.Kind {
+	case span.Int:
+		e.value = appendVarint(b, fieldIntValue, uint64(a.Int))
+	case span.Bool:
+		e.value = appendVarint(b, fieldBoolValue, uint64(a.Int))
+	case span.Double:
+		e.value = appendFixed64(b, fieldDoubleValue, math.Float64bits(a.Float))
+	default:
+		e.text = a.AppendText(e.text[:0])
+		e.value = appendBytes(b, fieldStringValue, validUTF8(e.text))
+	}
+}
+
+// appendList leaves the encoded AnyValue of a list of texts in e.value.
+func (e *encoder) appendList(list []span.Attribute) {
+	var array []byte
+	for i := range list {
+		e.appendValue(&span.Attribute{Kind: span.String, Str: list[i].Text()})
+		array = appendBytes(array, fieldValues, e.value)
+	}
+	e.value = appendBytes(e.value[:0], fieldArrayValue, array)
+}
+
+// validUTF8 replaces what is not UTF-8: a receiver refuses a whole message for one such byte.
+func validUTF8(b []byte) []byte {
+	if utf8.Valid(b) {
+		return b
+	}
+	return bytes.ToValidUTF8(b, []byte("\uFFFD"))
+}
+
+func sizeBytes(n int) int { return 1 + protowire.SizeBytes(n) }
+
+func appendBytes(b []byte, field protowire.Number, value []byte) []byte {
+	b = protowire.AppendTag(b, field, protowire.BytesType)
+	return protowire.AppendBytes(b, value)
+}
+
+func appendVarint(b []byte, field protowire.Number, value uint64) []byte {
+	b = protowire.AppendTag(b, field, protowire.VarintType)
+	return protowire.AppendVarint(b, value)
+}
+
+func appendFixed64(b []byte, field protowire.Number, value uint64) []byte {
+	b = protowire.AppendTag(b, field, protowire.Fixed64Type)
+	return binary.LittleEndian.AppendUint64(b, value)
+}

@@ -1,0 +1,146 @@
+// Package otlp owns the way of spans to a collector: OTLP over gRPC or HTTP with the OpenTelemetry SDK's clients.
+package otlp
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+
+	"weft/correlate/span"
+	"weft/export/queue"
+)
+
+// senders is how many messages may be on their way at a time, so that a far collector does not halve the rate.
+const senders = 2
+
+// messageBytes is where a message is cut before it has its batch of spans: gRPC servers refuse 4 MiB.
+const messageBytes = 2 << 20
+
+// Exporter sends the spans that are put into it.
+type Exporter struct {
+	queue   *queue.Queue
+	client  otlptrace.Client
+	options Options
+	context context.Context // of all uploads; its end is the deadline of Close
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	failing atomic.Bool
+}
+
+// New starts an exporter. An error names the setting that is wrong and what it may be; a collector that is away is
+// no error. ctx bounds only the start.
+func New(ctx context.Context, o Options) (*Exporter, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	client, err := newClient(&o)
+	if err != nil {
+		return nil, err
+	}
+	if err := client.Start(ctx); err != nil {
+		return nil, fmt.Errorf("start OTLP client: %w", err)
+	}
+	e := &Exporter{queue: queue.New(o.QueueSize, o.BatchSize, o.Release), client: client, options: o}
+	e.context, e.cancel = context.WithCancel(context.Background())
+	for i := range senders {
+		e.running.Go(func() { e.run(i == 0) })
+	}
+	return e, nil
+}
+
+// Put takes s over and never blocks.
+func (e *Exporter) Put(s *span.Span) { e.queue.Put(s) }
+
+// Counts tells what became of the spans.
+func (e *Exporter) Counts() queue.Counts { return e.queue.Counts() }
+
+// Close sends what waits, until ctx ends, and counts the rest as lost by the shutdown. After it every span is
+// counted and released. The error is ctx's, if spans were given up because of it.
+func (e *Exporter) Close(ctx context.Context) error {
+	e.queue.Close()
+	sent := make(chan struct{})
+	go func() {
+		e.running.Wait()
+		close(sent)
+	}()
+	var err error
+	select {
+	case <-sent:
+	case <-ctx.Done():
+		err = fmt.Errorf("send the last spans: %w", ctx.Err())
+	}
+	e.cancel()
+	<-sent
+	_ = e.client.Stop(context.Background()) // nothing is on its way
+	return err
+}
+
+// run sends whole batches, and if it is timed also what waits at the end of each interval.
+func (e *Exporter) run(timed bool) {
+	var tick <-chan time.Time
+	if timed {
+		ticker := time.NewTicker(e.options.Interval)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	enc := newEncoder(e.options.Version)
+	taken := make([]*span.Span, 0, e.queue.Batch())
+	for open := true; open; {
+		least := e.queue.Batch()
+		select {
+		case <-e.queue.Ready():
+		case <-tick:
+			least = 1
+		case <-e.queue.Closed():
+			least, open = 1, false
+		}
+		for taken = e.queue.Take(taken[:0], least); len(taken) > 0; taken = e.queue.Take(taken[:0], least) {
+			e.send(enc, taken)
+			if open {
+				least = e.queue.Batch()
+			}
+		}
+	}
+}
+
+// send sends taken in one message, or in several if they are large.
+func (e *Exporter) send(enc *encoder, taken []*span.Span) {
+	for len(taken) > 0 {
+		enc.begin()
+		for len(taken) > 0 && enc.size < messageBytes {
+			enc.add(taken[0])
+			e.queue.Release(taken[0])
+			taken[0] = nil
+			taken = taken[1:]
+		}
+		e.settle(uint64(enc.count), e.upload(enc.finish()))
+	}
+}
+
+// settle counts n spans by what the upload of their message gave.
+func (e *Exporter) settle(n uint64, err error) {
+	rejected, partial := rejectedSpans(err)
+	rejected = min(rejected, n)
+	switch {
+	case err == nil || partial && rejected == 0: // a partial success without losses is a warning
+		e.queue.Settle(queue.Counts{Exported: n})
+		if e.failing.Swap(false) {
+			e.options.Logger.Info("the collector accepts spans again")
+		}
+		return
+	case partial:
+		e.queue.Settle(queue.Counts{Exported: n - rejected, Rejected: rejected})
+	case e.context.Err() != nil:
+		e.queue.Settle(queue.Counts{Shutdown: n})
+		return
+	default:
+		e.queue.Settle(queue.Counts{ExportFailed: n})
+	}
+	if !e.failing.Swap(true) {
+		e.options.Logger.Warn("the collector does not accept spans; losses are counted until it does", "error", err)
+	}
+}

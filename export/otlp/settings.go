@@ -1,0 +1,214 @@
+package otlp
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+
+	"weft/correlate/span"
+)
+
+// Options of an Exporter. A zero field takes the standard variable that it names, else its default. Headers, TLS,
+// compression and the time of one attempt have only their variables, OTEL_EXPORTER_OTLP_* and
+// OTEL_EXPORTER_OTLP_TRACES_*: https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+type Options struct {
+	// Protocol is grpc or http/protobuf; OTEL_EXPORTER_OTLP_PROTOCOL, http/protobuf.
+	Protocol string
+	// Endpoint is the collector's URL, to which /v1/traces is added for HTTP; OTEL_EXPORTER_OTLP_ENDPOINT,
+	// http://localhost:4318, or https://localhost:4317 for gRPC.
+	Endpoint string
+	// QueueSize is how many spans may wait; OTEL_BSP_MAX_QUEUE_SIZE, 65536.
+	QueueSize int
+	// BatchSize is how many spans a message holds; OTEL_BSP_MAX_EXPORT_BATCH_SIZE, 1024.
+	BatchSize int
+	// Interval is how long a span waits at most for its batch to fill; OTEL_BSP_SCHEDULE_DELAY, 1 s.
+	Interval time.Duration
+	// Timeout is how long a message is tried to be sent; OTEL_BSP_EXPORT_TIMEOUT, 30 s.
+	Timeout time.Duration
+	// Release gets every span back as soon as it is not needed any more, from any goroutine.
+	Release func(*span.Span)
+	// Logger is told when the collector begins and ceases to fail; nil: nobody is.
+	Logger *slog.Logger
+	// Version of weft, for the instrumentation scope.
+	Version string
+}
+
+// complete fills the zero fields.
+func (o *Options) complete() error {
+	if o.Protocol == "" {
+		o.Protocol = setting("PROTOCOL")
+	}
+	if o.Protocol == "" {
+		o.Protocol = "http/protobuf"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.Interval = positive(o.Interval)
+	o.Timeout = positive(o.Timeout)
+	err := errors.Join(
+		fill(&o.QueueSize, "OTEL_BSP_MAX_QUEUE_SIZE", 65536, 1),
+		fill(&o.BatchSize, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1024, 1),
+		fill(&o.Interval, "OTEL_BSP_SCHEDULE_DELAY", time.Second, time.Millisecond),
+		fill(&o.Timeout, "OTEL_BSP_EXPORT_TIMEOUT", 30*time.Second, time.Millisecond),
+	)
+	o.BatchSize = min(o.BatchSize, o.QueueSize)
+	return err
+}
+
+func positive(d time.Duration) time.Duration { return max(d, 0) }
+
+// fill sets *field, if zero, to the whole number that the variable gives in units, else to fallback.
+func fill[T int | time.Duration](field *T, variable string, fallback, unit T) error {
+	value := strings.TrimSpace(os.Getenv(variable))
+	switch {
+	case *field > 0:
+	case value == "":
+		*field = fallback
+	default:
+		n, err := strconv.ParseInt(value, 10, 32)
+		if err != nil || n <= 0 {
+			return fmt.Errorf("%s is %q: use a whole number above 0", variable, value)
+		}
+		*field = T(n) * unit
+	}
+	return nil
+}
+
+// setting reads a variable of the exporter, the one for traces before the general one.
+func setting(name string) string {
+	value, _ := variable(name)
+	return value
+}
+
+func variable(name string) (value, from string) {
+	for _, prefix := range []string{"OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_"} {
+		if v := strings.TrimSpace(os.Getenv(prefix + name)); v != "" {
+			return v, prefix + name
+		}
+	}
+	return "", ""
+}
+
+// newClient makes the SDK's client, after a check of all that the client itself would silently replace by a default.
+func newClient(o *Options) (otlptrace.Client, error) {
+	err := errors.Join(checkCompression(), checkTimeout(), checkHeaders(), checkTLS())
+	if err != nil {
+		return nil, err
+	}
+	endpoint, from := o.Endpoint, "OTLP endpoint"
+	if endpoint == "" {
+		endpoint, from = variable("ENDPOINT")
+	}
+	switch o.Protocol {
+	case "grpc":
+		return newGRPC(o.Endpoint, endpoint, from)
+	case "http/protobuf":
+		return newHTTP(o.Endpoint, endpoint, from)
+	}
+	return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: use grpc or http/protobuf", o.Protocol)
+}
+
+func newGRPC(override, endpoint, from string) (otlptrace.Client, error) {
+	u, err := url.Parse(endpoint)
+	if endpoint != "" && err != nil {
+		return nil, fmt.Errorf("%s is not a URL: use http://host:4317, or https:// for TLS", from)
+	}
+	switch {
+	case override == "":
+		return otlptracegrpc.NewClient(), nil
+	case u.Scheme == "http" || u.Scheme == "https":
+		return otlptracegrpc.NewClient(otlptracegrpc.WithEndpointURL(override)), nil
+	}
+	return otlptracegrpc.NewClient(otlptracegrpc.WithEndpoint(override)), nil
+}
+
+func newHTTP(override, endpoint, from string) (otlptrace.Client, error) {
+	proto := otlptracehttp.WithEncoding(otlptracehttp.EncodingProtobuf)
+	if endpoint == "" {
+		return otlptracehttp.NewClient(proto), nil
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("%s is not the URL of an HTTP server: use http://host:4318, or https:// for TLS", from)
+	}
+	if override == "" {
+		return otlptracehttp.NewClient(proto), nil
+	}
+	if !strings.HasSuffix(u.Path, "/v1/traces") {
+		u.Path = path.Join("/", u.Path, "v1/traces")
+	}
+	return otlptracehttp.NewClient(proto, otlptracehttp.WithEndpointURL(u.String())), nil
+}
+
+func checkCompression() error {
+	value, from := variable("COMPRESSION")
+	switch value {
+	case "", "gzip", "none":
+		return nil
+	}
+	return fmt.Errorf("%s is %q: use gzip or none", from, value)
+}
+
+func checkTimeout() error {
+	value, from := variable("TIMEOUT")
+	if value == "" {
+		return nil
+	}
+	if n, err := strconv.Atoi(value); err != nil || n < 0 {
+		return fmt.Errorf("%s is %q: use whole milliseconds", from, value)
+	}
+	return nil
+}
+
+// checkHeaders does not show what it finds: headers hold secrets.
+func checkHeaders() error {
+	value, from := variable("HEADERS")
+	if value == "" {
+		return nil
+	}
+	for pair := range strings.SplitSeq(value, ",") {
+		key, text, found := strings.Cut(pair, "=")
+		if _, err := url.PathUnescape(text); err != nil || !found || strings.TrimSpace(key) == "" {
+			return fmt.Errorf("%s has a part that is not a header: use key=value,key=value with percent-encoded values", from)
+		}
+	}
+	return nil
+}
+
+func checkTLS() error {
+	if file, from := variable("CERTIFICATE"); file != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("%s: %w", from, err)
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+			return fmt.Errorf("%s: %s has no certificate in PEM form", from, file)
+		}
+	}
+	certificate, from := variable("CLIENT_CERTIFICATE")
+	key, keyFrom := variable("CLIENT_KEY")
+	switch {
+	case certificate == "" && key == "":
+		return nil
+	case certificate == "" || key == "":
+		return fmt.Errorf("%s%s is set alone: a client certificate needs OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and "+
+			"OTEL_EXPORTER_OTLP_CLIENT_KEY", from, keyFrom)
+	}
+	if _, err := tls.LoadX509KeyPair(certificate, key); err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	return nil
+}
