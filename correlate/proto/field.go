@@ -27,12 +27,23 @@ func (h *head) field(text []byte) bool {
 	}
 	value := trim(text[after+1:])
 	h.known(name, value)
-	if len(h.m.Fields) < MaxFields {
-		h.m.Fields = append(h.m.Fields, Field{name, value})
+	if n := len(h.m.Fields); n < cap(h.m.Fields) && n < MaxFields {
+		h.m.Fields = h.m.Fields[:n+1]
+		field := &h.m.Fields[n]
+		field.Name, field.Value = name, value
 	} else {
-		h.m.Dropped++
+		h.keep(name, value)
 	}
 	return true
+}
+
+// keep makes room for a field or counts it as dropped.
+func (h *head) keep(name, value []byte) {
+	if len(h.m.Fields) == MaxFields {
+		h.m.Dropped++
+		return
+	}
+	h.m.Fields = append(h.m.Fields, Field{name, value})
 }
 
 // known picks the fields that weft itself needs, by length and first letter before any comparison.
