@@ -1,10 +1,8 @@
 package otlp
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math"
-	"unicode/utf8"
 
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
@@ -12,42 +10,6 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"weft/correlate/span"
-)
-
-// The field numbers of https://github.com/open-telemetry/opentelemetry-proto/blob/v1.9.0/opentelemetry/proto/trace/v1/trace.proto
-// and common/v1/common.proto; TestEncode holds them to the generated descriptors.
-const (
-	fieldSpans = 2 // of ScopeSpans
-
-	fieldTraceID      = 1
-	fieldSpanID       = 2
-	fieldTraceState   = 3
-	fieldParentSpanID = 4
-	fieldName         = 5
-	fieldKind         = 6
-	fieldStart        = 7
-	fieldEnd          = 8
-	fieldAttributes   = 9
-	fieldStatus       = 15
-	fieldFlags        = 16
-
-	fieldStatusCode = 3
-
-	fieldKey         = 1 // of KeyValue
-	fieldValue       = 2
-	fieldStringValue = 1 // of AnyValue
-	fieldBoolValue   = 2
-	fieldIntValue    = 3
-	fieldDoubleValue = 4
-	fieldArrayValue  = 5
-	fieldValues      = 1 // of ArrayValue
-)
-
-// The bits of Span.flags.
-const (
-	flagSampled     = 0x001
-	flagHasIsRemote = 0x100
-	flagIsRemote    = 0x200
 )
 
 // idleMessages is for how many messages the objects of a resource without spans are kept.
@@ -66,7 +28,6 @@ type encoder struct {
 	count      int // of the spans in the message
 	attributes []span.Attribute
 	body       []byte // of a span
-	value      []byte // of an attribute
 	text       []byte
 }
 
@@ -114,8 +75,7 @@ func (e *encoder) add(s *span.Span) {
 	}
 	before := len(g.spans)
 	e.appendSpan(s)
-	g.spans = protowire.AppendTag(g.spans, fieldSpans, protowire.BytesType)
-	g.spans = protowire.AppendBytes(g.spans, e.body)
+	g.spans = appendBytes(g.spans, fieldSpans, e.body)
 	e.size += len(g.spans) - before
 	e.count++
 }
@@ -169,7 +129,7 @@ func (e *encoder) appendSpan(s *span.Span) {
 	e.appendAttributes(s)
 	b = e.body
 	if code := s.StatusCode(); code != span.StatusUnset {
-		b = protowire.AppendTag(b, fieldStatus, protowire.BytesType)
+		b = appendTag(b, fieldStatus, protowire.BytesType)
 		b = append(b, 2) // bytes of the status
 		b = appendVarint(b, fieldStatusCode, uint64(code))
 	}
@@ -194,65 +154,42 @@ func (e *encoder) appendAttributes(s *span.Span) {
 			}
 			e.appendList(rest[:n])
 		} else {
-			e.appendValue(&rest[0])
+			e.appendAttribute(&rest[0])
 		}
-		key := rest[0].Key
-		b := protowire.AppendTag(e.body, fieldAttributes, protowire.BytesType)
-		b = protowire.AppendVarint(b, uint64(sizeBytes(len(key))+sizeBytes(len(e.value))))
-		b = protowire.AppendTag(b, fieldKey, protowire.BytesType)
-		b = protowire.AppendVarint(b, uint64(len(key)))
-		b = append(b, key...)
-		e.body = appendBytes(b, fieldValue, e.value)
 		rest = rest[n:]
 	}
 }
 
-// appendValue leaves the encoded AnyValue of a single value in e.value.
-func (e *encoder) appendValue(a *span.Attribute) {
-	switch b := e.value[:0]; a.Kind {
+// appendAttribute appends the attribute with its single value to e.body.
+func (e *encoder) appendAttribute(a *span.Attribute) {
+	switch a.Kind {
 	case span.Int:
-		e.value = appendVarint(b, fieldIntValue, uint64(a.Int))
+		b := appendKey(e.body, a.Key, 1+protowire.SizeVarint(uint64(a.Int)))
+		e.body = appendVarint(b, fieldIntValue, uint64(a.Int))
 	case span.Bool:
-		e.value = appendVarint(b, fieldBoolValue, uint64(a.Int))
+		b := appendKey(e.body, a.Key, 2)
+		e.body = appendVarint(b, fieldBoolValue, uint64(a.Int))
 	case span.Double:
-		e.value = appendFixed64(b, fieldDoubleValue, math.Float64bits(a.Float))
+		b := appendKey(e.body, a.Key, 9)
+		e.body = appendFixed64(b, fieldDoubleValue, math.Float64bits(a.Float))
 	default:
 		e.text = a.AppendText(e.text[:0])
-		e.value = appendBytes(b, fieldStringValue, validUTF8(e.text))
+		text := validUTF8(e.text)
+		b := appendKey(e.body, a.Key, sizeBytes(len(text)))
+		e.body = appendBytes(b, fieldStringValue, text)
 	}
 }
 
-// appendList leaves the encoded AnyValue of a list of texts in e.value.
+// appendList appends an attribute whose value is the list of the texts to e.body.
 func (e *encoder) appendList(list []span.Attribute) {
 	var array []byte
 	for i := range list {
-		e.appendValue(&span.Attribute{Kind: span.String, Str: list[i].Text()})
-		array = appendBytes(array, fieldValues, e.value)
+		e.text = list[i].AppendText(e.text[:0])
+		text := validUTF8(e.text)
+		array = appendTag(array, fieldValues, protowire.BytesType)
+		array = appendLength(array, sizeBytes(len(text)))
+		array = appendBytes(array, fieldStringValue, text)
 	}
-	e.value = appendBytes(e.value[:0], fieldArrayValue, array)
-}
-
-// validUTF8 replaces what is not UTF-8: a receiver refuses a whole message for one such byte.
-func validUTF8(b []byte) []byte {
-	if utf8.Valid(b) {
-		return b
-	}
-	return bytes.ToValidUTF8(b, []byte("\uFFFD"))
-}
-
-func sizeBytes(n int) int { return 1 + protowire.SizeBytes(n) }
-
-func appendBytes(b []byte, field protowire.Number, value []byte) []byte {
-	b = protowire.AppendTag(b, field, protowire.BytesType)
-	return protowire.AppendBytes(b, value)
-}
-
-func appendVarint(b []byte, field protowire.Number, value uint64) []byte {
-	b = protowire.AppendTag(b, field, protowire.VarintType)
-	return protowire.AppendVarint(b, value)
-}
-
-func appendFixed64(b []byte, field protowire.Number, value uint64) []byte {
-	b = protowire.AppendTag(b, field, protowire.Fixed64Type)
-	return binary.LittleEndian.AppendUint64(b, value)
+	b := appendKey(e.body, list[0].Key, sizeBytes(len(array)))
+	e.body = appendBytes(b, fieldArrayValue, array)
 }

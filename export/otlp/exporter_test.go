@@ -140,6 +140,7 @@ func TestRefusedForGood(t *testing.T) {
 
 func TestAskedToTryAgain(t *testing.T) {
 	each(t, func(t *testing.T, protocol string) {
+		t.Parallel() // the client pauses for seconds
 		busy, err := status.New(codes.ResourceExhausted, "busy").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Millisecond)})
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,141 @@
+package otlp
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/mem"
+)
+
+// discardVariable makes the test binary a collector that throws everything away, so that the benchmark's CPU time
+// is the exporter's alone.
+const discardVariable = "WEFT_TEST_DISCARD"
+
+func TestMain(m *testing.M) {
+	if protocol := os.Getenv(discardVariable); protocol != "" {
+		discard(protocol)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func discard(protocol string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("http://%s\n", l.Addr())
+	if protocol == "grpc" {
+		s := grpc.NewServer(grpc.ForceServerCodecV2(blind{}), grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error {
+			if err := s.RecvMsg(nil); err != nil {
+				return err
+			}
+			return s.SendMsg(nil)
+		}))
+		go func() { _ = s.Serve(l) }()
+	} else {
+		s := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+		})}
+		go func() { _ = s.Serve(l) }()
+	}
+	_, _ = io.Copy(io.Discard, os.Stdin) // until the benchmark ends
+}
+
+// blind is a codec for messages that nobody looks at.
+type blind struct{}
+
+func (blind) Marshal(any) (mem.BufferSlice, error) { return nil, nil }
+func (blind) Unmarshal(mem.BufferSlice, any) error { return nil }
+func (blind) Name() string                         { return "proto" }
+
+// serveDiscard starts the collector in a process of its own and gives its URL.
+func serveDiscard(b *testing.B, protocol string) string {
+	b.Helper()
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), discardVariable+"="+protocol)
+	in, err := c.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = in.Close(); _ = c.Wait() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+func cpu() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkExport is the whole way of a span, from Put to the collector's answer; cpu-ns/op is user and system time
+// of this process.
+func BenchmarkExport(b *testing.B) {
+	for _, protocol := range protocols {
+		for _, batch := range []int{512, 1024, 2048} {
+			b.Run(fmt.Sprintf("%s/%d", protocol, batch), func(b *testing.B) {
+				endpoint := serveDiscard(b, protocol)
+				e, err := New(context.Background(), Options{Protocol: protocol, Endpoint: endpoint, BatchSize: batch})
+				if err != nil {
+					b.Fatal(err)
+				}
+				s := sample(0)
+				b.ReportAllocs()
+				before := cpu()
+				for b.Loop() {
+					for c := e.queue.Counts(); c.Waiting > uint64(4*batch); c = e.queue.Counts() {
+						time.Sleep(50 * time.Microsecond)
+					}
+					for range batch {
+						e.Put(s)
+					}
+				}
+				if err := e.Close(context.Background()); err != nil {
+					b.Fatal(err)
+				}
+				spent := cpu() - before
+				c := e.Counts()
+				if c.Exported != c.Put {
+					b.Fatalf("counts %+v", c)
+				}
+				b.ReportMetric(float64(spent.Nanoseconds())/float64(c.Put), "cpu-ns/span")
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(c.Put), "ns/span")
+			})
+		}
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	enc := newEncoder("")
+	s := sample(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		if enc.count == 1024 {
+			enc.begin()
+		}
+		enc.add(s)
+	}
+	b.ReportMetric(float64(enc.size)/float64(enc.count), "B/span")
+}
