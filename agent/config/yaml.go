@@ -29,7 +29,7 @@ func readYAML(name string, content []byte) (map[string][]item, []error) {
 		return d.values, []error{fmt.Errorf("%s: %w", name, err)}
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		d.add(&more, "this is a second document, write one")
+		d.add(&more, "a second document begins here, only one is read")
 	}
 	d.readMapping(root.Content[0], "")
 	return d.values, d.faults
@@ -47,7 +47,11 @@ func (d *document) readMapping(n *yaml.Node, group string) {
 		return // all that was in it is commented out
 	}
 	if n.Kind != yaml.MappingNode {
-		d.add(n, "%s: here must be %s", strings.TrimSuffix("settings."+group, "."), keysUnder(group))
+		where := strings.TrimSuffix(group, ".")
+		if where != "" {
+			where += ": "
+		}
+		d.add(n, "%shere must be a mapping with %s", where, keysUnder(group))
 		return
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -77,7 +81,7 @@ func (d *document) readSetting(name, n *yaml.Node, key string) {
 	for _, node := range nodes {
 		text, ok := itemText(node, s.list)
 		if !ok {
-			d.add(node, "%s: this is a %s, it must be %s", key, kindName(node), s.allowed)
+			d.add(node, "%s: this is %s, it must be %s", key, kindName(node), s.allowed)
 			return
 		}
 		if text != "" || !s.list {
@@ -111,13 +115,13 @@ func itemText(n *yaml.Node, rule bool) (text string, ok bool) {
 func kindName(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
-		return "mapping"
+		return "a mapping"
 	case yaml.SequenceNode:
-		return "list"
+		return "a list"
 	case yaml.AliasNode:
-		return "alias"
+		return "an alias"
 	}
-	return "value of another kind"
+	return "of another kind"
 }
 
 // keysUnder lists the keys that begin with group; empty for none.

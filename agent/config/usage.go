@@ -1,0 +1,17 @@
+package config
+
+import (
+	_ "embed" // usage.txt
+	"io"
+)
+
+// usage is made from the comments of Config by go test -update.
+//
+//go:embed usage.txt
+var usage string
+
+// Usage writes what every flag means.
+func Usage(w io.Writer) error {
+	_, err := io.WriteString(w, usage)
+	return err
+}
