@@ -1,0 +1,276 @@
+package process
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"weft/correlate/event"
+)
+
+const container = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// a fake is the folder of one process; the empty link is left out.
+type fake struct {
+	pid                    uint32
+	group                  uint32
+	exe, cmdline, env, cgr string
+}
+
+func fakeProc(t *testing.T, list ...fake) Options {
+	t.Helper()
+	root := t.TempDir()
+	for _, f := range list {
+		dir := filepath.Join(root, fmt.Sprint(f.pid))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		status := fmt.Sprintf("Name:\tworker\nUmask:\t0022\nTgid:\t%d\nPid:\t%d\n", f.group, f.pid)
+		for name, text := range map[string]string{"status": status, "cmdline": f.cmdline, "environ": f.env, "cgroup": f.cgr} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if f.exe != "" {
+			if err := os.Symlink(f.exe, filepath.Join(dir, "exe")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return Options{Proc: root, HostName: "node-1", HostID: "4711"}
+}
+
+func value(p *event.Process, key string) string {
+	for _, a := range p.Attributes {
+		if a.Key == key {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+func expect(t *testing.T, p *event.Process, want map[string]string) {
+	t.Helper()
+	if p == nil {
+		t.Fatal("no process")
+	}
+	for k, v := range want {
+		if got := value(p, k); got != v {
+			t.Errorf("%s is %q, want %q", k, got, v)
+		}
+	}
+	sorted := slices.IsSortedFunc(p.Attributes, func(a, b event.Attribute) int { return strings.Compare(a.Key, b.Key) })
+	if !sorted || value(p, "service.name") != p.Service {
+		t.Errorf("%+v", p.Attributes)
+	}
+}
+
+func TestFindReadsProc(t *testing.T) {
+	table := New(fakeProc(t,
+		fake{pid: 7, group: 7, exe: "/usr/bin/python3.11", cmdline: "python3\x00app.py\x00--token=secret\x00", cgr: "0::/k8s.io/" + container + "\n",
+			env: "A=1\x00OTEL_RESOURCE_ATTRIBUTES=service.namespace=shop,service.version=1%2C2,host.name=pod-1,process.pid=9\x00"},
+		fake{pid: 8, group: 7, exe: "/usr/bin/python3.11", cmdline: "python3\x00app.py\x00"},
+	))
+	p := table.Find(7)
+	expect(t, p, map[string]string{
+		"service.name": "app", "service.namespace": "shop", "service.version": "1,2", "process.pid": "7",
+		"process.executable.name": "python3.11", "process.executable.path": "/usr/bin/python3.11", "process.command": "python3",
+		"process.command_line": "", "container.id": container, "host.name": "pod-1", "host.id": "4711", "os.type": "linux",
+	})
+	if table.Find(8) != p {
+		t.Error("a thread has a process of its own")
+	}
+	if table.Len() != 1 {
+		t.Errorf("%d processes are remembered", table.Len())
+	}
+	if table.Find(99) != nil {
+		t.Error("found a process that is not there")
+	}
+}
+
+func TestExecOfAProcessThatIsGone(t *testing.T) {
+	table := New(fakeProc(t))
+	p := table.Exec(5, 1, []byte("/usr/bin/curl\x00\x00\x00"), []byte("curl\x00"), []byte("curl\x00http://x/\x00"),
+		[]byte("OTEL_SERVICE_NAME=probe\x00"), 3)
+	expect(t, p, map[string]string{"service.name": "probe", "process.pid": "5", "process.executable.name": "curl", "process.command": "curl"})
+	if table.Find(5) != p {
+		t.Error("it is not remembered")
+	}
+	table.Exit(5)
+	if table.Find(5) != nil {
+		t.Error("it is remembered after its end")
+	}
+}
+
+func TestExecReadsWhatTheKernelCut(t *testing.T) {
+	table := New(fakeProc(t, fake{pid: 5, group: 5, cmdline: "java\x00-cp\x00" + strings.Repeat("x", 5000) + "\x00com.acme.Shop\x00", exe: "/opt/java/bin/java",
+		env: "PATH=" + strings.Repeat("y", 5000) + "\x00OTEL_RESOURCE_ATTRIBUTES=service.version=7\x00"}))
+	p := table.Exec(5, 1, []byte("/opt/java/bin/java"), []byte("java"), []byte("java\x00-cp\x00xxx"), []byte("PATH=yyy"), 3)
+	expect(t, p, map[string]string{"service.name": "Shop", "service.version": "7"})
+}
+
+func TestContainerOfAProcessThatIsGone(t *testing.T) {
+	table := New(fakeProc(t, fake{pid: 5, group: 5, cgr: "12:pids:/docker/" + container + "\n0::/docker/" + container + "\n"}))
+	table.Exec(5, 1, nil, []byte("a"), nil, nil, 44)
+	expect(t, table.Exec(6, 1, nil, []byte("b"), nil, nil, 44), map[string]string{"container.id": container, "service.name": "b"})
+	expect(t, table.Exec(7, 1, nil, []byte("b"), nil, nil, 45), map[string]string{"container.id": ""})
+}
+
+func TestContainerIDIsNotGuessedFromASharedCgroup(t *testing.T) {
+	table := New(fakeProc(t, fake{pid: 5, group: 5, cgr: "12:pids:/docker/" + container + "\n0::/\n"}))
+	expect(t, table.Exec(5, 1, nil, []byte("a"), nil, nil, 1), map[string]string{"container.id": container})
+	expect(t, table.Exec(6, 1, nil, []byte("b"), nil, nil, 1), map[string]string{"container.id": ""})
+}
+
+func TestForkIsTheSameServiceUntilItExecutes(t *testing.T) {
+	table := New(fakeProc(t))
+	parent := table.Exec(5, 1, []byte("/srv/shop"), []byte("shop"), []byte("./shop\x00"), []byte("A=\x00"), 0)
+	table.Fork(5, 6)
+	expect(t, table.Find(6), map[string]string{"service.name": "shop", "process.pid": "6"})
+	if table.Find(6) != table.Find(6) {
+		t.Error("a child is described anew each time")
+	}
+	expect(t, parent, map[string]string{"process.pid": "5"})
+	table.Fork(6, 7)
+	table.Exit(5)
+	expect(t, table.Find(7), map[string]string{"process.pid": "7", "service.name": "shop"})
+	table.Exec(6, 1, []byte("/usr/bin/curl"), []byte("curl"), []byte("curl\x00"), []byte("A=\x00"), 0)
+	expect(t, table.Find(6), map[string]string{"process.pid": "6", "service.name": "curl"})
+	table.Fork(1234, 7)
+	if table.Find(7) != nil {
+		t.Error("a reused id is still the old process")
+	}
+}
+
+func TestTableIsBounded(t *testing.T) {
+	o := fakeProc(t)
+	o.Limit = 10
+	table := New(o)
+	for pid := uint32(1); pid < 100; pid++ {
+		table.Exec(pid, 1, nil, []byte("x"), nil, nil, uint64(pid))
+	}
+	if table.Len() != 10 || table.Find(99) == nil {
+		t.Errorf("%d are remembered", table.Len())
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	long := strings.Repeat("a=b,", 1000)
+	for _, c := range []struct {
+		env, service string
+		attributes   int
+	}{
+		{"OTEL_SERVICE_NAME=x\x00", "x", 0},
+		{"OTEL_SERVICE_NAME=x", "", 0}, // cut
+		{"OTEL_SERVICE_NAME=\x00", "", 0},
+		{"OTEL_SERVICE_NAME=x\x00OTEL_SERVICE_NAME=y\x00", "x", 0},
+		{"XOTEL_SERVICE_NAME=x\x00", "", 0},
+		{"OTEL_RESOURCE_ATTRIBUTES=a=b, c = d%20e ,\x00", "", 2},
+		{"OTEL_RESOURCE_ATTRIBUTES=a=b,c\x00", "", 0},
+		{"OTEL_RESOURCE_ATTRIBUTES=a=b,c=%zz\x00", "", 0},
+		{"OTEL_RESOURCE_ATTRIBUTES=" + long + "\x00", "", maxAttributes},
+		{"\x00\x00=\x00", "", 0},
+	} {
+		e := readEnvironment([]byte(c.env))
+		if e.service != c.service || len(e.attributes) != c.attributes {
+			t.Errorf("%.60q: %q and %d attributes", c.env, e.service, len(e.attributes))
+		}
+	}
+}
+
+func TestServiceNameOfTheEnvironmentComesFirst(t *testing.T) {
+	p := testProgram("/usr/bin/java", "java -jar x.jar")
+	p.env = readEnvironment([]byte("OTEL_RESOURCE_ATTRIBUTES=service.name=second\x00"))
+	if got := compose(p, nil, nil).Service; got != "second" {
+		t.Errorf("attributes alone: %q", got)
+	}
+	p.env.service = "first"
+	if got := compose(p, nil, nil).Service; got != "first" {
+		t.Errorf("both: %q", got)
+	}
+	p.args = append(p.args, "-Dotel.service.name=java")
+	if got := compose(p, nil, nil).Service; got != "java" {
+		t.Errorf("system property: %q", got)
+	}
+}
+
+func TestContainerID(t *testing.T) {
+	for _, c := range []struct {
+		cgroup string
+		want   bool
+	}{
+		{"0::/kubepods/besteffort/pod6c1b/" + container, true},
+		{"0::/kubepods.slice/kubepods-pod6c1b.slice/cri-containerd-" + container + ".scope", true},
+		{"0::/kubepods.slice/kubepods-pod6c1b.slice:cri-containerd:" + container, true},
+		{"0::/system.slice/docker-" + container + ".scope/init.scope", true},
+		{"0::/machine.slice/libpod-" + container + ".scope/container", true},
+		{"0::/libpod_parent/libpod-" + container, true},
+		{"0::/machine.slice/libpod-conmon-" + container + ".scope", false},
+		{"0::/kubepods/pod1/crio-conmon-" + container + ".scope", false},
+		{"3:cpu:/docker/" + container + "\n0::/", true},
+		{"0::/job/" + container[:32], false},
+		{"0::/x/" + strings.Repeat("g", 64), false},
+		{"0::/", false},
+		{"", false},
+	} {
+		if got := containerID([]byte(c.cgroup + "\n")); (got == container) != c.want || !c.want && got != "" {
+			t.Errorf("%s: %q", c.cgroup, got)
+		}
+	}
+}
+
+// TestRealProcesses looks at this test, which is a Go program, and at one that is not.
+func TestRealProcesses(t *testing.T) {
+	table := New(Options{})
+	self := table.Find(uint32(os.Getpid()))
+	expect(t, self, map[string]string{"process.runtime.name": "go", "process.pid": fmt.Sprint(os.Getpid())})
+	if !self.Go || self.Service != "process.test" {
+		t.Errorf("this test is %+v", self)
+	}
+	c := exec.Command("/bin/sleep", "60")
+	c.Env = []string{"OTEL_SERVICE_NAME=sleeper"}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	}()
+	seen := map[uint32]bool{}
+	if err := table.Scan(func(pid uint32) { seen[pid] = true }); err != nil {
+		t.Fatal(err)
+	}
+	pid := uint32(c.Process.Pid)
+	p := table.Find(pid)
+	expect(t, p, map[string]string{"service.name": "sleeper", "process.executable.name": "sleep"})
+	if p.Go || !seen[pid] || !seen[uint32(os.Getpid())] {
+		t.Errorf("sleep is Go: %v; the scan saw it: %v", p.Go, seen[pid])
+	}
+}
+
+func TestArgumentsAreToldOnlyWhenAskedFor(t *testing.T) {
+	o := fakeProc(t)
+	o.Arguments = true
+	p := New(o).Exec(5, 1, nil, []byte("x"), []byte("x\x00--key=1\x00"), nil, 0)
+	expect(t, p, map[string]string{"process.command_line": "x --key=1"})
+}
+
+func BenchmarkExec(b *testing.B) {
+	table := New(Options{})
+	pid := uint32(os.Getpid())
+	for b.Loop() {
+		table.Exec(pid, 1, []byte("/srv/shop"), []byte("shop"), []byte("./shop\x00"), []byte("A=1\x00"), 7)
+	}
+}
+
+func BenchmarkFind(b *testing.B) {
+	table := New(Options{})
+	pid := uint32(os.Getpid())
+	for b.Loop() {
+		table.Find(pid)
+	}
+}
