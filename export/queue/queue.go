@@ -31,6 +31,8 @@ type Queue struct {
 	ended   bool
 	counts  Counts
 
+	abandoned bool
+
 	ready   chan struct{}
 	closed  chan struct{}
 	release func(*span.Span)
@@ -106,11 +108,24 @@ func (q *Queue) Release(s *span.Span) { q.release(s) }
 // Settle counts the end of taken spans: every taken span is counted in one field of c, once.
 func (q *Queue) Settle(c Counts) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.abandoned {
+		return
+	}
 	q.counts.Exported += c.Exported
 	q.counts.Rejected += c.Rejected
 	q.counts.ExportFailed += c.ExportFailed
 	q.counts.Shutdown += c.Shutdown
-	q.mu.Unlock()
+}
+
+// Abandon ends the account while a taker hangs: what is not settled is lost by the shutdown, what the taker still
+// settles is void, and the spans that it holds are not released.
+func (q *Queue) Abandon() {
+	q.Close()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.abandoned = true
+	q.counts.Shutdown = q.counts.Put - q.counts.Exported - (q.counts.Dropped() - q.counts.Shutdown)
 }
 
 // Close ends the queue: what waits can still be taken, nothing more comes in. It may be called more than once.

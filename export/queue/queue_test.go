@@ -115,6 +115,21 @@ func TestEverySpanIsCountedOnce(t *testing.T) {
 	}
 }
 
+func TestAbandon(t *testing.T) {
+	q := New(8, 2, nil)
+	for range 5 {
+		q.Put(&span.Span{})
+	}
+	q.Take(nil, 1)
+	q.Settle(Counts{Exported: 1, Shutdown: 1})
+	q.Abandon()
+	q.Settle(Counts{Exported: 3})
+	q.Put(&span.Span{})
+	if got, want := q.Counts(), (Counts{Put: 6, Exported: 1, Shutdown: 5}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 func BenchmarkPut(b *testing.B) {
 	q := New(1024, 512, nil)
 	s := &span.Span{}
