@@ -68,7 +68,7 @@ func TestCut(t *testing.T) {
 		{"Host: a\r\n", 1, NoBody},
 		{"z\r\nX: y\r", 2, NoBody},
 		{"z\r\nX: y\r\n", 3, NoBody},
-		{"z\r\nX: y\r\n ", 2, NoBody},
+		{"z\r\nX: y\r\n ", 3, NoBody},
 		{"y\r\n z\r\n", 3, NoBody},
 		{"Content-Length: 5\r\n", 4, Length},
 	}
@@ -155,7 +155,7 @@ func FuzzNext(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
-		if len(input) > 2000 {
+		if len(input) > 400 {
 			return // the time of checkCut grows with the square
 		}
 		original := bytes.Clone(input)

@@ -88,10 +88,7 @@ func (h *head) read(buf []byte) (n int, whole bool, err error) {
 			break
 		}
 		if n < len(buf) && isBlank(buf[n]) {
-			start := n - size
-			if n, text = unfold(buf, start, n); n == start {
-				break
-			}
+			n, text = unfold(buf, n-size, n, text)
 		}
 		if !h.field(text) {
 			return 0, false, ErrField
@@ -112,13 +109,13 @@ func line(buf []byte) (size int, text []byte) {
 	return i + 1, buf[:i]
 }
 
-// unfold extends the field line buf[start:n] by the lines that open with a blank (RFC 9112, section 5.2). It gives
-// start back if the last of them is not whole.
-func unfold(buf []byte, start, n int) (end int, text []byte) {
+// unfold extends the field line text, buf[start:n] with its end, by the whole lines behind it that open with a blank
+// (RFC 9112, section 5.2).
+func unfold(buf []byte, start, n int, text []byte) (int, []byte) {
 	for n < len(buf) && isBlank(buf[n]) {
 		size, more := line(buf[n:])
 		if size == 0 {
-			return start, nil
+			break
 		}
 		text = buf[start : n+len(more)]
 		n += size
