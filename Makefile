@@ -1,0 +1,108 @@
+# make run traces this machine; make test shows that it does so rightly. `make help` names the rest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/weft
+FUZZTIME ?= 1m
+BENCHTIME ?= 1s
+
+# The generated objects are compared byte by byte, so the compiler is one version on every machine; bpf/bpf.go names it too.
+LLVM := 14
+GOLANGCI := v2.15.0
+LINTER := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
+
+# What needs the kernel is run as root; $(ROOT) is empty where we are.
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH")
+GO_TEST := go test -count=1
+C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
+# The Go packages whose tests need neither root nor another program.
+UNIT := ./agent/... ./cmd/... ./correlate/... ./export/...
+E2E = $$(go list ./test/... | grep -v /test/backend)
+
+.PHONY: help
+help: ## what can be made
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 18
+
+.PHONY: build
+build: ## bin/weft, without a C compiler
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/weft ./cmd/weft
+
+.PHONY: run
+run: build ## build, and trace this machine until Ctrl-C (ARGS="--exe nginx")
+	$(ROOT) bin/weft run $(ARGS)
+
+.PHONY: test
+test: test-unit test-bpf test-e2e ## all tests, installing what they need
+
+.PHONY: test-unit
+test-unit: ## tests that need nothing, with the seeds of every fuzz target
+	$(GO_TEST) $(UNIT)
+
+.PHONY: test-bpf
+test-bpf: ## the kernel accepts the programs, and they do what they say
+	$(ROOT) $(GO_TEST) ./bpf/...
+
+.PHONY: test-e2e
+test-e2e: ## real servers and clients under the agent
+	$(ROOT) $(GO_TEST) -p 1 -timeout 35m $(E2E)
+
+.PHONY: test-backend
+test-backend: ## a real collector and a real Jaeger behind the agent (builds both: 11 minutes the first time)
+	$(ROOT) $(GO_TEST) -timeout 40m ./test/backend/...
+
+.PHONY: race
+race: ## unit tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO_TEST) -race $(UNIT)
+
+# go test fuzzes one target at a time, so each is found by its name.
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's/^(.*)\/[^/]*:func (.*)$$/\1 \2/' | \
+	while read -r folder target; do \
+		echo "$$folder $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$folder" </dev/null; \
+	done
+
+.PHONY: bench
+bench: ## the numbers of docs/BENCHMARKS.md
+	$(ROOT) go test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./bpf/... $(UNIT)
+
+.PHONY: llvm
+llvm:
+	@command -v clang-$(LLVM) llvm-strip-$(LLVM) clang-format-$(LLVM) >/dev/null && [ -e /usr/include/bpf/bpf_helpers.h ] || { \
+		$(ROOT) apt-get -qq update; \
+		$(ROOT) apt-get -qq install -y --no-install-recommends clang-$(LLVM) llvm-$(LLVM) clang-format-$(LLVM) libbpf-dev linux-libc-dev; }
+
+.PHONY: generate
+generate: llvm ## the eBPF objects and their Go types, from bpf/*.c
+	cd bpf && go generate .
+
+# The sources are copied into a module of the same name, so that nothing of the tree is touched.
+.PHONY: check-generated
+check-generated: llvm ## the committed objects are those of the sources
+	@copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
+	cp -r go.mod go.sum bpf "$$copy/"; rm -f "$$copy"/bpf/weft_*_bpfel.*; \
+	(cd "$$copy/bpf" && go generate .); \
+	diff -r bpf "$$copy/bpf" || { echo "bpf/: the objects are not those of the sources; run make generate"; exit 1; }
+
+$(LINTER):
+	GOBIN=$(dir $@) go install -p 2 github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+
+.PHONY: lint
+lint: $(LINTER) llvm ## style and import direction
+	@files=$$(git ls-files -co --exclude-standard '*.go' | grep -v '_bpfel\.go$$' | xargs gofmt -l); \
+	[ -z "$$files" ] || { echo "gofmt would change $$files"; exit 1; }
+	clang-format-$(LLVM) --dry-run -Werror $(C_SOURCES)
+	go vet ./...
+	$(LINTER) run ./...
+
+.PHONY: format
+format: llvm ## gofmt and clang-format
+	git ls-files -co --exclude-standard '*.go' | grep -v '_bpfel\.go$$' | xargs gofmt -w
+	clang-format-$(LLVM) -i $(C_SOURCES)
+
+.PHONY: clean
+clean: ## what was built here
+	rm -rf bin
