@@ -138,17 +138,25 @@ func sign(r *row) string {
 // appendOperation appends what was asked for: a client's with the peer's name.
 func appendOperation(dst []byte, s *span.Span) []byte {
 	if s.Kind == span.Client {
-		dst = append(dst, "→ "...)
-		dst = appendPrintable(dst, s.Host, maxOperation/2)
-		if s.HostPort != 0 {
-			dst = append(dst, ':')
-			dst = strconv.AppendUint(dst, uint64(s.HostPort), 10)
-		}
+		dst = appendPeer(append(dst, "→ "...), s)
 		dst = append(dst, ' ')
 	}
 	dst = appendPrintable(dst, s.Method, 16)
 	dst = append(dst, ' ')
 	return appendPrintable(dst, s.Path, maxOperation)
+}
+
+// appendPeer appends whom a client asked, as it named it.
+func appendPeer(dst []byte, s *span.Span) []byte {
+	if s.Host == "" && s.Peer.IsValid() {
+		return s.Peer.AppendTo(dst)
+	}
+	dst = appendPrintable(dst, s.Host, maxOperation/2)
+	if s.HostPort != 0 {
+		dst = append(dst, ':')
+		dst = strconv.AppendUint(dst, uint64(s.HostPort), 10)
+	}
+	return dst
 }
 
 func appendStatus(dst []byte, s *span.Span) []byte {

@@ -9,6 +9,14 @@ import (
 
 const hexadecimal = "0123456789abcdef"
 
+// verbatim tells which bytes stand for themselves in a JSON string.
+var verbatim = func() (t [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
 // appendQuoted appends s as a JSON string (RFC 8259). What is not UTF-8 becomes U+FFFD, a byte at a time as in
 // encoding/json. The control characters above ASCII are escaped too: a terminal may obey them.
 func appendQuoted[T string | []byte](dst []byte, s T) []byte {
@@ -16,7 +24,7 @@ func appendQuoted[T string | []byte](dst []byte, s T) []byte {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+		if verbatim[c] {
 			i++
 			continue
 		}
