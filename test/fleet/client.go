@@ -1,0 +1,179 @@
+package fleet
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Job is one request.
+type Job struct {
+	Method  string            `json:"method"`
+	URL     string            `json:"url"`
+	Body    int64             `json:"body"` // bytes, for POST
+	Chunked bool              `json:"chunked"`
+	Headers map[string]string `json:"headers"`
+	Pause   time.Duration     `json:"pause"` // before the next job of the same connection; Go only
+}
+
+// Result is what the client saw of the job of the same index. Start is before the first byte was sent and End after
+// the last was read, in Unix nanoseconds; curl gives those of its whole run.
+type Result struct {
+	I      int    `json:"i"`
+	Start  int64  `json:"start"`
+	End    int64  `json:"end"`
+	Status int    `json:"status"`
+	Size   int64  `json:"size"`
+	Error  string `json:"error"`
+}
+
+// Client is a real HTTP client: a program that does jobs and tells what it saw.
+type Client struct {
+	Name    string
+	Service string // the service.name that its spans must carry
+	argv    func(cache string) []string
+}
+
+// Clients is every client that does jobs. A program of them is called with a file of jobs, one JSON object a line,
+// the number of connections, and 1 or 0 for keep-alive; it prints one Result a line. Job i is done by connection
+// i modulo connections.
+var Clients = map[string]Client{
+	"go":       {"go", "goclient", func(cache string) []string { return []string{filepath.Join(cache, "bin", "goclient")} }},
+	"requests": {"requests", "client", func(string) []string { return []string{"/usr/bin/python3", filepath.Join(source(), "app", "python", "client.py")} }},
+	"node":     {"node", "client", func(cache string) []string { return []string{"node", filepath.Join(cache, "node", "client.js")} }},
+	"curl":     {"curl", "curl", nil},
+}
+
+// Run does the jobs and gives the results in their order. A job that met an error says so in its result.
+func (c Client) Run(cache string, jobs []Job, connections int, keepAlive bool) ([]Result, error) {
+	dir, err := os.MkdirTemp("", "weft-jobs")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if c.argv == nil {
+		return curl(dir, jobs, connections, keepAlive)
+	}
+	path := filepath.Join(dir, "jobs")
+	if err := writeJobs(path, jobs); err != nil {
+		return nil, err
+	}
+	flag := "0"
+	if keepAlive {
+		flag = "1"
+	}
+	argv := append(c.argv(cache), path, strconv.Itoa(connections), flag)
+	out, err := exec.Command(argv[0], argv[1:]...).Output()
+	if err != nil {
+		return nil, fmt.Errorf("run client %s: %w: %s", c.Name, err, messages(err))
+	}
+	results := make([]Result, 0, len(jobs))
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var r Result
+		if err := d.Decode(&r); err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("read results of client %s: %w", c.Name, err)
+		}
+		results = append(results, r)
+	}
+	if len(results) != len(jobs) {
+		return nil, fmt.Errorf("client %s gave %d results for %d jobs", c.Name, len(results), len(jobs))
+	}
+	return results, nil
+}
+
+func messages(err error) []byte {
+	if exit, ok := err.(*exec.ExitError); ok {
+		return exit.Stderr
+	}
+	return nil
+}
+
+func writeJobs(path string, jobs []Job) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	out := bufio.NewWriter(file)
+	for _, j := range jobs {
+		if err := json.NewEncoder(out).Encode(j); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+// curl does the jobs in one run of curl, with one section of its configuration for each.
+func curl(dir string, jobs []Job, connections int, keepAlive bool) ([]Result, error) {
+	conf := filepath.Join(dir, "curl.conf")
+	text, err := curlConfig(dir, jobs, keepAlive)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(conf, text, 0o644); err != nil {
+		return nil, err
+	}
+	args := []string{"-q", "-s", "--noproxy", "*"}
+	if connections > 1 {
+		args = append(args, "--parallel", "--parallel-immediate", "--parallel-max", strconv.Itoa(connections))
+	}
+	start := time.Now().UnixNano()
+	out, err := exec.Command("curl", append(args, "-K", conf)...).Output()
+	end := time.Now().UnixNano()
+	if err != nil {
+		return nil, fmt.Errorf("run curl: %w: %s%s", err, messages(err), out)
+	}
+	results := make([]Result, len(jobs))
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) != len(jobs) {
+		return nil, fmt.Errorf("curl gave %d results for %d jobs", len(lines), len(jobs))
+	}
+	for _, line := range lines {
+		r := Result{Start: start, End: end}
+		if _, err := fmt.Sscan(line, &r.I, &r.Status, &r.Size); err != nil {
+			return nil, fmt.Errorf("read curl's %q: %w", line, err)
+		}
+		results[r.I] = r
+	}
+	return results, nil
+}
+
+func curlConfig(dir string, jobs []Job, keepAlive bool) ([]byte, error) {
+	var conf bytes.Buffer
+	for i, j := range jobs {
+		if i > 0 {
+			conf.WriteString("next\n")
+		}
+		fmt.Fprintf(&conf, "url = %q\noutput = \"/dev/null\"\nwrite-out = \"%d %%{http_code} %%{size_download}\\n\"\n", j.URL, i)
+		if !keepAlive {
+			conf.WriteString("header = \"Connection: close\"\n")
+		}
+		for key, value := range j.Headers {
+			fmt.Fprintf(&conf, "header = %q\n", key+": "+value)
+		}
+		switch j.Method {
+		case "HEAD":
+			conf.WriteString("head\n")
+		case "POST":
+			body := filepath.Join(dir, fmt.Sprint("body", j.Body))
+			if err := os.WriteFile(body, bytes.Repeat([]byte("y"), int(j.Body)), 0o644); err != nil {
+				return nil, err
+			}
+			fmt.Fprintf(&conf, "data-binary = \"@%s\"\n", body)
+			if j.Chunked {
+				conf.WriteString("header = \"Transfer-Encoding: chunked\"\n")
+			}
+		}
+	}
+	return conf.Bytes(), nil
+}

@@ -1,0 +1,61 @@
+package fleet
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Cache gives the folder in which everything that the tests build is kept from run to run.
+func Cache() (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("find cache: %w", err)
+	}
+	return filepath.Join(dir, "weft-test"), nil
+}
+
+// Root is the top of the module.
+func Root() string { return filepath.Join(source(), "..", "..") }
+
+// Install brings the packages and builds that the fleet needs, and the agent itself, and gives the cache. All but
+// the Go programs are only compared when they are there.
+func Install() (cache string, err error) {
+	if cache, err = Cache(); err != nil {
+		return "", err
+	}
+	if err := script("packages.sh"); err != nil {
+		return "", err
+	}
+	if err := script("fleet.sh", cache); err != nil {
+		return "", err
+	}
+	for _, program := range []string{"./test/fleet/goserver", "./test/fleet/goclient"} {
+		if err := build(cache, program); err != nil {
+			return "", err
+		}
+	}
+	return cache, nil
+}
+
+// InstallBackend brings the collector and Jaeger into the cache.
+func InstallBackend(cache string) error { return script("backend.sh", cache) }
+
+func script(name string, args ...string) error {
+	path := filepath.Join(Root(), "test", "install", name)
+	out, err := exec.Command("bash", append([]string{path}, args...)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("install by %s: %w: %s", name, err, out)
+	}
+	return nil
+}
+
+func build(cache, program string) error {
+	cmd := exec.Command("go", "build", "-o", filepath.Join(cache, "bin", filepath.Base(program)), program)
+	cmd.Dir = Root()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w: %s", program, err, out)
+	}
+	return nil
+}
