@@ -95,6 +95,7 @@ lint: $(LINTER) llvm ## style and import direction
 	@files=$$(git ls-files -co --exclude-standard '*.go' | grep -v '_bpfel\.go$$' | xargs gofmt -l); \
 	[ -z "$$files" ] || { echo "gofmt would change $$files"; exit 1; }
 	clang-format-$(LLVM) --dry-run -Werror $(C_SOURCES)
+	@! grep -rnE --include='*.go' --exclude='*_test.go' '^\s*(go|select) [a-zA-Z({]' correlate || { echo "correlate runs in one goroutine"; exit 1; }
 	go vet ./...
 	$(LINTER) run ./...
 
