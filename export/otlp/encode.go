@@ -3,6 +3,7 @@ package otlp
 import (
 	"encoding/binary"
 	"math"
+	"strings"
 
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
@@ -100,11 +101,13 @@ func (e *encoder) newGroup(r *span.Resource) *group {
 	}
 	for _, event := range r.Attributes {
 		a := span.ResourceAttribute(event)
-		value := &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: string(validUTF8([]byte(a.Text())))}}
+		value := &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: strings.ToValidUTF8(a.Text(), "\uFFFD")}}
 		if a.Kind == span.Int {
 			value.Value = &commonpb.AnyValue_IntValue{IntValue: a.Int}
 		}
-		g.resource.Resource.Attributes = append(g.resource.Resource.Attributes, &commonpb.KeyValue{Key: a.Key, Value: value})
+		g.resource.Resource.Attributes = append(g.resource.Resource.Attributes, &commonpb.KeyValue{
+			Key: strings.ToValidUTF8(a.Key, "\uFFFD"), Value: value,
+		})
 	}
 	return g
 }
@@ -190,6 +193,7 @@ func (e *encoder) appendList(list []span.Attribute) {
 		array = appendLength(array, sizeBytes(len(text)))
 		array = appendBytes(array, fieldStringValue, text)
 	}
-	b := appendKey(e.body, list[0].Key, sizeBytes(len(array)))
+	key := strings.ToValidUTF8(list[0].Key, "\uFFFD") // unlike other keys it may come from a peer
+	b := appendKey(e.body, key, sizeBytes(len(array)))
 	e.body = appendBytes(b, fieldArrayValue, array)
 }

@@ -110,8 +110,8 @@ func want(s *span.Span) map[string]any {
 		case span.Bool:
 			m[a.Key] = a.Int == 1
 		case span.Strings:
-			list, _ := m[a.Key].([]any)
-			m[a.Key] = append(list, strings.ToValidUTF8(a.Text(), "\uFFFD"))
+			list, _ := m[strings.ToValidUTF8(a.Key, "\uFFFD")].([]any)
+			m[strings.ToValidUTF8(a.Key, "\uFFFD")] = append(list, strings.ToValidUTF8(a.Text(), "\uFFFD"))
 		}
 	}
 	return m
@@ -182,6 +182,19 @@ func TestEncodeRootAndFlags(t *testing.T) {
 	}
 }
 
+// TestEncodeHostileResource holds that a process cannot spoil messages by its environment.
+func TestEncodeHostileResource(t *testing.T) {
+	enc := newEncoder("")
+	enc.begin()
+	s := sample(0)
+	s.Resource = &span.Resource{Attributes: []event.Attribute{{Key: "a\xff", Value: "b\xfe"}}}
+	enc.add(s)
+	got := plain(decode(t, enc.finish())[0].Resource.Attributes)
+	if want := map[string]any{"a\uFFFD": "b\uFFFD"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestIdleResourcesAreForgotten(t *testing.T) {
 	enc := newEncoder("")
 	for i := range 3 * idleMessages {
@@ -212,7 +225,7 @@ func FuzzEncode(f *testing.F) {
 		s := sample(0)
 		s.Method, s.Path, s.Query, s.Host, s.UserAgent, s.Route = method, path, query, host, agent, route
 		s.TraceState, s.Status, s.Confidence = "", status, confidence
-		s.Headers = []event.Attribute{{Key: "http.request.header.x", Value: header}, {Key: "http.request.header.y", Value: state}}
+		s.Headers = []event.Attribute{{Key: "http.request.header.x", Value: header}, {Key: "http.request.header." + state, Value: state}}
 		c := *s
 		c.Kind = span.Client
 		enc.add(s)

@@ -63,6 +63,17 @@ func TestLineOfARoot(t *testing.T) {
 	}
 }
 
+// TestLineOfAHostileResource holds that a process cannot break lines by its environment.
+func TestLineOfAHostileResource(t *testing.T) {
+	var e lineEncoder
+	s := sample()
+	s.Resource = &span.Resource{Attributes: []event.Attribute{{Key: "a\"\n", Value: "b\x1b"}}}
+	want := map[string]any{"a\"\n": "b\x1b"}
+	if got := parse(t, e.appendLine(nil, s))["resource"]; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
+
 // want gives what encoding/json makes of the same span.
 func want(t *testing.T, s *span.Span) map[string]any {
 	t.Helper()
