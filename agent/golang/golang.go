@@ -14,6 +14,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -118,8 +119,9 @@ func (im *image) layout(version string) (Layout, int, error) {
 	if m == nil {
 		return Layout{}, 0, fmt.Errorf("%w: %.64q", ErrVersion, version)
 	}
-	minor, _ := strconv.Atoi(m[1]) // at most four digits
-	if minor >= oldest && minor <= newest {
+	minor, _ := strconv.Atoi(m[1])                   // at most four digits
+	released := !strings.HasPrefix(version, "devel") // a build between two releases may have either's layout
+	if released && minor >= oldest && minor <= newest {
 		return layouts[minor-oldest], minor, nil
 	}
 	if minor < oldest {
@@ -127,7 +129,7 @@ func (im *image) layout(version string) (Layout, int, error) {
 	}
 	l, err := im.debugLayout()
 	if err != nil {
-		return Layout{}, minor, fmt.Errorf("%w: %.64q is newer than go1.%d, and %w", ErrVersion, version, newest, err)
+		return Layout{}, minor, fmt.Errorf("%w: %.64q is no release up to go1.%d, and %w", ErrVersion, version, newest, err)
 	}
 	// The hash is in no debug information. If it has changed, the connection is not recognised and no more.
 	l.TCPConnHash = layouts[newest-oldest].TCPConnHash

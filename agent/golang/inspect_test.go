@@ -42,7 +42,6 @@ func toolchains() []string {
 // buildChild builds the test program; a toolchain may be a name that the go command downloads, or a path.
 func buildChild(t *testing.T, toolchain, arch string, cgo bool, flags ...string) string {
 	t.Helper()
-	dir := t.TempDir()
 	sources := map[string]string{"main.go": "child.go.txt", "wait.go": "pure.go.txt"}
 	if cgo {
 		sources["wait.go"] = "cgo.go.txt"
@@ -52,12 +51,19 @@ func buildChild(t *testing.T, toolchain, arch string, cgo bool, flags ...string)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+		sources[name] = string(text)
+	}
+	return buildIn(t, t.TempDir(), sources, toolchain, arch, cgo, flags...)
+}
+
+// buildIn builds the sources in a module of their own.
+func buildIn(t testing.TB, dir string, sources map[string]string, toolchain, arch string, cgo bool, flags ...string) string {
+	t.Helper()
+	sources["go.mod"] = "module example.com/child/v2\n\ngo 1.18\n"
+	for name, text := range sources {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module example.com/child/v2\n\ngo 1.18\n"), 0o600); err != nil {
-		t.Fatal(err)
 	}
 	command := "go"
 	if filepath.IsAbs(toolchain) {
