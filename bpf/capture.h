@@ -12,6 +12,16 @@ static __always_inline bool is_stream(const struct sock *sk)
 	return family == AF_UNIX && sk->sk_type == SOCK_STREAM;
 }
 
+/* A receive that reads up to the peer's FIN moves copied_seq over it as if it were a byte. */
+static __always_inline bool passed_fin(const struct sock *sk, const struct tcp_sock *tcp)
+{
+	__u8 state = sk->__sk_common.skc_state;
+
+	if (state == TCP_ESTABLISHED || state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2)
+		return false;
+	return (sk->sk_shutdown & RCV_SHUTDOWN) && tcp->copied_seq == tcp->rcv_nxt;
+}
+
 /* The name of a TCP connection and the offsets at this moment, 64-bit. Both ends compute the same: what this end has
  * sent, without what it sent again, leads back to the first sequence number, and so does what it received. */
 static __always_inline void name_socket(struct socket_state *s, const struct tcp_sock *tcp)
@@ -31,14 +41,14 @@ static __always_inline void name_socket(struct socket_state *s, const struct tcp
 }
 
 /* Whether the configuration's ports, or weft's own connections, rule the socket out. */
-static __always_inline bool ruled_out(const struct sock *sk)
+static __always_inline bool ruled_out(struct socket_state *s, const struct sock *sk)
 {
 	__u16 local = sk->__sk_common.skc_num, peer = port_of(sk->__sk_common.skc_dport);
 	__u32 key = (__u32)peer << 16 | local;
 	__u8 *l, *p;
 
 	if (sk->__sk_common.skc_family == AF_UNIX)
-		return settings.ports == 1;
+		return false;
 	if (bpf_map_lookup_elem(&own, &key))
 		return true;
 	if (!settings.ports)
@@ -47,7 +57,8 @@ static __always_inline bool ruled_out(const struct sock *sk)
 	p = bpf_map_lookup_elem(&ports, &peer);
 	if ((l && *l == 2) || (p && *p == 2))
 		return true;
-	return settings.ports == 1 && !(l && *l == 1) && !(p && *p == 1);
+	s->included = (l && *l == 1) || (p && *p == 1);
+	return false;
 }
 
 static __always_inline struct socket_state *state_of(struct sock *sk)
@@ -67,7 +78,7 @@ static __always_inline struct socket_state *state_of(struct sock *sk)
 
 /* Places the operation in its stream. A gap before it are bytes that passed without an operation: splice and zero-copy
  * receives. */
-static __always_inline void place(struct operation *op, struct socket_state *s, const struct tcp_sock *tcp)
+static __always_inline void place(struct operation *op, struct socket_state *s, const struct sock *sk, const struct tcp_sock *tcp)
 {
 	struct follower *f = &s->follower[op->direction & 1];
 	__s32 gap = 0;
@@ -76,7 +87,10 @@ static __always_inline void place(struct operation *op, struct socket_state *s, 
 	op->position = f->through;
 	if (!tcp)
 		return;
-	end = op->direction == DIRECTION_SEND ? tcp->write_seq - s->name_local : tcp->copied_seq - s->name_peer;
+	if (op->direction == DIRECTION_SEND)
+		end = tcp->write_seq - s->name_local;
+	else
+		end = tcp->copied_seq - s->name_peer - passed_fin(sk, tcp);
 	gap = end - op->size - (__u32)f->through;
 	op->position += gap;
 	op->rtt = tcp->srtt_us >> 3;
@@ -106,7 +120,7 @@ static __always_inline void place(struct operation *op, struct socket_state *s, 
 /* First sight of a socket by an operation: true when it is to be followed. */
 static __always_inline bool first_sight(struct operation *op, struct socket_state *s, struct sock *sk, const struct tcp_sock *tcp)
 {
-	if (op->pid == settings.self || ruled_out(sk)) {
+	if (op->pid == settings.self || ruled_out(s, sk)) {
 		s->self = op->pid == settings.self;
 		s->muted = 1;
 		return false;
@@ -116,6 +130,8 @@ static __always_inline bool first_sight(struct operation *op, struct socket_stat
 		return true;
 	}
 	name_socket(s, tcp);
+	if (op->direction == DIRECTION_RECEIVE)
+		s->follower[DIRECTION_RECEIVE].through -= passed_fin(sk, tcp);
 	s->follower[op->direction & 1].through -= op->size;
 	return true;
 }
@@ -166,7 +182,7 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 			emit(&op, s, MESSAGE_EOF, 0, f->through);
 		return 0;
 	}
-	place(&op, s, tcp);
+	place(&op, s, sk, tcp);
 	find_buffer(&op, s, task);
 	if (flags & MSG_TRUNC)
 		op.unread = UNREAD_TRUNCATED;

@@ -91,8 +91,9 @@ static __always_inline bool chosen(struct operation *op, struct socket_state *s)
 {
 	__u32 pid = op->pid;
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
+	__u8 choice = p ? p->choice : CHOICE_NONE;
 
-	if (p ? p->choice == CHOICE_IGNORE : settings.ignore_unknown) {
+	if (choice == CHOICE_IGNORE || (!s->included && (choice == CHOICE_OTHER || (choice == CHOICE_NONE && settings.ignore_unknown)))) {
 		s->ignored_epoch = epoch;
 		return false;
 	}
@@ -138,7 +139,7 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 	size = sizeof(*r) + clamp(length, PIECE_MAX);
 	r = &area->record;
 	fill_record(&r->head, RECORD_MESSAGE, op, s);
-	r->head.flags = flags | (s->lost ? MESSAGE_LOST : 0);
+	r->head.flags = flags | (s->lost ? MESSAGE_LOST : 0) | (s->included ? MESSAGE_PORT : 0);
 	r->head.length = length;
 	r->offset = offset;
 	r->through = f->through;

@@ -31,7 +31,7 @@ enum { BPF_RB_AVAIL_DATA = 0 };
 
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
 enum { SOCK_STREAM = 1, IPPROTO_TCP = 6 };
-enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_CLOSE = 7, TCP_LISTEN = 10 };
+enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_FIN_WAIT1 = 4, TCP_FIN_WAIT2 = 5, TCP_CLOSE = 7, TCP_LISTEN = 10 };
 enum { MSG_OOB = 0x1, MSG_PEEK = 0x2, MSG_TRUNC = 0x20, MSG_ERRQUEUE = 0x2000 };
 enum { RCV_SHUTDOWN = 1 };
 enum { PF_IO_WORKER = 0x10, PF_KTHREAD = 0x200000 };
@@ -53,6 +53,10 @@ struct net {
 };
 
 typedef struct {
+	__s64 counter;
+} atomic64_t;
+
+typedef struct {
 	struct net *net;
 } possible_net_t;
 
@@ -66,6 +70,7 @@ struct sock_common {
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
 };
 
 struct socket;

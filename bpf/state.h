@@ -22,8 +22,8 @@ enum {
 struct setting {
 	__u32 self;	     /* weft's own thread group */
 	__u32 wake;	     /* bytes on the ring that wake the reader */
-	__u8 ignore_unknown; /* a process without an entry in `processes` is not traced */
-	__u8 ports;	     /* 1: only ports marked PORT_INCLUDE, 2: the map `ports` holds exclusions */
+	__u8 ignore_unknown; /* a process that was not decided on is not traced */
+	__u8 ports;	     /* the map `ports` is not empty */
 	__u8 pad[6];
 };
 const volatile struct setting settings;
@@ -84,7 +84,8 @@ struct socket_state {
 	__u8 shed;	      /* the last request was refused by the ring: its answer is held back */
 	__u8 reset;
 	__u8 self;
-	__u8 pad[7];
+	__u8 included; /* by its port */
+	__u8 pad[6];
 	__u64 vector; /* sendmmsg, recvmmsg: the call that is under way */
 	__u32 vector_thread;
 	__u32 vector_next;
@@ -123,8 +124,15 @@ struct process {
 	__u8 pad;
 	__s32 tls; /* of g, from the thread pointer */
 	__u32 goid, parent_goid, m, curg;
+	/* From net/http.persistConn to the file descriptor of a plain TCP connection. */
+	__u32 conn, tls_state, fd, sysfd, itab_hash, tcp_conn_hash;
 };
-enum choice { CHOICE_NONE = 0, CHOICE_TRACE, CHOICE_IGNORE };
+enum choice {
+	CHOICE_NONE = 0, /* not decided */
+	CHOICE_TRACE,
+	CHOICE_IGNORE, /* excluded: nothing of it is traced */
+	CHOICE_OTHER,  /* matches no rule that includes: only its connections with an included port are traced */
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

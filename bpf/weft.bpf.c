@@ -1,6 +1,7 @@
 //go:build ignore
 
 /* The hooks. Each line binds a moment in the kernel to the body that handles it. */
+#include "handover.h"
 #include "life.h"
 
 #include <bpf/bpf_tracing.h>
@@ -53,6 +54,12 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 	return process_exits(task);
 }
 
+SEC("uprobe")
+int go_round_trip(struct pt_regs *regs)
+{
+	return hand_over(regs);
+}
+
 /* Types that cross the boundary but that no map or function names: this keeps them in the object's type information. */
 const enum record_kind *kind_type __attribute__((unused));
 const enum direction *direction_type __attribute__((unused));
@@ -63,3 +70,4 @@ const enum count *count_type __attribute__((unused));
 const enum choice *choice_type __attribute__((unused));
 const struct socket_record *socket_record_type __attribute__((unused));
 const struct close_record *close_record_type __attribute__((unused));
+const struct handover_record *handover_record_type __attribute__((unused));

@@ -19,6 +19,7 @@ const (
 	WeftChoiceCHOICE_NONE   WeftChoice = 0
 	WeftChoiceCHOICE_TRACE  WeftChoice = 1
 	WeftChoiceCHOICE_IGNORE WeftChoice = 2
+	WeftChoiceCHOICE_OTHER  WeftChoice = 3
 )
 
 type WeftCloseRecord struct {
@@ -69,6 +70,22 @@ const (
 	WeftDirectionDIRECTION_SEND    WeftDirection = 1
 )
 
+type WeftHandoverRecord struct {
+	_    structs.HostLayout
+	Head struct {
+		_         structs.HostLayout
+		Kind      uint8
+		Direction uint8
+		Flags     uint16
+		Length    uint32
+		Time      uint64
+		Socket    uint64
+		Pid       uint32
+		Tid       uint32
+	}
+	Goroutine uint64
+}
+
 type WeftMessageFlag uint32
 
 const (
@@ -79,6 +96,7 @@ const (
 	WeftMessageFlagMESSAGE_EOF    WeftMessageFlag = 16
 	WeftMessageFlagMESSAGE_LOST   WeftMessageFlag = 32
 	WeftMessageFlagMESSAGE_UNREAD WeftMessageFlag = 64
+	WeftMessageFlagMESSAGE_PORT   WeftMessageFlag = 256
 	WeftMessageFlagMESSAGE_TUNNEL WeftMessageFlag = 128
 )
 
@@ -108,16 +126,22 @@ type WeftMessageRecord struct {
 }
 
 type WeftProcess struct {
-	_          structs.HostLayout
-	Choice     uint8
-	Go         uint8
-	HasParent  uint8
-	Pad        uint8
-	Tls        int32
-	Goid       uint32
-	ParentGoid uint32
-	M          uint32
-	Curg       uint32
+	_           structs.HostLayout
+	Choice      uint8
+	Go          uint8
+	HasParent   uint8
+	Pad         uint8
+	Tls         int32
+	Goid        uint32
+	ParentGoid  uint32
+	M           uint32
+	Curg        uint32
+	Conn        uint32
+	TlsState    uint32
+	Fd          uint32
+	Sysfd       uint32
+	ItabHash    uint32
+	TcpConnHash uint32
 }
 
 type WeftProcessRecord struct {
@@ -246,7 +270,8 @@ type WeftSocketState struct {
 	Shed           uint8
 	Reset          uint8
 	Self           uint8
-	Pad            [7]uint8
+	Included       uint8
+	Pad            [6]uint8
 	Vector         uint64
 	VectorThread   uint32
 	VectorNext     uint32
@@ -291,33 +316,35 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	WeftMapCounts            = "counts"
-	WeftMapOwn               = "own"
-	WeftMapPorts             = "ports"
-	WeftMapProcessScratches  = "process_scratches"
-	WeftMapProcesses         = "processes"
-	WeftMapRing              = "ring"
-	WeftMapScratches         = "scratches"
-	WeftMapSockets           = "sockets"
-	WeftProgInetSockSetState = "inet_sock_set_state"
-	WeftProgSchedProcessExec = "sched_process_exec"
-	WeftProgSchedProcessExit = "sched_process_exit"
-	WeftProgSchedProcessFork = "sched_process_fork"
-	WeftProgSockRecvLength   = "sock_recv_length"
-	WeftProgSockSendLength   = "sock_send_length"
-	WeftProgTcpReceiveReset  = "tcp_receive_reset"
-	WeftVarChoiceType        = "choice_type"
-	WeftVarCloseRecordType   = "close_record_type"
-	WeftVarCountType         = "count_type"
-	WeftVarDirectionType     = "direction_type"
-	WeftVarEpoch             = "epoch"
-	WeftVarKindType          = "kind_type"
-	WeftVarMessageFlagType   = "message_flag_type"
-	WeftVarSettings          = "settings"
-	WeftVarSocketOriginType  = "socket_origin_type"
-	WeftVarSocketRecordType  = "socket_record_type"
-	WeftVarUnknownZero       = "unknown_zero"
-	WeftVarUnreadReasonType  = "unread_reason_type"
+	WeftMapCounts             = "counts"
+	WeftMapOwn                = "own"
+	WeftMapPorts              = "ports"
+	WeftMapProcessScratches   = "process_scratches"
+	WeftMapProcesses          = "processes"
+	WeftMapRing               = "ring"
+	WeftMapScratches          = "scratches"
+	WeftMapSockets            = "sockets"
+	WeftProgGoRoundTrip       = "go_round_trip"
+	WeftProgInetSockSetState  = "inet_sock_set_state"
+	WeftProgSchedProcessExec  = "sched_process_exec"
+	WeftProgSchedProcessExit  = "sched_process_exit"
+	WeftProgSchedProcessFork  = "sched_process_fork"
+	WeftProgSockRecvLength    = "sock_recv_length"
+	WeftProgSockSendLength    = "sock_send_length"
+	WeftProgTcpReceiveReset   = "tcp_receive_reset"
+	WeftVarChoiceType         = "choice_type"
+	WeftVarCloseRecordType    = "close_record_type"
+	WeftVarCountType          = "count_type"
+	WeftVarDirectionType      = "direction_type"
+	WeftVarEpoch              = "epoch"
+	WeftVarHandoverRecordType = "handover_record_type"
+	WeftVarKindType           = "kind_type"
+	WeftVarMessageFlagType    = "message_flag_type"
+	WeftVarSettings           = "settings"
+	WeftVarSocketOriginType   = "socket_origin_type"
+	WeftVarSocketRecordType   = "socket_record_type"
+	WeftVarUnknownZero        = "unknown_zero"
+	WeftVarUnreadReasonType   = "unread_reason_type"
 )
 
 // LoadWeft returns the embedded CollectionSpec for Weft.
@@ -362,6 +389,7 @@ type WeftSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftProgramSpecs struct {
+	GoRoundTrip      *ebpf.ProgramSpec `ebpf:"go_round_trip"`
 	InetSockSetState *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
 	SchedProcessExec *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
@@ -389,18 +417,19 @@ type WeftMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftVariableSpecs struct {
-	ChoiceType       *ebpf.VariableSpec `ebpf:"choice_type"`
-	CloseRecordType  *ebpf.VariableSpec `ebpf:"close_record_type"`
-	CountType        *ebpf.VariableSpec `ebpf:"count_type"`
-	DirectionType    *ebpf.VariableSpec `ebpf:"direction_type"`
-	Epoch            *ebpf.VariableSpec `ebpf:"epoch"`
-	KindType         *ebpf.VariableSpec `ebpf:"kind_type"`
-	MessageFlagType  *ebpf.VariableSpec `ebpf:"message_flag_type"`
-	Settings         *ebpf.VariableSpec `ebpf:"settings"`
-	SocketOriginType *ebpf.VariableSpec `ebpf:"socket_origin_type"`
-	SocketRecordType *ebpf.VariableSpec `ebpf:"socket_record_type"`
-	UnknownZero      *ebpf.VariableSpec `ebpf:"unknown_zero"`
-	UnreadReasonType *ebpf.VariableSpec `ebpf:"unread_reason_type"`
+	ChoiceType         *ebpf.VariableSpec `ebpf:"choice_type"`
+	CloseRecordType    *ebpf.VariableSpec `ebpf:"close_record_type"`
+	CountType          *ebpf.VariableSpec `ebpf:"count_type"`
+	DirectionType      *ebpf.VariableSpec `ebpf:"direction_type"`
+	Epoch              *ebpf.VariableSpec `ebpf:"epoch"`
+	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
+	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
+	MessageFlagType    *ebpf.VariableSpec `ebpf:"message_flag_type"`
+	Settings           *ebpf.VariableSpec `ebpf:"settings"`
+	SocketOriginType   *ebpf.VariableSpec `ebpf:"socket_origin_type"`
+	SocketRecordType   *ebpf.VariableSpec `ebpf:"socket_record_type"`
+	UnknownZero        *ebpf.VariableSpec `ebpf:"unknown_zero"`
+	UnreadReasonType   *ebpf.VariableSpec `ebpf:"unread_reason_type"`
 }
 
 // WeftObjects contains all objects after they have been loaded into the kernel.
@@ -450,24 +479,26 @@ func (m *WeftMaps) Close() error {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftVariables struct {
-	ChoiceType       *ebpf.Variable `ebpf:"choice_type"`
-	CloseRecordType  *ebpf.Variable `ebpf:"close_record_type"`
-	CountType        *ebpf.Variable `ebpf:"count_type"`
-	DirectionType    *ebpf.Variable `ebpf:"direction_type"`
-	Epoch            *ebpf.Variable `ebpf:"epoch"`
-	KindType         *ebpf.Variable `ebpf:"kind_type"`
-	MessageFlagType  *ebpf.Variable `ebpf:"message_flag_type"`
-	Settings         *ebpf.Variable `ebpf:"settings"`
-	SocketOriginType *ebpf.Variable `ebpf:"socket_origin_type"`
-	SocketRecordType *ebpf.Variable `ebpf:"socket_record_type"`
-	UnknownZero      *ebpf.Variable `ebpf:"unknown_zero"`
-	UnreadReasonType *ebpf.Variable `ebpf:"unread_reason_type"`
+	ChoiceType         *ebpf.Variable `ebpf:"choice_type"`
+	CloseRecordType    *ebpf.Variable `ebpf:"close_record_type"`
+	CountType          *ebpf.Variable `ebpf:"count_type"`
+	DirectionType      *ebpf.Variable `ebpf:"direction_type"`
+	Epoch              *ebpf.Variable `ebpf:"epoch"`
+	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
+	KindType           *ebpf.Variable `ebpf:"kind_type"`
+	MessageFlagType    *ebpf.Variable `ebpf:"message_flag_type"`
+	Settings           *ebpf.Variable `ebpf:"settings"`
+	SocketOriginType   *ebpf.Variable `ebpf:"socket_origin_type"`
+	SocketRecordType   *ebpf.Variable `ebpf:"socket_record_type"`
+	UnknownZero        *ebpf.Variable `ebpf:"unknown_zero"`
+	UnreadReasonType   *ebpf.Variable `ebpf:"unread_reason_type"`
 }
 
 // WeftPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftPrograms struct {
+	GoRoundTrip      *ebpf.Program `ebpf:"go_round_trip"`
 	InetSockSetState *ebpf.Program `ebpf:"inet_sock_set_state"`
 	SchedProcessExec *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit *ebpf.Program `ebpf:"sched_process_exit"`
@@ -479,6 +510,7 @@ type WeftPrograms struct {
 
 func (p *WeftPrograms) Close() error {
 	return _WeftClose(
+		p.GoRoundTrip,
 		p.InetSockSetState,
 		p.SchedProcessExec,
 		p.SchedProcessExit,

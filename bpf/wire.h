@@ -26,6 +26,7 @@ enum message_flag {
 	MESSAGE_EOF = 1 << 4,	 /* the peer shut its direction down: a receive returned 0 */
 	MESSAGE_LOST = 1 << 5,	 /* records of this socket were lost before this one */
 	MESSAGE_UNREAD = 1 << 6, /* bytes that were needed could not be read, see `unread` */
+	MESSAGE_PORT = 1 << 8,	 /* the connection was chosen by its port */
 	MESSAGE_TUNNEL = 1 << 7, /* from here on the connection carries another protocol and is only counted */
 };
 
@@ -120,6 +121,11 @@ struct close_record {
 	__u32 reset; /* 1: ended by a reset */
 	__u32 lost;
 	__u32 pad;
+};
+
+struct handover_record {
+	struct record head; /* socket: the connection that will carry the request */
+	__u64 goroutine;    /* that works on what the request is for */
 };
 
 struct process_record {

@@ -43,6 +43,7 @@ const (
 	EOF    Flags = 1 << 4 // the peer shut its direction down
 	Lost   Flags = 1 << 5 // events of this socket were lost before this one
 	Unread Flags = 1 << 6 // needed bytes could not be read
+	ByPort Flags = 1 << 8 // the connection was chosen by its port
 	Tunnel Flags = 1 << 7 // the connection carries another protocol from here on
 )
 

@@ -1,0 +1,218 @@
+// Package agent owns all that touches this machine: it loads the kernel side, reads its ring and turns records into
+// events, with the facts about processes that the kernel does not have.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+
+	"weft/bpf"
+	"weft/correlate/event"
+)
+
+// tick is how often waiting decisions get a chance to expire, and how long a record waits on an idle ring.
+const tick = 20 * time.Millisecond
+
+// Options are what Open needs; the zero value of each is not useful, except Choice.
+type Options struct {
+	RingSize  uint64 // bytes, a power of two and a multiple of the page size
+	Choice    Choice
+	Processes Processes
+	Handover  bool // put a probe on Go's HTTP client where a program has one
+	Log       *slog.Logger
+}
+
+// Processes knows who a process is. Calls come from one goroutine and must be quick.
+type Processes interface {
+	Exec(pid, parent uint32, file, comm, args, env []byte, cgroup uint64) *event.Process
+	Fork(parent, child uint32)
+	Exit(pid uint32)
+	// Find gives the facts about a process, from what was told above or from /proc. Never nil.
+	Find(pid uint32) *event.Process
+}
+
+// Agent is the running kernel side and the reader of its ring.
+type Agent struct {
+	kernel  *kernel
+	reader  *ringbuf.Reader
+	options Options
+	scout   *scout
+	known   map[uint32]Verdict // processes that the consumer was told of
+	handle  func(*event.Event) error
+	ev      event.Event
+	ticked  uint64 // boot time of the last tick
+	losses  event.Loss
+}
+
+// Open loads and attaches the kernel side. Nothing of it stays behind when the process ends, however it ends.
+func Open(o Options) (*Agent, error) {
+	k, err := load(&o)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := ringbuf.NewReader(k.objects.Ring)
+	if err != nil {
+		k.close()
+		return nil, fmt.Errorf("open the ring: %w", err)
+	}
+	return &Agent{
+		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict),
+		scout: startScout(k, o.Handover, o.Log),
+	}, nil
+}
+
+// Missing tells what this kernel or these permissions do not give.
+func (a *Agent) Missing() []Missing { return a.kernel.missing }
+
+// Close takes the programs off.
+func (a *Agent) Close() {
+	a.scout.stop()
+	a.reader.Close()
+	a.kernel.close()
+}
+
+// Run hands every event to handle, in ring order, until the context ends; then it takes the probes off, drains the ring
+// and returns nil. An error of handle or of the ring ends it.
+func (a *Agent) Run(ctx context.Context, handle func(*event.Event) error) error {
+	a.handle = handle
+	defer context.AfterFunc(ctx, a.kernel.detach)()
+	if err := a.tick(bootTime()); err != nil {
+		return err
+	}
+	var record ringbuf.Record
+	a.reader.SetDeadline(time.Now().Add(tick))
+	for {
+		err := a.reader.ReadInto(&record)
+		switch {
+		case err == nil:
+			err = a.record(record.RawSample)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if ctx.Err() != nil {
+				return a.tick(bootTime())
+			}
+			a.reader.SetDeadline(time.Now().Add(tick))
+			err = a.tick(bootTime())
+		default:
+			err = fmt.Errorf("read ring: %w", err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// record handles one record: it is the way of the data on this side of the ring.
+func (a *Agent) record(sample []byte) error {
+	head, _, err := as[bpf.WeftHandoverRecord](sample) // the shortest kind; all kinds open with the same head
+	if err != nil {
+		return err
+	}
+	switch bpf.WeftRecordKind(head.Head.Kind) {
+	case bpf.WeftRecordKindRECORD_MESSAGE:
+		err = decodeMessage(sample, &a.ev)
+	case bpf.WeftRecordKindRECORD_SOCKET:
+		err = decodeSocket(sample, &a.ev)
+	case bpf.WeftRecordKindRECORD_HANDOVER:
+		err = decodeHandover(sample, &a.ev)
+	case bpf.WeftRecordKindRECORD_CLOSE:
+		if err = decodeClose(sample, &a.ev); err == nil {
+			err = a.handle(&a.ev)
+		}
+		return err
+	case bpf.WeftRecordKindRECORD_EXEC, bpf.WeftRecordKindRECORD_FORK, bpf.WeftRecordKindRECORD_EXIT:
+		return a.process(sample)
+	default:
+		return ErrRecord
+	}
+	if err != nil {
+		return err
+	}
+	if a.ev.Time > a.ticked+uint64(tick) {
+		if err := a.tickBetween(); err != nil {
+			return err
+		}
+	}
+	verdict, known := a.known[a.ev.PID]
+	if !known {
+		if verdict, err = a.introduce(a.ev.PID); err != nil {
+			return err
+		}
+	}
+	// The kernel records a process until it was decided on.
+	if verdict == Excluded || verdict == Other && a.ev.Kind == event.KindMessage && a.ev.Message.Flags&event.ByPort == 0 {
+		return nil
+	}
+	return a.handle(&a.ev)
+}
+
+// introduce tells the consumer who a process is, before its first event.
+func (a *Agent) introduce(pid uint32) (Verdict, error) {
+	p := a.options.Processes.Find(pid)
+	v := a.options.Choice.of(pid)
+	a.known[pid] = v
+	if a.options.Choice.Decide != nil {
+		if err := a.choose(pid, v); err != nil {
+			return v, err
+		}
+	}
+	return v, a.handle(&event.Event{Kind: event.KindProcess, Time: a.ev.Time, PID: pid, Process: p})
+}
+
+// tickBetween ticks at the time of the event that is about to be handed on, and keeps that event.
+func (a *Agent) tickBetween() error {
+	kept := a.ev
+	err := a.tick(kept.Time)
+	a.ev = kept
+	return err
+}
+
+func (a *Agent) tick(now uint64) error {
+	if now < a.ticked {
+		now = a.ticked
+	}
+	a.ticked = now
+	if err := a.tellLoss(now); err != nil {
+		return err
+	}
+	wall := time.Now().UnixNano() - int64(bootTime()) + int64(now)
+	return a.handle(&event.Event{Kind: event.KindClock, Time: now, Wall: wall})
+}
+
+// tellLoss hands on what the kernel refused since the last time, if anything.
+func (a *Agent) tellLoss(now uint64) error {
+	counts, err := a.Counts()
+	if err != nil {
+		return err
+	}
+	total := event.Loss{
+		LostServer: counts[bpf.WeftCountCOUNT_LOST_SERVER],
+		LostClient: counts[bpf.WeftCountCOUNT_LOST_CLIENT],
+		Records:    counts[bpf.WeftCountCOUNT_RING_FULL],
+	}
+	if total == a.losses {
+		return nil
+	}
+	since := event.Loss{
+		LostServer: total.LostServer - a.losses.LostServer,
+		LostClient: total.LostClient - a.losses.LostClient,
+		Records:    total.Records - a.losses.Records,
+	}
+	a.losses = total
+	return a.handle(&event.Event{Kind: event.KindLoss, Time: now, Loss: since})
+}
+
+// bootTime is the clock of the kernel's records: CLOCK_BOOTTIME, ns.
+func bootTime() uint64 {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+		panic(err) // the clock exists since Linux 2.6.39; only a wrong argument fails
+	}
+	return uint64(t.Nano())
+}

@@ -1,0 +1,94 @@
+package agent
+
+import (
+	"errors"
+	"net/netip"
+	"unsafe"
+
+	"weft/bpf"
+	"weft/correlate/event"
+)
+
+// ErrRecord means that a record is shorter than its kind or of no known kind: kernel and user side do not match.
+var ErrRecord = errors.New("record on the ring does not fit bpf/wire.h")
+
+// as looks at a sample as the record T. The kernel wrote it with the same layout, see bpf/wire.h.
+func as[T any](sample []byte) (*T, []byte, error) {
+	var t T
+	if len(sample) < int(unsafe.Sizeof(t)) {
+		return nil, nil, ErrRecord
+	}
+	return (*T)(unsafe.Pointer(unsafe.SliceData(sample))), sample[unsafe.Sizeof(t):], nil
+}
+
+// decodeMessage fills ev from a message record; the payload aliases the sample.
+func decodeMessage(sample []byte, ev *event.Event) error {
+	r, payload, err := as[bpf.WeftMessageRecord](sample)
+	if err != nil || len(payload) < int(r.Head.Length) {
+		return ErrRecord
+	}
+	ev.Kind = event.KindMessage
+	ev.Time = r.Head.Time
+	ev.Socket = r.Head.Socket
+	ev.PID, ev.TID = r.Head.Pid, r.Head.Tid
+	ev.Message = event.Message{
+		Direction: event.Direction(r.Head.Direction), Flags: event.Flags(r.Head.Flags), Unread: uint8(r.Unread),
+		Offset: r.Offset, Through: r.Through, Body: r.Body, Previous: r.Previous,
+		Goroutine: r.Goroutine, ParentGoroutine: r.ParentGoroutine,
+		RTT: r.Rtt, Retransmits: r.Retransmits, Lost: r.Lost, Payload: payload[:r.Head.Length],
+	}
+	return nil
+}
+
+func decodeSocket(sample []byte, ev *event.Event) error {
+	r, _, err := as[bpf.WeftSocketRecord](sample)
+	if err != nil {
+		return err
+	}
+	*ev = event.Event{Kind: event.KindSocket, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid}
+	ev.Conn = event.Conn{
+		Family: r.Family, Origin: event.Origin(r.Origin),
+		NameLocal: uint64(r.NameLocal), NamePeer: uint64(r.NamePeer),
+		NetNS: r.Netns, Cgroup: r.Cgroup, ConnectNS: r.ConnectNs,
+	}
+	switch r.Family {
+	case familyUnix:
+		ev.Conn.NameLocal, ev.Conn.NamePeer = r.Inode, r.PeerInode
+	case familyInet:
+		ev.Conn.Local = netip.AddrPortFrom(netip.AddrFrom4([4]byte(r.Local[:4])), r.LocalPort)
+		ev.Conn.Peer = netip.AddrPortFrom(netip.AddrFrom4([4]byte(r.Peer[:4])), r.PeerPort)
+	default:
+		ev.Conn.Local = netip.AddrPortFrom(netip.AddrFrom16(r.Local).Unmap(), r.LocalPort)
+		ev.Conn.Peer = netip.AddrPortFrom(netip.AddrFrom16(r.Peer).Unmap(), r.PeerPort)
+	}
+	return nil
+}
+
+func decodeClose(sample []byte, ev *event.Event) error {
+	r, _, err := as[bpf.WeftCloseRecord](sample)
+	if err != nil {
+		return err
+	}
+	*ev = event.Event{Kind: event.KindClose, Time: r.Head.Time, Socket: r.Head.Socket}
+	ev.Close = event.Close{
+		Sent: r.Sent, Received: r.Received, Previous: r.Previous,
+		Retransmits: r.Retransmits, Lost: r.Lost, Reset: r.Reset != 0,
+	}
+	return nil
+}
+
+func decodeHandover(sample []byte, ev *event.Event) error {
+	r, _, err := as[bpf.WeftHandoverRecord](sample)
+	if err != nil {
+		return err
+	}
+	*ev = event.Event{Kind: event.KindHandover, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid}
+	ev.Message.Goroutine = r.Goroutine
+	return nil
+}
+
+// The address families of Linux that a socket record can hold, besides AF_INET6.
+const (
+	familyUnix = 1
+	familyInet = 2
+)

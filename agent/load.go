@@ -1,0 +1,139 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
+
+	"weft/bpf"
+)
+
+// ErrPermission means that the kernel refused programs or maps to this process.
+var ErrPermission = errors.New("the kernel refused: run weft as root, or with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_NET_ADMIN")
+
+// ErrKernel means that this kernel lacks what the capture stands on.
+var ErrKernel = errors.New("this kernel lacks the tracepoints sock_send_length and sock_recv_length (Linux 6.3) or its type information (CONFIG_DEBUG_INFO_BTF)")
+
+// kernel is the loaded kernel side: it lives as long as the process, nothing is pinned.
+type kernel struct {
+	objects   bpf.WeftObjects
+	links     []link.Link
+	epoch     uint32
+	updating  sync.Mutex
+	detaching sync.Once
+	missing   []Missing
+}
+
+// Missing is a capability that this kernel or these permissions do not give.
+type Missing struct {
+	Hook   string // the tracepoint
+	Effect string // what is not seen without it
+	Reason error
+}
+
+// hook binds a program to what is lost without it; an empty effect means that nothing works without it.
+type hook struct {
+	name    string
+	program *ebpf.Program
+	effect  string
+}
+
+// load puts the programs and maps into the kernel, sized and configured, and attaches them.
+func load(o *Options) (*kernel, error) {
+	// 5.10 still counts maps against the limit of locked memory; later kernels do not, so an error says nothing.
+	_ = rlimit.RemoveMemlock()
+	spec, err := bpf.LoadWeft()
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded programs: %w", err)
+	}
+	spec.Maps["ring"].MaxEntries = uint32(o.RingSize)
+	settings := bpf.WeftSetting{Self: uint32(os.Getpid()), Wake: uint32(o.RingSize / 32)}
+	if o.Choice.OnlyPorts {
+		settings.IgnoreUnknown = 1
+	}
+	if len(o.Choice.IncludePorts)+len(o.Choice.ExcludePorts) > 0 {
+		settings.Ports = 1
+	}
+	if err := spec.Variables["settings"].Set(settings); err != nil {
+		return nil, fmt.Errorf("configure the programs: %w", err)
+	}
+	k := &kernel{epoch: 1}
+	if err := spec.LoadAndAssign(&k.objects, nil); err != nil {
+		return nil, explain(fmt.Errorf("load the programs: %w", err))
+	}
+	if err := k.putPorts(&o.Choice); err != nil {
+		k.close()
+		return nil, err
+	}
+	if err := k.attach(); err != nil {
+		k.close()
+		return nil, err
+	}
+	return k, nil
+}
+
+func (k *kernel) putPorts(c *Choice) error {
+	for value, ports := range map[uint8][]uint16{1: c.IncludePorts, 2: c.ExcludePorts} {
+		for _, port := range ports {
+			if err := k.objects.Ports.Put(port, value); err != nil {
+				return fmt.Errorf("write port %d to the kernel: %w", port, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (k *kernel) attach() error {
+	p := &k.objects.WeftPrograms
+	hooks := []hook{
+		{"sched_process_exec", p.SchedProcessExec, "names of processes that end before they are read from /proc"},
+		{"sched_process_fork", p.SchedProcessFork, "names of forked processes that end before they are read from /proc"},
+		{"sched_process_exit", p.SchedProcessExit, "the end of processes"},
+		{"inet_sock_set_state", p.InetSockSetState, "connect times, and responses that end with their connection"},
+		{"tcp_receive_reset", p.TcpReceiveReset, "resets"},
+		{"sock_send_length", p.SockSendLength, ""},
+		{"sock_recv_length", p.SockRecvLength, ""},
+	}
+	for _, h := range hooks {
+		l, err := link.AttachTracing(link.TracingOptions{Program: h.program})
+		if err == nil {
+			k.links = append(k.links, l)
+			continue
+		}
+		if h.effect == "" {
+			return explain(fmt.Errorf("attach to %s: %w", h.name, err))
+		}
+		k.missing = append(k.missing, Missing{Hook: h.name, Effect: h.effect, Reason: err})
+	}
+	return nil
+}
+
+// explain adds what the user can do to what the kernel said.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%w (%w)", err, ErrPermission)
+	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%w (%w)", err, ErrKernel)
+	}
+	return err
+}
+
+// detach takes the programs off; what is on the ring can still be read.
+func (k *kernel) detach() {
+	k.detaching.Do(func() {
+		for _, l := range k.links {
+			l.Close()
+		}
+	})
+}
+
+func (k *kernel) close() {
+	k.detach()
+	k.objects.Close()
+}

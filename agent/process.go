@@ -1,0 +1,119 @@
+package agent
+
+import (
+	"bytes"
+	"fmt"
+
+	"weft/bpf"
+	"weft/correlate/event"
+)
+
+// Verdict is what the rules say of a process.
+type Verdict uint8
+
+// The verdicts; the numbers are those of enum choice in bpf/state.h.
+const (
+	Traced   Verdict = 1
+	Excluded Verdict = 2 // nothing of it is traced
+	Other    Verdict = 3 // no rule includes it: only its connections with an included port are traced
+)
+
+// Choice says which processes and ports are traced. The zero value traces everything.
+type Choice struct {
+	// Decide judges a process; nil: all are traced.
+	Decide                     func(pid uint32) Verdict
+	IncludePorts, ExcludePorts []uint16
+	// OnlyPorts says that nothing but IncludePorts includes, so that a process that was not decided on yet is not traced.
+	OnlyPorts bool
+}
+
+func (c *Choice) of(pid uint32) Verdict {
+	if c.Decide == nil {
+		return Traced
+	}
+	return c.Decide(pid)
+}
+
+// process handles the records of a process's life.
+func (a *Agent) process(sample []byte) error {
+	r, payload, err := as[bpf.WeftProcessRecord](sample)
+	if err != nil || uint64(len(payload)) < uint64(r.ArgsLength)+uint64(r.EnvLength) {
+		return ErrRecord
+	}
+	pid := r.Head.Pid
+	switch bpf.WeftRecordKind(r.Head.Kind) {
+	case bpf.WeftRecordKindRECORD_EXEC:
+		args, env := payload[:r.ArgsLength], payload[r.ArgsLength:r.ArgsLength+r.EnvLength]
+		a.options.Processes.Exec(pid, r.Parent, cString(r.File[:]), cString(r.Comm[:]), args, env, r.Cgroup)
+		delete(a.known, pid)
+		a.scout.look(pid)
+		return a.decideEarly(pid)
+	case bpf.WeftRecordKindRECORD_FORK:
+		a.options.Processes.Fork(r.Parent, pid)
+		delete(a.known, pid)
+		return nil
+	}
+	a.scout.gone(pid)
+	traced, known := a.known[pid]
+	delete(a.known, pid)
+	a.options.Processes.Exit(pid)
+	if known && traced != Excluded {
+		return a.handle(&event.Event{Kind: event.KindExit, Time: r.Head.Time, PID: pid})
+	}
+	return nil
+}
+
+// decideEarly settles what is traced of a new program before its first operation, where rules exist.
+func (a *Agent) decideEarly(pid uint32) error {
+	if a.options.Choice.Decide == nil {
+		return nil
+	}
+	return a.choose(pid, a.options.Choice.of(pid))
+}
+
+// choose writes a verdict to the kernel and has the sockets of processes that were not traced looked at again.
+func (a *Agent) choose(pid uint32, v Verdict) error {
+	return a.kernel.update(pid, func(p *bpf.WeftProcess) { p.Choice = uint8(v) })
+}
+
+// update changes what the kernel side knows of a process.
+func (k *kernel) update(pid uint32, change func(*bpf.WeftProcess)) error {
+	k.updating.Lock()
+	defer k.updating.Unlock()
+	var p bpf.WeftProcess
+	// Nothing there yet, or not any more, is the same as nothing known.
+	_ = k.objects.Processes.Lookup(pid, &p)
+	change(&p)
+	if err := k.objects.Processes.Put(pid, p); err != nil {
+		return fmt.Errorf("write process %d to the kernel: %w", pid, err)
+	}
+	k.epoch++
+	if err := k.objects.Epoch.Set(k.epoch); err != nil {
+		return fmt.Errorf("write the epoch to the kernel: %w", err)
+	}
+	return nil
+}
+
+// Counts gives the kernel side's counters, indexed by bpf.WeftCount.
+func (a *Agent) Counts() ([bpf.WeftCountCOUNTS]uint64, error) {
+	var sums [bpf.WeftCountCOUNTS]uint64
+	for i := range sums {
+		var perCPU []uint64
+		if err := a.kernel.objects.Counts.Lookup(uint32(i), &perCPU); err != nil {
+			return sums, fmt.Errorf("read counter %d: %w", i, err)
+		}
+		for _, n := range perCPU {
+			sums[i] += n
+		}
+	}
+	return sums, nil
+}
+
+func cString(b []int8) []byte {
+	out := make([]byte, 0, len(b))
+	for _, c := range b {
+		out = append(out, byte(c))
+	}
+	before, _, _ := bytes.Cut(out, []byte{0})
+	return before
+}

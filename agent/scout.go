@@ -1,0 +1,200 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"github.com/cilium/ebpf/link"
+
+	"weft/agent/golang"
+	"weft/bpf"
+)
+
+// scout looks at the executables of processes, beside the data path, and tells the kernel side how to find the goroutines
+// of those that are Go.
+type scout struct {
+	kernel   *kernel
+	handover bool
+	log      *slog.Logger
+	tasks    chan task
+	done     chan struct{}
+	programs map[inode]*program
+	running  map[uint32]*program
+	stopping sync.Once
+}
+
+// task is one thing that the scout was told: a process that has executed something, or that is gone.
+type task struct {
+	pid  uint32
+	gone bool
+}
+
+type inode struct {
+	device, number uint64
+	changed        int64
+}
+
+// program is one executable.
+type program struct {
+	offsets golang.Offsets
+	isGo    bool
+	users   int
+	probe   link.Link // on the hand-over of its HTTP client, or nil
+	key     inode
+}
+
+// tasksMax bounds what waits for the scout; what finds no room is looked at when the process is first seen again.
+const tasksMax = 4096
+
+func startScout(k *kernel, handover bool, log *slog.Logger) *scout {
+	s := &scout{
+		kernel: k, handover: handover, log: log,
+		tasks: make(chan task, tasksMax), done: make(chan struct{}),
+		programs: make(map[inode]*program), running: make(map[uint32]*program),
+	}
+	scanned := processIDs()
+	go s.run(scanned)
+	return s
+}
+
+func (s *scout) run(scanned []uint32) {
+	defer close(s.done)
+	for _, pid := range scanned {
+		s.inspect(pid)
+	}
+	for t := range s.tasks {
+		if t.gone {
+			s.forget(t.pid)
+		} else {
+			s.inspect(t.pid)
+		}
+	}
+	for _, p := range s.programs {
+		p.closeProbe()
+	}
+}
+
+// look never blocks.
+func (s *scout) look(pid uint32) { s.tell(task{pid: pid}) }
+func (s *scout) gone(pid uint32) { s.tell(task{pid: pid, gone: true}) }
+
+func (s *scout) tell(t task) {
+	select {
+	case s.tasks <- t:
+	default:
+	}
+}
+
+func (s *scout) stop() {
+	s.stopping.Do(func() { close(s.tasks) })
+	<-s.done
+}
+
+func (s *scout) inspect(pid uint32) {
+	s.forget(pid)
+	path := fmt.Sprintf("/proc/%d/exe", pid)
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return // gone already, or a kernel thread
+	}
+	key := inode{device: st.Dev, number: st.Ino, changed: st.Mtim.Nano()}
+	p := s.programs[key]
+	if p == nil {
+		p = s.read(path, key)
+		s.programs[key] = p
+	}
+	p.users++
+	s.running[pid] = p
+	if !p.isGo {
+		return
+	}
+	if err := s.kernel.update(pid, func(w *bpf.WeftProcess) { tellOffsets(&p.offsets, w) }); err != nil {
+		s.log.Warn("goroutines of a process are not told apart", "pid", pid, "reason", err)
+	}
+}
+
+func (s *scout) read(path string, key inode) *program {
+	p := &program{key: key}
+	offsets, version, err := golang.Inspect(path)
+	switch {
+	case errors.Is(err, golang.ErrNotGo):
+		return p
+	case err != nil:
+		name, _ := os.Readlink(path)
+		s.log.Warn("goroutines of a program are not told apart", "executable", name, "go", version, "reason", err)
+		return p
+	}
+	p.isGo, p.offsets = true, offsets
+	if s.handover && offsets.RoundTrip != 0 {
+		p.probe, err = s.kernel.probe(path, offsets.RoundTrip)
+		if err != nil {
+			s.log.Warn("requests on pooled connections of Go programs are not linked", "reason", err)
+		}
+	}
+	return p
+}
+
+// probe puts the hand-over probe at an offset of an executable.
+func (k *kernel) probe(path string, offset uint64) (link.Link, error) {
+	executable, err := link.OpenExecutable(path)
+	if err != nil {
+		return nil, fmt.Errorf("open executable: %w", err)
+	}
+	l, err := executable.Uprobe("", k.objects.GoRoundTrip, &link.UprobeOptions{Address: offset})
+	if err != nil {
+		return nil, fmt.Errorf("attach uprobe: %w", err)
+	}
+	return l, nil
+}
+
+func (s *scout) forget(pid uint32) {
+	p := s.running[pid]
+	if p == nil {
+		return
+	}
+	delete(s.running, pid)
+	p.users--
+	if p.users == 0 {
+		p.closeProbe()
+		delete(s.programs, p.key)
+	}
+}
+
+func (p *program) closeProbe() {
+	if p.probe != nil {
+		p.probe.Close()
+		p.probe = nil
+	}
+}
+
+// tellOffsets writes what leads to the goroutines of a program.
+func tellOffsets(o *golang.Offsets, p *bpf.WeftProcess) {
+	p.Go, p.HasParent = 1, 0
+	if o.HasParent {
+		p.HasParent = 1
+	}
+	p.Tls = int32(o.TLS)
+	p.Goid, p.ParentGoid, p.M, p.Curg = o.Goid, o.ParentGoid, o.M, o.CurG
+	p.Conn, p.TlsState, p.Fd, p.Sysfd = o.ConnOffset, o.TLSStateOffset, o.FDOffset, o.SysfdOffset
+	p.ItabHash, p.TcpConnHash = o.ITabHash, o.TCPConnHash
+}
+
+// processIDs lists the processes that run now.
+func processIDs() []uint32 {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var ids []uint32
+	for _, e := range entries {
+		if n, err := strconv.ParseUint(e.Name(), 10, 32); err == nil && int(n) != os.Getpid() {
+			ids = append(ids, uint32(n))
+		}
+	}
+	return ids
+}

@@ -1,0 +1,59 @@
+/* Go's net/http gives a request to a goroutine that owns the pooled connection: the only moment at which the two are seen
+ * together is the entry of (*persistConn).roundTrip. Entry only: a return probe breaks Go's stacks. */
+#pragma once
+#include "follow.h"
+
+#if defined(__TARGET_ARCH_x86)
+#define GO_RECEIVER(regs) ((regs)->ax)
+#elif defined(__TARGET_ARCH_arm64)
+#define GO_RECEIVER(regs) (((struct user_pt_regs *)(regs))->regs[0])
+#endif
+
+/* The file descriptor under a persistConn, or -1: only a plain *net.TCPConn is followed. */
+static __always_inline __s64 fd_of_connection(const struct process *p, __u64 connection)
+{
+	__u64 tls = 0, interface[2] = {}, fd = 0, number = 0;
+	__u32 hash = 0;
+
+	if (bpf_probe_read_user(&tls, sizeof(tls), (void *)(connection + p->tls_state)) || tls)
+		return -1;
+	if (bpf_probe_read_user(interface, sizeof(interface), (void *)(connection + p->conn)))
+		return -1;
+	if (bpf_probe_read_user(&hash, sizeof(hash), (void *)(interface[0] + p->itab_hash)) || hash != p->tcp_conn_hash)
+		return -1;
+	if (bpf_probe_read_user(&fd, sizeof(fd), (void *)(interface[1] + p->fd)))
+		return -1;
+	if (bpf_probe_read_user(&number, sizeof(number), (void *)(fd + p->sysfd)))
+		return -1;
+	return number;
+}
+
+static __always_inline int hand_over(struct pt_regs *regs)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct process *p = bpf_map_lookup_elem(&processes, &pid);
+	struct handover_record r = {};
+	struct operation op = {};
+	__s64 fd;
+	__u64 sk;
+
+	if (!p || !p->go || p->choice == CHOICE_IGNORE)
+		return 0;
+	fd = fd_of_connection(p, GO_RECEIVER(regs));
+	if (fd < 0)
+		return 0;
+	sk = socket_of_fd(task, fd);
+	if (!sk)
+		return 0;
+	find_goroutine(&op, task, p);
+	r.head.kind = RECORD_HANDOVER;
+	r.head.time = bpf_ktime_get_boot_ns();
+	r.head.socket = BPF_CORE_READ((struct sock *)sk, __sk_common.skc_cookie.counter);
+	r.head.pid = pid;
+	r.head.tid = bpf_get_current_pid_tgid();
+	r.goroutine = op.goroutine;
+	if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(sizeof(r))))
+		count_add(COUNT_RING_FULL, 1);
+	return 0;
+}

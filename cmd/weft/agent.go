@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"weft/agent"
+	"weft/agent/config"
+	"weft/agent/process"
+)
+
+// openAgent wires the agent to the facts about processes and to the rules of the configuration.
+func openAgent(c *config.Config, log *slog.Logger) (*agent.Agent, error) {
+	choice, err := newChoice(c.Rules(), c.TraceExclude)
+	if err != nil {
+		return nil, err
+	}
+	return agent.Open(agent.Options{
+		RingSize:  uint64(c.RingSize),
+		Choice:    choice,
+		Processes: process.New(process.Options{}),
+		Handover:  c.GoHandover != config.HandoverOff,
+		Log:       log,
+	})
+}
+
+// newChoice parts the rules into those on processes and those on ports.
+func newChoice(include, exclude []config.Rule) (agent.Choice, error) {
+	var c agent.Choice
+	var err error
+	var including, excluding []config.Rule
+	if including, c.IncludePorts, err = part(include); err != nil {
+		return c, err
+	}
+	if excluding, c.ExcludePorts, err = part(exclude); err != nil {
+		return c, err
+	}
+	c.OnlyPorts = len(c.IncludePorts) > 0 && len(including) == 0
+	if len(including)+len(excluding)+len(c.IncludePorts) == 0 {
+		return c, nil
+	}
+	c.Decide = func(pid uint32) agent.Verdict {
+		exe, command, cgroup := facts(pid)
+		switch {
+		case matches(excluding, pid, exe, command, cgroup):
+			return agent.Excluded
+		case len(including) == 0 && !c.OnlyPorts, matches(including, pid, exe, command, cgroup):
+			return agent.Traced
+		}
+		return agent.Other
+	}
+	return c, nil
+}
+
+func part(rules []config.Rule) (processes []config.Rule, ports []uint16, err error) {
+	for _, r := range rules {
+		port := r.Port
+		r.Port = 0
+		switch {
+		case port == 0:
+			processes = append(processes, r)
+		case r.IsZero():
+			ports = append(ports, port)
+		default:
+			return nil, nil, fmt.Errorf("rule %s&port=%d: a port can't be joined with another condition; write two rules", r, port)
+		}
+	}
+	return processes, ports, nil
+}
+
+func matches(rules []config.Rule, pid uint32, exe, command, cgroup string) bool {
+	for _, r := range rules {
+		if r.MatchProcess(pid, exe, command, cgroup) {
+			return true
+		}
+	}
+	return false
+}
+
+// facts reads what rules ask for; a process that is gone has none.
+func facts(pid uint32) (exe, command, cgroup string) {
+	dir := fmt.Sprintf("/proc/%d/", pid)
+	exe, _ = os.Readlink(dir + "exe")
+	if b, err := os.ReadFile(dir + "cmdline"); err == nil {
+		command = strings.TrimRight(strings.ReplaceAll(string(b), "\x00", " "), " ")
+	}
+	if b, err := os.ReadFile(dir + "cgroup"); err == nil {
+		for _, line := range strings.Split(string(b), "\n") {
+			if parts := strings.SplitN(line, ":", 3); len(parts) == 3 && len(parts[2]) > len(cgroup) {
+				cgroup = parts[2]
+			}
+		}
+	}
+	return exe, command, cgroup
+}

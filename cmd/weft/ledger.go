@@ -1,0 +1,151 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+
+	"weft/agent"
+	"weft/bpf"
+	"weft/correlate"
+	"weft/correlate/flow"
+	"weft/correlate/proto"
+	"weft/export/queue"
+)
+
+// account is everything weft counts, in one place. Each request that was served on a traced socket is in exactly one of
+// Spans, Lost or Open.
+type account struct {
+	Message string            `json:"msg"`
+	Spans   map[string]uint64 `json:"spans"`  // given out, by kind
+	Lost    map[string]uint64 `json:"lost"`   // exchanges that are missing, by reason
+	Other   map[string]uint64 `json:"other"`  // what is counted and no loss
+	Parser  map[string]uint64 `json:"parser"` // malformed messages
+	Kernel  map[string]uint64 `json:"kernel"`
+	Export  queue.Counts      `json:"export"`
+	Hidden  uint64            `json:"unsampled"`
+}
+
+// ledger collects the counters of all rooms. snapshot is called by the data path, the rest from anywhere.
+type ledger struct {
+	agent    *agent.Agent
+	pipeline *correlate.Pipeline
+	gate     *gate
+	last     atomic.Pointer[snapshot]
+}
+
+type snapshot struct {
+	counts    correlate.Counts
+	unsampled uint64
+	export    queue.Counts
+}
+
+func newLedger(a *agent.Agent, p *correlate.Pipeline, g *gate) *ledger {
+	l := &ledger{agent: a, pipeline: p, gate: g}
+	l.snapshot()
+	return l
+}
+
+func (l *ledger) snapshot() {
+	l.last.Store(&snapshot{counts: l.pipeline.Counts(), unsampled: l.gate.unsampled, export: l.gate.Counts()})
+}
+
+func (l *ledger) account() (account, error) {
+	s := l.last.Load()
+	a := account{
+		Message: "counts",
+		Spans:   map[string]uint64{"server": s.counts.Server, "client": s.counts.Client},
+		Lost:    map[string]uint64{}, Other: map[string]uint64{}, Parser: map[string]uint64{}, Kernel: map[string]uint64{},
+		Export: s.export, Hidden: s.unsampled,
+	}
+	for r := flow.Reason(0); r < flow.Reasons; r++ {
+		if r.IsLoss() {
+			a.Lost[r.String()] = s.counts.Flow.Reasons[r]
+		} else {
+			a.Other[r.String()] = s.counts.Flow.Reasons[r]
+		}
+	}
+	a.Other["exchanges"] = s.counts.Flow.Exchanges
+	a.Other["events"] = s.counts.Flow.Events
+	a.Other["connections"] = uint64(s.counts.Flow.Conns)
+	for e := proto.Error(0); e < proto.Errors; e++ {
+		a.Parser[string(e.Reason())] = s.counts.Flow.Errors[e]
+	}
+	return a, l.addKernel(&a)
+}
+
+func (l *ledger) addKernel(a *account) error {
+	if l.agent == nil {
+		return nil
+	}
+	counts, err := l.agent.Counts()
+	if err != nil {
+		return err
+	}
+	for i, n := range counts {
+		a.Kernel[countName(i)] = n
+	}
+	a.Lost["ring_full_server"] = counts[bpf.WeftCountCOUNT_LOST_SERVER]
+	a.Lost["ring_full_client"] = counts[bpf.WeftCountCOUNT_LOST_CLIENT]
+	return nil
+}
+
+var unreadNames = []string{"none", "sendfile", "splice", "io_uring", "compat", "fault", "iovec", "syscall", "truncated"}
+
+// countName names a counter of the kernel side.
+func countName(i int) string {
+	if n := i - int(bpf.WeftCountCOUNT_UNREAD_BYTES); n >= 0 {
+		return "unread_bytes_" + unreadNames[n]
+	}
+	if n := i - int(bpf.WeftCountCOUNT_UNREAD); n >= 0 {
+		return "unread_" + unreadNames[n]
+	}
+	return kernelNames[i]
+}
+
+var kernelNames = map[int]string{
+	int(bpf.WeftCountCOUNT_OPERATIONS):      "operations",
+	int(bpf.WeftCountCOUNT_MUTED):           "operations_muted",
+	int(bpf.WeftCountCOUNT_RECORDS):         "records",
+	int(bpf.WeftCountCOUNT_RING_FULL):       "records_ring_full",
+	int(bpf.WeftCountCOUNT_LOST_SERVER):     "requests_lost_server",
+	int(bpf.WeftCountCOUNT_LOST_CLIENT):     "requests_lost_client",
+	int(bpf.WeftCountCOUNT_HEADS_CUT):       "heads_cut",
+	int(bpf.WeftCountCOUNT_SOCKETS):         "sockets",
+	int(bpf.WeftCountCOUNT_SOCKETS_MUTED):   "sockets_muted",
+	int(bpf.WeftCountCOUNT_SOCKETS_REFUSED): "sockets_refused",
+	int(bpf.WeftCountCOUNT_SHED):            "records_shed",
+}
+
+func (l *ledger) print(w io.Writer) {
+	a, err := l.account()
+	if err != nil {
+		fmt.Fprintln(w, "weft: read counters:", err)
+		return
+	}
+	if err := json.NewEncoder(w).Encode(a); err != nil {
+		fmt.Fprintln(w, "weft: write counters:", err)
+	}
+}
+
+// lines gives the account for a person, zeros left out.
+func (a *account) lines() string {
+	var b strings.Builder
+	for _, part := range []struct {
+		title  string
+		counts map[string]uint64
+	}{{"spans", a.Spans}, {"lost", a.Lost}, {"other", a.Other}, {"malformed", a.Parser}, {"kernel", a.Kernel}} {
+		fmt.Fprintf(&b, "  %s:", part.title)
+		for _, name := range sortedKeys(part.counts) {
+			if n := part.counts[name]; n != 0 {
+				fmt.Fprintf(&b, " %s=%d", name, n)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "  export: put=%d exported=%d waiting=%d dropped=%d unsampled=%d\n",
+		a.Export.Put, a.Export.Exported, a.Export.Waiting, a.Export.Dropped(), a.Hidden)
+	return b.String()
+}

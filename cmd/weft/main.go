@@ -1,0 +1,76 @@
+// Command weft watches the unmodified programs of a Linux node and tells their requests as spans.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"weft/agent/config"
+)
+
+// version is set by the build.
+var version = "devel"
+
+// command is one word behind weft.
+type command struct {
+	name, does string
+	run        func(ctx context.Context, args []string) error
+}
+
+var commands = []command{
+	{"run", "trace this machine", runCommand},
+	{"record", "write what the kernel tells to a file: weft record -o FILE", recordCommand},
+	{"replay", "make the spans of a recorded file: weft replay FILE", replayCommand},
+	{"doctor", "tell what this kernel and these permissions allow, and the counters of a running weft", doctorCommand},
+	{"version", "print the version", versionCommand},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The second signal ends at once.
+	context.AfterFunc(ctx, stop)
+	if err := dispatch(ctx, os.Args[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return
+		}
+		fmt.Fprintln(os.Stderr, "weft:", err)
+		os.Exit(1)
+	}
+}
+
+func dispatch(ctx context.Context, args []string) error {
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		usage(os.Stdout)
+		return nil
+	}
+	for _, c := range commands {
+		if c.name == args[0] {
+			err := c.run(ctx, args[1:])
+			if errors.Is(err, flag.ErrHelp) {
+				fmt.Printf("weft %s: %s\n\n", c.name, c.does)
+				config.Usage(os.Stdout)
+			}
+			return err
+		}
+	}
+	return fmt.Errorf("unknown command %q: run weft help", args[0])
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "weft watches unmodified programs through eBPF and tells their requests as spans.\n\nusage: weft COMMAND [flags]")
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.does)
+	}
+	fmt.Fprintln(w, "\nweft run --help lists all settings.")
+}
+
+func versionCommand(context.Context, []string) error {
+	fmt.Println("weft", version)
+	return nil
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"weft/agent/config"
+	"weft/correlate"
+	"weft/correlate/span"
+	"weft/export/otlp"
+	"weft/export/queue"
+	"weft/export/sampler"
+	"weft/export/terminal"
+)
+
+// flushTime is how long an output has to send what it holds when weft ends.
+const flushTime = 10 * time.Second
+
+// sink takes spans: it owns what is put and gives an account of it.
+type sink interface {
+	Put(*span.Span)
+	Counts() queue.Counts
+	Close(context.Context) error
+}
+
+// spans are used again and again: the garbage collector would otherwise be busy with them.
+var spans = sync.Pool{New: func() any { return new(span.Span) }}
+
+func takeSpan() *span.Span     { return spans.Get().(*span.Span) }
+func releaseSpan(s *span.Span) { spans.Put(s) }
+
+// openSink opens the configured output.
+func openSink(ctx context.Context, c *config.Config, log *slog.Logger) (sink, error) {
+	switch c.Output {
+	case config.OutputOTLP:
+		return otlp.New(ctx, otlp.Options{Release: releaseSpan, Logger: log, Version: version})
+	case config.OutputJSON:
+		return terminal.NewJSON(os.Stdout, 0, releaseSpan), nil
+	case config.OutputTree:
+		return terminal.NewTree(os.Stdout, terminal.TreeOptions{Color: terminal.Color(os.Stdout), Release: releaseSpan}), nil
+	}
+	return &discard{}, nil
+}
+
+// discard counts spans.
+type discard struct{ counts queue.Counts }
+
+func (d *discard) Put(s *span.Span) {
+	d.counts.Put++
+	d.counts.Exported++
+	releaseSpan(s)
+}
+func (d *discard) Counts() queue.Counts        { return d.counts }
+func (d *discard) Close(context.Context) error { return nil }
+
+// gate is the sampler in front of a sink.
+type gate struct {
+	sink
+	sampler   sampler.Sampler
+	unsampled uint64
+}
+
+func newGate(c *config.Config, s sink) (*gate, error) {
+	chosen, err := sampler.New(c.Sampler, c.SamplerArg)
+	if err != nil {
+		return nil, err
+	}
+	return &gate{sink: s, sampler: chosen}, nil
+}
+
+func (g *gate) Put(s *span.Span) {
+	s.Sampled = g.sampler.Sample(s)
+	if !s.Sampled {
+		g.unsampled++
+		releaseSpan(s)
+		return
+	}
+	g.sink.Put(s)
+}
+
+// pipelineOptions takes the settings of correlate from the configuration.
+func pipelineOptions(c *config.Config) correlate.Options {
+	o := correlate.Options{
+		Hold:            c.Hold,
+		Sockets:         c.SocketsMax,
+		HeadersRequest:  c.HeadersRequest,
+		HeadersResponse: c.HeadersResponse,
+		RoutePatterns:   c.RoutePatterns,
+		Query:           map[string]span.Query{config.QueryDrop: span.DropQuery, config.QueryKeep: span.KeepQuery}[c.Query],
+	}
+	copy(o.Key[:], c.IDKey)
+	return o
+}
+
+func newLog(c *config.Config) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return nil, fmt.Errorf("log.level: %w", err)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options)), nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+
+	"weft/agent/config"
+	"weft/correlate"
+	"weft/correlate/event"
+)
+
+// runCommand traces this machine until it is interrupted.
+func runCommand(ctx context.Context, args []string) error {
+	c, rest, err := config.Load(args, os.Environ())
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("weft run takes no argument, got %q", rest)
+	}
+	if len(c.IDKey) == 0 {
+		c.IDKey = make([]byte, 16)
+		rand.Read(c.IDKey)
+	}
+	return run(ctx, &c)
+}
+
+// run is the wiring: kernel, agent, correlate, export.
+func run(ctx context.Context, c *config.Config) error {
+	log, err := newLog(c)
+	if err != nil {
+		return err
+	}
+	out, err := openSink(ctx, c, log)
+	if err != nil {
+		return fmt.Errorf("open output %s: %w", c.Output, err)
+	}
+	sampled, err := newGate(c, out)
+	if err != nil {
+		return err
+	}
+	pipeline, err := correlate.New(pipelineOptions(c), takeSpan, sampled.Put)
+	if err != nil {
+		return err
+	}
+	a, err := openAgent(c, log)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	ledger := newLedger(a, pipeline, sampled)
+	closeControl, err := serveControl(c.Control, ledger)
+	if err != nil {
+		log.Warn("weft doctor can't read the counters of this agent", "reason", err)
+	}
+	defer closeControl()
+	for _, m := range a.Missing() {
+		log.Warn("not seen on this kernel: "+m.Effect, "hook", m.Hook, "reason", m.Reason)
+	}
+	fmt.Fprintln(os.Stderr, "weft: ready")
+	err = a.Run(ctx, func(ev *event.Event) error {
+		pipeline.Feed(ev)
+		if ev.Kind == event.KindClock {
+			ledger.snapshot()
+		}
+		return nil
+	})
+	pipeline.Close()
+	closing, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	if closed := sampled.Close(closing); closed != nil && err == nil {
+		err = closed
+	}
+	ledger.snapshot()
+	ledger.print(os.Stderr)
+	return err
+}

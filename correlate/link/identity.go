@@ -1,0 +1,158 @@
+package link
+
+import (
+	"encoding/binary"
+
+	"github.com/dchest/siphash"
+
+	"weft/correlate/flow"
+	"weft/correlate/span"
+)
+
+// sides keep the ids of the two spans of one exchange, and of its trace, apart.
+const (
+	sideClient = 1
+	sideServer = 2
+	sideTrace  = 3
+)
+
+// depthMax bounds how far up a trace is followed; a deeper one starts anew there.
+const depthMax = 64
+
+// resolve gives the exchange its trace id, span id and parent, once and for all, and before that those of the exchanges
+// above it.
+func (l *Linker) resolve(x *flow.Exchange, depth int) {
+	c := &x.Cause
+	if c.Resolved || depth > depthMax {
+		return
+	}
+	c.Resolved = true
+	if x.Server {
+		l.resolveServer(x, depth)
+	} else {
+		l.resolveClient(x, depth)
+	}
+}
+
+// resolveServer: the client span that was seen at the other end is the parent; the trace is the one that the carrier
+// names, else the client's.
+func (l *Linker) resolveServer(x *flow.Exchange, depth int) {
+	c := &x.Cause
+	c.SpanID = l.hashID(x, sideServer)
+	if hasHeader(x) {
+		c.TraceID, c.ParentID = c.HeadTrace, c.HeadParent
+		c.HasRemote, c.RemoteSampled = true, c.HeadFlags&1 != 0
+		c.Evidence, c.Confidence = uint8(span.Header), 1
+	}
+	if p := c.Partner; p != nil {
+		l.resolve(p, depth+1)
+		if !hasHeader(x) || p.Cause.TraceID == c.TraceID {
+			c.ParentID = p.Cause.SpanID
+			l.inherit(x, p)
+			c.Evidence, c.Confidence = uint8(span.Wire), 1
+		}
+		return
+	}
+	if !hasHeader(x) {
+		c.TraceID = l.hashTrace(x)
+	}
+}
+
+// resolveClient: the id that the carrier names is the id of this span, unless the carrier is only passed on.
+func (l *Linker) resolveClient(x *flow.Exchange, depth int) {
+	c := &x.Cause
+	if c.Parent != nil {
+		l.resolve(c.Parent, depth+1)
+	}
+	switch {
+	case hasHeader(x):
+		c.TraceID = c.HeadTrace
+		c.HasRemote, c.RemoteSampled = true, c.HeadFlags&1 != 0
+	case c.Parent != nil:
+		c.TraceID = c.Parent.Cause.TraceID
+	default:
+		c.TraceID = l.hashTrace(x)
+	}
+	if c.Parent != nil && c.Parent.Cause.TraceID == c.TraceID {
+		c.ParentID = c.Parent.Cause.SpanID
+		l.inherit(x, c.Parent)
+	} else {
+		// Another trace than that of the request which it is part of: no parent in this one.
+		c.Evidence, c.Confidence = uint8(span.NoEvidence), 0
+	}
+	if hasHeader(x) && !c.Passed && l.used.first(c.HeadTrace, c.HeadParent) {
+		c.SpanID = c.HeadParent
+	} else {
+		c.SpanID = l.hashID(x, sideClient)
+	}
+}
+
+// inherit takes over what the head of the trace has decided.
+func (l *Linker) inherit(x, from *flow.Exchange) {
+	x.Cause.TraceID = from.Cause.TraceID
+	x.Cause.HasRemote, x.Cause.RemoteSampled = from.Cause.HasRemote, from.Cause.RemoteSampled
+	if x.Cause.TraceState == "" {
+		x.Cause.TraceState = from.Cause.TraceState
+	}
+}
+
+// hash128 makes an id from the name of the request on its connection. The key makes it impossible to guess; both ends,
+// and every agent with the same key, get the same.
+func (l *Linker) hash128(x *flow.Exchange, side byte) (a, b uint64) {
+	n := nameOf(x)
+	if n.client == 0 && n.server == 0 {
+		n.client, n.server = x.Conn.Socket, x.Start
+	}
+	var text [25]byte
+	binary.LittleEndian.PutUint64(text[0:], n.client)
+	binary.LittleEndian.PutUint64(text[8:], n.server)
+	binary.LittleEndian.PutUint64(text[16:], n.offset)
+	text[24] = side
+	k0 := binary.LittleEndian.Uint64(l.options.Key[0:])
+	k1 := binary.LittleEndian.Uint64(l.options.Key[8:])
+	return siphash.Hash128(k0, k1, text[:])
+}
+
+func (l *Linker) hashID(x *flow.Exchange, side byte) (id [8]byte) {
+	a, _ := l.hash128(x, side)
+	binary.BigEndian.PutUint64(id[:], a|1) // never zero
+	return id
+}
+
+func (l *Linker) hashTrace(x *flow.Exchange) (id [16]byte) {
+	a, b := l.hash128(x, sideTrace)
+	binary.BigEndian.PutUint64(id[:8], a|1)
+	binary.BigEndian.PutUint64(id[8:], b)
+	return id
+}
+
+// usedIDs remembers the last ids that were taken from carriers: a retry that sends the same carrier again is another span.
+type usedIDs struct {
+	seen map[usedID]struct{}
+	ring []usedID
+	next int
+}
+
+type usedID struct {
+	trace [16]byte
+	span  [8]byte
+}
+
+const usedMax = 1 << 13
+
+func newUsedIDs() usedIDs {
+	return usedIDs{seen: make(map[usedID]struct{}, usedMax), ring: make([]usedID, usedMax)}
+}
+
+// first tells whether the id is used for the first time, and notes it.
+func (u *usedIDs) first(trace [16]byte, id [8]byte) bool {
+	k := usedID{trace, id}
+	if _, ok := u.seen[k]; ok {
+		return false
+	}
+	delete(u.seen, u.ring[u.next])
+	u.ring[u.next] = k
+	u.seen[k] = struct{}{}
+	u.next = (u.next + 1) % len(u.ring)
+	return true
+}

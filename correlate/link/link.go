@@ -1,0 +1,183 @@
+// Package link owns causality and identity: which exchange is part of which other one, by what evidence, and under what
+// trace and span id. Everything is decided from events, so that the same events give the same spans.
+package link
+
+import (
+	"time"
+
+	"weft/correlate/event"
+	"weft/correlate/flow"
+	"weft/correlate/span"
+	"weft/correlate/tracecontext"
+)
+
+// Options of a Linker.
+type Options struct {
+	Key  [16]byte      // of the hash that makes ids; agents that share it give the same ids
+	Hold time.Duration // how long a server span without a parent waits for the other end of its connection
+}
+
+// Linker is told of exchanges as they start and end, and gives out those whose identity is settled.
+type Linker struct {
+	options   Options
+	release   func(*flow.Exchange)
+	put       func(*flow.Exchange, *Process)
+	processes map[uint32]*Process
+	wires     map[wireName]*flow.Exchange
+	handovers map[uint64]uint64 // socket to goroutine, for the next request on it
+	waiting   []*flow.Exchange  // ended, in order of their ends
+	used      usedIDs
+	offset    int64 // Unix time minus boot time, ns
+	evidences []evidence
+}
+
+// New makes a linker. put takes each exchange once, with its process, when its Cause is final; release gives back what
+// the linker has held.
+func New(o Options, release func(*flow.Exchange), put func(*flow.Exchange, *Process)) *Linker {
+	return &Linker{
+		options:   o,
+		release:   release,
+		put:       put,
+		processes: make(map[uint32]*Process),
+		wires:     make(map[wireName]*flow.Exchange),
+		handovers: make(map[uint64]uint64),
+		used:      newUsedIDs(),
+		evidences: []evidence{header{}, handover{}, goroutine{}, thread{}},
+	}
+}
+
+// Wall turns boot time into Unix time, ns.
+func (l *Linker) Wall(boot uint64) int64 { return int64(boot) + l.offset }
+
+// Feed takes the events that are not about messages.
+func (l *Linker) Feed(ev *event.Event) {
+	switch ev.Kind {
+	case event.KindProcess:
+		l.process(ev.PID).describe(ev.Process)
+	case event.KindExit:
+		delete(l.processes, ev.PID)
+	case event.KindHandover:
+		if len(l.handovers) >= handoversMax {
+			clear(l.handovers)
+		}
+		l.handovers[ev.Socket] = ev.Message.Goroutine
+	case event.KindClock:
+		l.offset = ev.Wall - int64(ev.Time)
+		l.expire(ev.Time)
+	}
+}
+
+// handoversMax bounds the hand-overs whose request was never seen.
+const handoversMax = 1 << 14
+
+// Started settles what can be known when the head of the request is there: the carrier, the other end, the cause.
+func (l *Linker) Started(x *flow.Exchange) {
+	p := l.process(x.PID)
+	l.readCarrier(x)
+	if x.Server {
+		p.opens(x)
+	} else {
+		l.findCause(p, x)
+	}
+	l.join(x)
+}
+
+// Ended gives the exchange out, or lets it wait for the other end of its connection.
+func (l *Linker) Ended(x *flow.Exchange) {
+	l.leave(x)
+	if x.Server && x.Cause.Partner == nil && l.mayBeLocal(x) {
+		x.Cause.Waiting = true
+		l.waiting = append(l.waiting, x.Hold())
+		return
+	}
+	l.settle(x)
+}
+
+// Abandoned forgets an exchange that becomes no span.
+func (l *Linker) Abandoned(x *flow.Exchange) {
+	l.leave(x)
+	l.unjoin(x)
+	l.letGo(x)
+}
+
+func (l *Linker) leave(x *flow.Exchange) {
+	if x.Server {
+		l.process(x.PID).closes(x)
+	} else {
+		l.unjoin(x)
+	}
+}
+
+// mayBeLocal tells whether the client can be a process of this node whose record is still on its way.
+func (l *Linker) mayBeLocal(x *flow.Exchange) bool {
+	if x.Conn.Family == familyUnix {
+		return true
+	}
+	peer := x.Conn.Peer.Addr()
+	return !hasHeader(x) || peer.IsLoopback() || peer == x.Conn.Local.Addr()
+}
+
+const familyUnix = 1
+
+// expire gives out what has waited long enough.
+func (l *Linker) expire(now uint64) {
+	n := 0
+	for _, x := range l.waiting {
+		if x.Cause.Waiting && x.End+uint64(l.options.Hold) > now {
+			break
+		}
+		n++
+		if x.Cause.Waiting {
+			l.stopWaiting(x)
+		}
+		l.release(x)
+	}
+	l.waiting = append(l.waiting[:0], l.waiting[n:]...)
+}
+
+func (l *Linker) stopWaiting(x *flow.Exchange) {
+	x.Cause.Waiting = false
+	l.settle(x)
+}
+
+// Close gives out everything that waits.
+func (l *Linker) Close() { l.expire(^uint64(0)) }
+
+// settle makes the identity final and gives the exchange out.
+func (l *Linker) settle(x *flow.Exchange) {
+	l.unjoin(x)
+	l.resolve(x, 0)
+	l.put(x, l.process(x.PID))
+	l.letGo(x)
+}
+
+// letGo gives back the exchanges that this one was held together with.
+func (l *Linker) letGo(x *flow.Exchange) {
+	c := &x.Cause
+	if c.Parent != nil {
+		l.release(c.Parent)
+		c.Parent = nil
+	}
+	if c.Partner != nil {
+		l.release(c.Partner)
+		c.Partner = nil
+	}
+}
+
+// readCarrier reads the W3C carrier of the request.
+func (l *Linker) readCarrier(x *flow.Exchange) {
+	if x.TraceParents != 1 {
+		return
+	}
+	context, state, _ := tracecontext.Parse([]byte(x.TraceParent))
+	if state != tracecontext.Valid {
+		return
+	}
+	x.Cause.HeadTrace = context.TraceID
+	x.Cause.HeadParent = context.ParentID
+	x.Cause.HeadFlags = context.Flags
+	x.Cause.TraceState = x.TraceState
+}
+
+// Evidence of an exchange's parent as a span tells it.
+func Evidence(x *flow.Exchange) span.Evidence { return span.Evidence(x.Cause.Evidence) }

@@ -1,0 +1,53 @@
+package link
+
+import "weft/correlate/flow"
+
+// wireName names one request on a connection; both ends compute the same.
+type wireName struct{ client, server, offset uint64 }
+
+func nameOf(x *flow.Exchange) wireName {
+	n := wireName{client: x.Conn.NameLocal, server: x.Conn.NamePeer, offset: x.Offset}
+	if x.Server {
+		n.client, n.server = n.server, n.client
+	}
+	return n
+}
+
+// join looks for the other end of the exchange, and leaves word if it is not there yet.
+//
+// The names of AF_UNIX connections older than weft can be off, since their offsets start at first sight: so both ends
+// must have seen the same request line.
+func (l *Linker) join(x *flow.Exchange) {
+	name := nameOf(x)
+	if name.client == 0 && name.server == 0 {
+		return // the record that names the connection was lost
+	}
+	other := l.wires[name]
+	if other == nil || other.Server == x.Server {
+		l.wires[name] = x
+		return
+	}
+	if other.Method != x.Method || other.Target != x.Target {
+		return
+	}
+	delete(l.wires, name)
+	server, client := x, other
+	if !x.Server {
+		server, client = other, x
+	}
+	if server.Cause.Resolved {
+		return // it was part of another trace already
+	}
+	server.Cause.Partner = client.Hold()
+	if server.Cause.Waiting {
+		l.stopWaiting(server)
+	}
+}
+
+// unjoin takes back the word that was left.
+func (l *Linker) unjoin(x *flow.Exchange) {
+	name := nameOf(x)
+	if l.wires[name] == x {
+		delete(l.wires, name)
+	}
+}

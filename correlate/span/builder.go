@@ -1,0 +1,89 @@
+package span
+
+import (
+	"strconv"
+	"strings"
+
+	"weft/correlate/flow"
+	"weft/correlate/route"
+)
+
+// Query says what becomes of the query of a URL.
+type Query uint8
+
+// What becomes of the query of a URL.
+const (
+	RedactQuery Query = iota // keys stay, values become REDACTED
+	DropQuery
+	KeepQuery
+)
+
+// Builder makes spans from exchanges.
+type Builder struct {
+	Routes *route.Table
+	Query  Query
+}
+
+// Fill makes s the span of x. wall turns boot time into Unix time; s keeps nothing of x.
+func (b *Builder) Fill(s *Span, x *flow.Exchange, resource *Resource, wall func(uint64) int64) {
+	headers := s.Headers[:0]
+	*s = Span{
+		Kind: Client, Resource: resource, PID: x.PID, TID: x.TID, Goroutine: x.Goroutine,
+		Start: wall(x.Start), End: wall(x.End),
+		Method: x.Method, UserAgent: x.UserAgent, Minor: x.Minor, Status: x.Status,
+		RequestBody: x.RequestBody, ReplyBody: x.ReplyBody, Headers: append(headers, x.Headers...),
+		Local: x.Conn.Local, Peer: x.Conn.Peer, Unix: x.Conn.Family == familyUnix, ConnectNS: x.Conn.ConnectNS,
+		RTT: x.RTT, Retransmits: x.Retransmits, Upgraded: x.Upgraded, HeadCut: x.HeadCut, Loss: x.Lost,
+		Fault: faults[x.Fault],
+	}
+	if x.FirstByte != 0 {
+		s.FirstByte = wall(x.FirstByte)
+	}
+	b.fillTarget(s, x)
+	if x.Server {
+		s.Kind = Server
+		s.Route = b.Routes.Infer(resource.Service, s.Path)
+	}
+	fillCause(s, x)
+}
+
+const familyUnix = 1
+
+var faults = [...]Fault{flow.NoFault: NoFault, flow.Reset: Reset, flow.Closed: Closed, flow.Truncated: Truncated}
+
+func (b *Builder) fillTarget(s *Span, x *flow.Exchange) {
+	path, query, hasQuery, scheme, authority := route.Path(x.Target)
+	s.Path, s.Scheme, s.HasQuery = path, scheme, hasQuery
+	switch {
+	case b.Query == KeepQuery:
+		s.Query = query
+	case b.Query == RedactQuery && query != "":
+		s.Query = route.Redact(query)
+	}
+	if authority == "" {
+		authority = x.Host
+	}
+	s.Host, s.HostPort = splitAuthority(authority)
+}
+
+// splitAuthority parts host and port: RFC 3986 section 3.2. Brackets of an IPv6 address are taken off.
+func splitAuthority(authority string) (host string, port uint16) {
+	host = authority
+	colon := strings.LastIndexByte(authority, ':')
+	if colon >= 0 && strings.IndexByte(authority[colon:], ']') < 0 && strings.Count(authority, ":") >= 1 {
+		n, err := strconv.ParseUint(authority[colon+1:], 10, 16)
+		if err == nil {
+			host, port = authority[:colon], uint16(n)
+		}
+	}
+	return strings.Trim(host, "[]"), port
+}
+
+func fillCause(s *Span, x *flow.Exchange) {
+	c := &x.Cause
+	s.TraceID, s.SpanID, s.ParentID = c.TraceID, c.SpanID, c.ParentID
+	s.TraceState = c.TraceState
+	s.HasRemote, s.ParentSampled = c.HasRemote, c.RemoteSampled
+	s.ParentRemote = x.Server && Evidence(c.Evidence) == Header
+	s.Evidence, s.Confidence, s.Alternates = Evidence(c.Evidence), c.Confidence, c.Alternates
+}
