@@ -2,6 +2,7 @@ package config
 
 import (
 	_ "embed" // usage.txt
+	"fmt"
 	"io"
 )
 
@@ -11,7 +12,4 @@ import (
 var usage string
 
 // Usage writes what every flag means.
-func Usage(w io.Writer) error {
-	_, err := io.WriteString(w, usage)
-	return err
-}
+func Usage(w io.Writer) { fmt.Fprint(w, usage) }
