@@ -69,7 +69,7 @@ func ReadBuild(r io.ReaderAt) (b Build, err error) {
 
 // Inspect reads from the executable at path what is needed to find the goroutines of its processes, and its Go
 // version. The error is ErrNotGo, ErrVersion with the version's name, or says what could not be read.
-// It takes milliseconds for a large executable and at most tens of them: not for the data path.
+// It streams through the line table, tens of megabytes of a large executable: not for the data path.
 func Inspect(path string) (o Offsets, version string, err error) {
 	defer recovered(&err)
 	// Without O_NONBLOCK a FIFO put in the place of an executable would hold the caller.

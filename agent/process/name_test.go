@@ -130,6 +130,7 @@ func FuzzServiceName(f *testing.F) {
 	for _, c := range names {
 		f.Add(c.exe, strings.ReplaceAll(c.args, " ", "\x00"))
 	}
+	f.Add("/usr/bin/dash", "sh\x00/\x80\x00")
 	f.Fuzz(func(t *testing.T, exe, args string) {
 		p := testProgram(exe, "")
 		p.args = arguments([]byte(args))

@@ -89,7 +89,7 @@ func compose(p *program, build *executable, found []event.Attribute) *event.Proc
 	if name == "" {
 		name = serviceName(p, build)
 	}
-	name = bounded(name)
+	name = either(bounded(name), "unknown_service") // a name need not be text
 	list = append(list, event.Attribute{Key: keyService, Value: name})
 	slices.SortFunc(list, func(a, b event.Attribute) int { return strings.Compare(a.Key, b.Key) })
 	return &event.Process{Service: name, Attributes: list, Go: build != nil}
