@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -46,10 +45,12 @@ type Client struct {
 // the number of connections, and 1 or 0 for keep-alive; it prints one Result a line. Job i is done by connection
 // i modulo connections.
 var Clients = map[string]Client{
-	"go":       {"go", "goclient", func(cache string) []string { return []string{filepath.Join(cache, "bin", "goclient")} }},
-	"requests": {"requests", "client", func(string) []string { return []string{"/usr/bin/python3", filepath.Join(source(), "app", "python", "client.py")} }},
-	"node":     {"node", "client", func(cache string) []string { return []string{"node", filepath.Join(cache, "node", "client.js")} }},
-	"curl":     {"curl", "curl", nil},
+	"go": {"go", "goclient", func(cache string) []string { return []string{filepath.Join(cache, "bin", "goclient")} }},
+	"requests": {"requests", "client", func(string) []string {
+		return []string{"/usr/bin/python3", filepath.Join(source(), "app", "python", "client.py")}
+	}},
+	"node": {"node", "client", func(cache string) []string { return []string{"node", filepath.Join(cache, "node", "client.js")} }},
+	"curl": {"curl", "curl", nil},
 }
 
 // Run does the jobs and gives the results in their order. A job that met an error says so in its result.
@@ -60,7 +61,7 @@ func (c Client) Run(cache string, jobs []Job, connections int, keepAlive bool) (
 	}
 	defer os.RemoveAll(dir)
 	if c.argv == nil {
-		return curl(dir, jobs, connections, keepAlive)
+		return curl{dir, jobs}.run(connections, keepAlive)
 	}
 	path := filepath.Join(dir, "jobs")
 	if err := writeJobs(path, jobs); err != nil {
@@ -111,69 +112,4 @@ func writeJobs(path string, jobs []Job) error {
 		}
 	}
 	return out.Flush()
-}
-
-// curl does the jobs in one run of curl, with one section of its configuration for each.
-func curl(dir string, jobs []Job, connections int, keepAlive bool) ([]Result, error) {
-	conf := filepath.Join(dir, "curl.conf")
-	text, err := curlConfig(dir, jobs, keepAlive)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(conf, text, 0o644); err != nil {
-		return nil, err
-	}
-	args := []string{"-q", "-s", "--noproxy", "*"}
-	if connections > 1 {
-		args = append(args, "--parallel", "--parallel-immediate", "--parallel-max", strconv.Itoa(connections))
-	}
-	start := time.Now().UnixNano()
-	out, err := exec.Command("curl", append(args, "-K", conf)...).Output()
-	end := time.Now().UnixNano()
-	if err != nil {
-		return nil, fmt.Errorf("run curl: %w: %s%s", err, messages(err), out)
-	}
-	results := make([]Result, len(jobs))
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if len(lines) != len(jobs) {
-		return nil, fmt.Errorf("curl gave %d results for %d jobs", len(lines), len(jobs))
-	}
-	for _, line := range lines {
-		r := Result{Start: start, End: end}
-		if _, err := fmt.Sscan(line, &r.I, &r.Status, &r.Size); err != nil {
-			return nil, fmt.Errorf("read curl's %q: %w", line, err)
-		}
-		results[r.I] = r
-	}
-	return results, nil
-}
-
-func curlConfig(dir string, jobs []Job, keepAlive bool) ([]byte, error) {
-	var conf bytes.Buffer
-	for i, j := range jobs {
-		if i > 0 {
-			conf.WriteString("next\n")
-		}
-		fmt.Fprintf(&conf, "url = %q\noutput = \"/dev/null\"\nwrite-out = \"%d %%{http_code} %%{size_download}\\n\"\n", j.URL, i)
-		if !keepAlive {
-			conf.WriteString("header = \"Connection: close\"\n")
-		}
-		for key, value := range j.Headers {
-			fmt.Fprintf(&conf, "header = %q\n", key+": "+value)
-		}
-		switch j.Method {
-		case "HEAD":
-			conf.WriteString("head\n")
-		case "POST":
-			body := filepath.Join(dir, fmt.Sprint("body", j.Body))
-			if err := os.WriteFile(body, bytes.Repeat([]byte("y"), int(j.Body)), 0o644); err != nil {
-				return nil, err
-			}
-			fmt.Fprintf(&conf, "data-binary = \"@%s\"\n", body)
-			if j.Chunked {
-				conf.WriteString("header = \"Transfer-Encoding: chunked\"\n")
-			}
-		}
-	}
-	return conf.Bytes(), nil
 }
