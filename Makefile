@@ -13,9 +13,10 @@ LLVM := 14
 GOLANGCI := v2.15.0
 LINTER := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
 
-# What needs the kernel is run as root; $(ROOT) is empty where we are.
-ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$$PATH")
+# What needs the kernel runs as root. Building stays with the user, so that no cache ends up with files of root.
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E)
 GO_TEST := go test -count=1
+GO_TEST_ROOT := $(GO_TEST) $(if $(ROOT),-exec 'sudo -H env PATH=$(PATH)')
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 # The Go packages whose tests need neither root nor another program.
 UNIT := ./agent/... ./cmd/... ./correlate/... ./export/...
@@ -42,15 +43,15 @@ test-unit: ## tests that need nothing, with the seeds of every fuzz target
 
 .PHONY: test-bpf
 test-bpf: ## the kernel accepts the programs, and they do what they say
-	$(ROOT) $(GO_TEST) ./bpf/...
+	$(GO_TEST_ROOT) ./bpf/...
 
 .PHONY: test-e2e
 test-e2e: ## real servers and clients under the agent
-	$(ROOT) $(GO_TEST) -p 1 -timeout 35m $(E2E)
+	$(GO_TEST_ROOT) -p 1 -timeout 35m $(E2E)
 
 .PHONY: test-backend
 test-backend: ## a real collector and a real Jaeger behind the agent (builds both: 11 minutes the first time)
-	$(ROOT) $(GO_TEST) -timeout 40m ./test/backend/...
+	$(GO_TEST_ROOT) -timeout 40m ./test/backend/...
 
 .PHONY: race
 race: ## unit tests under the race detector (needs a C compiler)
@@ -67,7 +68,7 @@ fuzz: ## every fuzz target for FUZZTIME
 
 .PHONY: bench
 bench: ## the numbers of docs/BENCHMARKS.md
-	$(ROOT) go test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./bpf/... $(UNIT)
+	$(GO_TEST_ROOT) -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./bpf/... $(UNIT)
 
 .PHONY: llvm
 llvm:

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"weft/correlate/route"
 )
 
 // setting is one key: how texts become its value in a Config, and back.
@@ -170,18 +172,8 @@ func isHeader(name string) bool {
 	})
 }
 
-// isRoute tells whether pattern is a path whose braces enclose whole, named segments.
+// isRoute asks the one reader of templates.
 func isRoute(pattern string) bool {
-	rest, ok := strings.CutPrefix(pattern, "/")
-	if !ok || strings.ContainsAny(rest, "?# \t") {
-		return false
-	}
-	for segment := range strings.SplitSeq(rest, "/") {
-		name, open := strings.CutPrefix(segment, "{")
-		name, closed := strings.CutSuffix(name, "}")
-		if open != closed || open && name == "" || strings.ContainsAny(name, "{}") {
-			return false
-		}
-	}
-	return true
+	_, err := route.New([]string{pattern}, 1)
+	return err == nil
 }
