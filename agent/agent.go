@@ -49,6 +49,7 @@ type Agent struct {
 	ev      event.Event
 	ticked  uint64 // boot time of the last tick
 	losses  event.Loss
+	older   older
 }
 
 // Open loads and attaches the kernel side. Nothing of it stays behind when the process ends, however it ends.
@@ -65,6 +66,7 @@ func Open(o Options) (*Agent, error) {
 	return &Agent{
 		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict),
 		scout: startScout(k, o.Handover, o.Log),
+		older: findOlder(o.Log),
 	}, nil
 }
 
@@ -118,7 +120,9 @@ func (a *Agent) record(sample []byte) error {
 	case bpf.WeftRecordKindRECORD_MESSAGE:
 		err = decodeMessage(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_SOCKET:
-		err = decodeSocket(sample, &a.ev)
+		if err = decodeSocket(sample, &a.ev); err == nil {
+			a.older.describe(&a.ev.Conn)
+		}
 	case bpf.WeftRecordKindRECORD_HANDOVER:
 		err = decodeHandover(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_CLOSE:

@@ -88,7 +88,8 @@ type Conn struct {
 	NetNS       uint64
 	Cgroup      uint64
 	ConnectNS   uint64 // SYN to established, for Connected
-	Listening   bool   // the local port has a listener in this network namespace
+	Listening   bool   // the local port had a listener in this network namespace when weft started
+	Older       bool   // an AF_UNIX socket that was there before weft: its offsets start at first sight, not at 0
 }
 
 // Close is the end of a TCP connection.

@@ -75,7 +75,10 @@ func (c *Conn) isRequest(d event.Direction, data []byte) bool {
 	case client:
 		return d == event.Send
 	}
-	return !(len(data) >= 5 && string(data[:5]) == "HTTP/")
+	if c.Listening && len(data) < len("HTTP/") {
+		return d == event.Receive
+	}
+	return !(len(data) >= len("HTTP/") && string(data[:len("HTTP/")]) == "HTTP/")
 }
 
 func (t *Table) feedMessage(ev *event.Event) {

@@ -15,12 +15,11 @@ func nameOf(x *flow.Exchange) wireName {
 
 // join looks for the other end of the exchange, and leaves word if it is not there yet.
 //
-// The names of AF_UNIX connections older than weft can be off, since their offsets start at first sight: so both ends
-// must have seen the same request line.
+// Both ends must have seen the same request line: a check that costs nothing, against names that are not what they seem.
 func (l *Linker) join(x *flow.Exchange) {
 	name := nameOf(x)
-	if name.client == 0 && name.server == 0 {
-		return // the record that names the connection was lost
+	if (name.client == 0 && name.server == 0) || x.Conn.Older {
+		return // the record that names the connection was lost, or the offsets of both ends do not start together
 	}
 	other := l.wires[name]
 	if other == nil || other.Server == x.Server {

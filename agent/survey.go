@@ -1,0 +1,153 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"weft/agent/golang"
+)
+
+// Finding is one line of what doctor tells.
+type Finding struct {
+	What   string
+	OK     bool
+	Detail string // plain words: what it means, and what to do if it is missing
+}
+
+// Survey tries everything that weft needs of this kernel and these permissions. It loads and attaches the programs for a
+// moment.
+func Survey() []Finding {
+	found := []Finding{kernelRelease(), typeInformation(), lockdown(), capabilities()}
+	k, err := load(&Options{RingSize: 1 << 20})
+	if err != nil {
+		return append(found, Finding{"capture", false, err.Error()})
+	}
+	defer k.close()
+	found = append(found, Finding{
+		"capture", true,
+		"typed tracepoints sock_send_length and sock_recv_length: they see every completed send and receive, and nothing else",
+	})
+	for _, m := range k.missing {
+		found = append(found, Finding{m.Hook, false, fmt.Sprintf("not seen without it: %s (%v)", m.Effect, m.Reason)})
+	}
+	found = append(found, handoverProbe(k))
+	if memory, err := k.memory(); err == nil {
+		found = append(found, Finding{"memory of maps", true, fmt.Sprintf("%.1f MiB with a ring of 1 MiB and no connection", float64(memory)/(1<<20))})
+	}
+	return found
+}
+
+func kernelRelease() Finding {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return Finding{"kernel", false, err.Error()}
+	}
+	return Finding{"kernel", true, unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Machine[:])}
+}
+
+func typeInformation() Finding {
+	const path = "/sys/kernel/btf/vmlinux"
+	if _, err := os.Stat(path); err != nil {
+		return Finding{"type information", false, "no " + path + ": the kernel is built without CONFIG_DEBUG_INFO_BTF; weft can't find its structures"}
+	}
+	return Finding{"type information", true, path}
+}
+
+func lockdown() Finding {
+	b, err := os.ReadFile("/sys/kernel/security/lockdown")
+	if err != nil {
+		return Finding{"lockdown", true, "not known: securityfs is not mounted"}
+	}
+	mode := string(b)
+	if at := strings.IndexByte(mode, '['); at >= 0 {
+		mode, _, _ = strings.Cut(mode[at+1:], "]")
+	}
+	return Finding{"lockdown", mode != "confidentiality", mode + "; weft works up to integrity"}
+}
+
+// needed are the capabilities, by number, and what each is for. capabilities(7).
+var needed = []struct {
+	number int
+	name   string
+	use    string
+}{
+	{39, "CAP_BPF", "load programs and maps"},
+	{38, "CAP_PERFMON", "attach to tracepoints and read kernel memory"},
+	{19, "CAP_SYS_PTRACE", "read the executables and environments of other users' processes"},
+	{12, "CAP_NET_ADMIN", "load programs that look at sockets"},
+}
+
+func capabilities() Finding {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return Finding{"capabilities", false, err.Error()}
+	}
+	_, after, _ := strings.Cut(string(status), "CapEff:")
+	line, _, _ := strings.Cut(after, "\n")
+	set, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
+	if err != nil {
+		return Finding{"capabilities", false, fmt.Sprintf("read CapEff: %v", err)}
+	}
+	const sysAdmin = 21
+	var missing []string
+	for _, c := range needed {
+		if set&(1<<c.number) == 0 && set&(1<<sysAdmin) == 0 {
+			missing = append(missing, c.name+" ("+c.use+")")
+		}
+	}
+	if len(missing) > 0 {
+		return Finding{"capabilities", false, "missing: " + strings.Join(missing, ", ")}
+	}
+	return Finding{"capabilities", true, "all that weft uses"}
+}
+
+// handoverProbe puts the probe on this very program, which has Go's HTTP client in it.
+func handoverProbe(k *kernel) Finding {
+	const what = "Go hand-over probe"
+	const use = "links calls on pooled connections of Go programs to the goroutine that makes them"
+	o, _, err := golang.Inspect("/proc/self/exe")
+	if err != nil {
+		return Finding{what, false, fmt.Sprintf("%s; inspect this program: %v", use, err)}
+	}
+	l, err := k.probe("/proc/self/exe", o.RoundTrip)
+	if err != nil {
+		return Finding{what, false, fmt.Sprintf("%s; %v", use, err)}
+	}
+	l.Close()
+	return Finding{what, true, use + "; costs a trap for each such call"}
+}
+
+// memory sums what the maps take in the kernel, as the kernel tells it.
+func (k *kernel) memory() (uint64, error) {
+	m := &k.objects.WeftMaps
+	var sum uint64
+	for _, one := range []interface{ FD() int }{m.Sockets, m.Ring, m.Counts, m.Processes, m.Ports, m.Own, m.Scratches, m.ProcessScratches} {
+		n, err := memlock(one.FD())
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// memlock reads the kernel's account of a map's memory: bpf_map_show_fdinfo.
+func memlock(fd int) (uint64, error) {
+	b, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(fd))
+	if err != nil {
+		return 0, fmt.Errorf("read the size of a map: %w", err)
+	}
+	_, after, found := strings.Cut(string(b), "memlock:")
+	if !found {
+		return 0, fmt.Errorf("read the size of a map: the kernel does not tell")
+	}
+	line, _, _ := strings.Cut(after, "\n")
+	return strconv.ParseUint(strings.TrimSpace(line), 10, 64)
+}
+
+// MapMemory is what the kernel side's maps take, in bytes, the ring included.
+func (a *Agent) MapMemory() (uint64, error) { return a.kernel.memory() }

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"weft/agent"
+	"weft/agent/config"
+)
+
+// errUnfit ends doctor with a failure when weft could not trace here.
+var errUnfit = errors.New("weft can't trace here: see the lines marked !!")
+
+// doctorCommand tells what works here and what a running weft counts.
+func doctorCommand(_ context.Context, args []string) error {
+	c, rest, err := config.Load(args, os.Environ())
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("weft doctor takes no argument, got %q", rest)
+	}
+	fit := true
+	fmt.Println("this machine")
+	for _, f := range agent.Survey() {
+		mark := "ok"
+		if !f.OK {
+			mark = "!!"
+			fit = fit && f.What != "capture"
+		}
+		fmt.Printf("  %s  %-18s %s\n", mark, f.What, f.Detail)
+	}
+	tellRunning(&c)
+	if !fit {
+		return errUnfit
+	}
+	return nil
+}
+
+func tellRunning(c *config.Config) {
+	fmt.Println("running weft")
+	a, err := askControl(c.Control)
+	if err != nil {
+		fmt.Printf("  none answers on %s (%v)\n", c.Control, err)
+		return
+	}
+	fmt.Print(a.lines())
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"weft/agent"
+	"weft/agent/config"
+	"weft/correlate"
+	"weft/correlate/event"
+)
+
+// recordCommand writes the events of this machine to a file until it is interrupted.
+func recordCommand(ctx context.Context, args []string) error {
+	var path string
+	c, rest, err := config.Load(args, os.Environ(), func(f *flag.FlagSet) {
+		f.StringVar(&path, "o", "", "file to write")
+	})
+	if err != nil {
+		return err
+	}
+	if path == "" || len(rest) > 0 {
+		return errors.New("usage: weft record -o FILE")
+	}
+	log, err := newLog(&c)
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("create recording: %w", err)
+	}
+	defer file.Close()
+	buffered := bufio.NewWriterSize(file, 1<<20)
+	writer, err := event.NewWriter(buffered, redaction(&c))
+	if err != nil {
+		return err
+	}
+	a, err := openAgent(&c, log)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	fmt.Fprintln(os.Stderr, "weft: ready")
+	events, err := record(ctx, a, writer)
+	if err := errors.Join(err, writer.Close(), buffered.Flush(), file.Close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "weft: %d events in %s\n", events, path)
+	return nil
+}
+
+func record(ctx context.Context, a *agent.Agent, w *event.Writer) (events int, err error) {
+	err = a.Run(ctx, func(ev *event.Event) error {
+		events++
+		return w.Write(ev)
+	})
+	return events, err
+}
+
+func redaction(c *config.Config) event.Redaction {
+	return event.Redaction{Headers: c.RecordRedact, KeepQuery: c.Query == config.QueryKeep}
+}
+
+// replayCommand makes the spans of a recording: the same ones every time, without root and without a kernel.
+func replayCommand(ctx context.Context, args []string) error {
+	c, rest, err := config.Load(args, os.Environ())
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return errors.New("usage: weft replay FILE")
+	}
+	log, err := newLog(&c)
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(rest[0])
+	if err != nil {
+		return fmt.Errorf("open recording: %w", err)
+	}
+	defer file.Close()
+	out, err := openSink(ctx, &c, log)
+	if err != nil {
+		return fmt.Errorf("open output %s: %w", c.Output, err)
+	}
+	sampled, err := newGate(&c, out)
+	if err != nil {
+		return err
+	}
+	pipeline, err := correlate.New(pipelineOptions(&c), takeSpan, sampled.Put)
+	if err != nil {
+		return err
+	}
+	replayed := replay(ctx, file, pipeline)
+	pipeline.Close()
+	closing, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	closed := sampled.Close(closing)
+	ledger := newLedger(nil, pipeline, sampled)
+	ledger.print(os.Stderr)
+	return errors.Join(replayed, closed)
+}
+
+func replay(ctx context.Context, r io.Reader, p *correlate.Pipeline) error {
+	reader, err := event.NewReader(bufio.NewReaderSize(r, 1<<20))
+	if err != nil {
+		return err
+	}
+	var ev event.Event
+	for ctx.Err() == nil {
+		switch err := reader.Next(&ev); {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+		p.Feed(&ev)
+	}
+	return ctx.Err()
+}
