@@ -1,0 +1,152 @@
+package event
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// Bits of the byte that says which of a message's rarer values follow, in this order.
+const (
+	hasUnread = 1 << iota
+	hasBody
+	hasPrevious
+	hasGoroutine
+	hasParentGoroutine
+	hasRTT
+	hasRetransmits
+	hasLost
+)
+
+// appendEvent appends the frame of an event without its length. step is the time since the event before.
+func appendEvent(b []byte, ev *Event, step uint64, r *redactor) []byte {
+	b = append(b, byte(ev.Kind))
+	b = binary.AppendVarint(b, int64(step))
+	b = binary.AppendUvarint(b, ev.Socket)
+	b = binary.AppendUvarint(b, uint64(ev.PID))
+	b = binary.AppendVarint(b, int64(int32(ev.TID-ev.PID)))
+	switch ev.Kind {
+	case KindMessage:
+		b = appendMessage(b, &ev.Message, ev.Time, ev.Message.Payload)
+		r.message(ev, b[len(b)-len(ev.Message.Payload):])
+	case KindHandover:
+		b = appendMessage(b, &ev.Message, ev.Time, nil)
+	case KindSocket:
+		b = appendConn(b, &ev.Conn)
+	case KindClose:
+		r.forget(ev.Socket)
+		b = appendClose(b, &ev.Close, ev.Time)
+	case KindProcess:
+		b = appendProcess(b, ev.Process, r)
+	case KindFork:
+		b = binary.AppendUvarint(b, uint64(ev.Parent))
+	case KindClock:
+		b = binary.AppendVarint(b, ev.Wall)
+	case KindLoss:
+		b = binary.AppendUvarint(b, ev.Loss.LostServer)
+		b = binary.AppendUvarint(b, ev.Loss.LostClient)
+		b = binary.AppendUvarint(b, ev.Loss.Records)
+	}
+	return b
+}
+
+// appendMessage appends the payload last, so that it can be blanked in place.
+func appendMessage(b []byte, m *Message, time uint64, payload []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(m.Flags)<<1|uint64(m.Direction&1))
+	at := len(b)
+	b = append(b, 0)
+	for i, v := range [...]uint64{
+		uint64(m.Unread), m.Body, m.Previous, m.Goroutine, m.ParentGoroutine, uint64(m.RTT), uint64(m.Retransmits), uint64(m.Lost),
+	} {
+		if v == 0 {
+			continue
+		}
+		b[at] |= 1 << i
+		if 1<<i == hasPrevious {
+			v = zigzag(time - v)
+		}
+		b = binary.AppendUvarint(b, v)
+	}
+	b = binary.AppendUvarint(b, m.Offset)
+	b = binary.AppendUvarint(b, uint64(len(payload)))
+	b = binary.AppendVarint(b, int64(m.Through-m.Offset-uint64(len(payload))))
+	return append(b, payload...)
+}
+
+// zigzag makes small numbers of small distances in both directions.
+func zigzag(v uint64) uint64 { return v<<1 ^ uint64(int64(v)>>63) }
+
+func appendConn(b []byte, c *Conn) []byte {
+	b = binary.AppendUvarint(b, uint64(c.Family))
+	b = append(b, byte(c.Origin), bit(c.Listening)|bit(c.Older)<<1)
+	b = appendAddress(b, c.Local)
+	b = appendAddress(b, c.Peer)
+	for _, v := range [...]uint64{c.NameLocal, c.NamePeer, c.NetNS, c.Cgroup, c.ConnectNS} {
+		b = binary.AppendUvarint(b, v)
+	}
+	return b
+}
+
+// appendAddress appends the number of bytes of the address, 0, 4 or 16, the address and the port. IPv6 zones, which no
+// socket of the kernel side has, are not kept.
+func appendAddress(b []byte, a netip.AddrPort) []byte {
+	switch addr := a.Addr(); {
+	case addr.Is4():
+		four := addr.As4()
+		b = append(append(b, 4), four[:]...)
+	case addr.Is6():
+		sixteen := addr.As16()
+		b = append(append(b, 16), sixteen[:]...)
+	default:
+		b = append(b, 0)
+	}
+	return binary.AppendUvarint(b, uint64(a.Port()))
+}
+
+func appendClose(b []byte, c *Close, time uint64) []byte {
+	b = append(b, bit(c.Reset))
+	b = binary.AppendUvarint(b, c.Sent)
+	b = binary.AppendUvarint(b, c.Received)
+	b = binary.AppendUvarint(b, zigzag(time-c.Previous))
+	b = binary.AppendUvarint(b, uint64(c.Retransmits))
+	return binary.AppendUvarint(b, uint64(c.Lost))
+}
+
+// Bits of the byte that opens a process.
+const (
+	isPresent = 1 << iota
+	isExporting
+	isGo
+)
+
+func appendProcess(b []byte, p *Process, r *redactor) []byte {
+	if p == nil {
+		return append(b, 0)
+	}
+	b = append(b, isPresent|bit(p.Exports)*isExporting|bit(p.Go)*isGo)
+	b = appendText(b, p.Service)
+	kept := 0
+	for i := range p.Attributes {
+		if r.keepsAttribute(p.Attributes[i].Key) {
+			kept++
+		}
+	}
+	b = binary.AppendUvarint(b, uint64(kept))
+	for i := range p.Attributes {
+		if a := &p.Attributes[i]; r.keepsAttribute(a.Key) {
+			b = appendText(appendText(b, a.Key), a.Value)
+		}
+	}
+	return b
+}
+
+func appendText(b []byte, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+func bit(set bool) byte {
+	if set {
+		return 1
+	}
+	return 0
+}
