@@ -31,7 +31,7 @@ func Install() (cache string, err error) {
 	if err := script("fleet.sh", cache); err != nil {
 		return "", err
 	}
-	for _, program := range []string{"./test/fleet/goserver", "./test/fleet/goclient"} {
+	for _, program := range []string{"./test/fleet/goserver", "./test/fleet/goclient", "./cmd/weft"} {
 		if err := build(cache, program); err != nil {
 			return "", err
 		}
