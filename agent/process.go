@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/cilium/ebpf"
+
 	"weft/bpf"
 	"weft/correlate/event"
 )
@@ -107,6 +109,21 @@ func (a *Agent) Counts() ([bpf.WeftCountCOUNTS]uint64, error) {
 		}
 	}
 	return sums, nil
+}
+
+// Missed is how often the kernel left a program out because one was already running on that CPU. Their operations are not
+// in any other counter; on kernels where tracepoints disable preemption it stays 0.
+func (a *Agent) Missed() (uint64, error) {
+	p := &a.kernel.objects.WeftPrograms
+	var sum uint64
+	for _, program := range []*ebpf.Program{p.SockSendLength, p.SockRecvLength, p.InetSockSetState} {
+		stats, err := program.Stats()
+		if err != nil {
+			return 0, fmt.Errorf("read the statistics of %s: %w", program, err)
+		}
+		sum += stats.RecursionMisses
+	}
+	return sum, nil
 }
 
 func cString(b []int8) []byte {

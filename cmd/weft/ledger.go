@@ -87,6 +87,9 @@ func (l *ledger) addKernel(a *account) error {
 	for i, n := range counts {
 		a.Kernel[countName(i)] = n
 	}
+	if a.Kernel["programs_missed"], err = l.agent.Missed(); err != nil {
+		return err
+	}
 	a.Lost["ring_full_server"] = counts[bpf.WeftCountCOUNT_LOST_SERVER]
 	a.Lost["ring_full_client"] = counts[bpf.WeftCountCOUNT_LOST_CLIENT]
 	return nil
