@@ -132,10 +132,12 @@ The exporter and the sampler have no keys of weft's own. They obey the variables
 | ` + "`OTEL_EXPORTER_OTLP_COMPRESSION`" + ` | ` + "`gzip` or `none`" + ` |
 | ` + "`OTEL_EXPORTER_OTLP_INSECURE`" + ` | ` + "`true`" + `: no TLS towards an endpoint that names no scheme (gRPC) |
 | ` + "`OTEL_EXPORTER_OTLP_CERTIFICATE`, `_CLIENT_CERTIFICATE`, `_CLIENT_KEY`" + ` | files for TLS |
+| ` + "`OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`" + ` | spans that wait at most, spans in one batch |
+| ` + "`OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BSP_EXPORT_TIMEOUT`" + ` | milliseconds between batches, and for one export with its retries |
 | ` + "`OTEL_TRACES_SAMPLER`" + ` | ` + "`always_on`, `always_off`, `traceidratio`" + `, or one of these behind ` + "`parentbased_`" + `; the default is ` + "`parentbased_always_on`" + ` |
 | ` + "`OTEL_TRACES_SAMPLER_ARG`" + ` | for the two with a ratio: the part of the traces that is kept, from 0 to 1 |
 
-Each variable of the exporter also exists with ` + "`TRACES_`" + ` behind ` + "`OTLP_`" + `, which then goes before the general one.
+Each variable that begins with ` + "`OTEL_EXPORTER_OTLP_`" + ` also exists with ` + "`TRACES_`" + ` behind ` + "`OTLP_`" + `, which then goes before the general one.
 `
 
 func page(docs map[string]string) string {
