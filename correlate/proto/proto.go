@@ -92,12 +92,8 @@ func equalFold(b []byte, lower string) bool {
 	if len(b) != len(lower) {
 		return false
 	}
-	for i := range b {
-		c := b[i]
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != lower[i] {
+	for i, c := range b {
+		if c != lower[i] && (c|0x20 != lower[i] || c < 'A' || c > 'Z') {
 			return false
 		}
 	}
