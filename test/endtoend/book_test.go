@@ -24,7 +24,7 @@ type want struct {
 	group, token string
 	method, path string
 	status       int
-	request      int64 // bytes of body
+	request      int64 // bytes of body; negative: not compared
 	reply        int64
 	start, end   int64  // what the client measured
 	hops         []hop  // in the order in which the request crosses them
@@ -32,12 +32,15 @@ type want struct {
 	linked       bool   // its first span must be a child of the caller's server span
 	traceID      string // if a traceparent was sent
 	parentID     string
+	attributes   tracer.Attributes // that every span must have
 }
 
 // book is the requests of a test.
 type book struct {
 	wants map[string]*want
 	order []*want
+	// explains tells whether a span that belongs to no request of the book is right all the same; nil: none is.
+	explains func(*tracer.Span) bool
 }
 
 func newBook() *book { return &book{wants: map[string]*want{}} }

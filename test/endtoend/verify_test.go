@@ -118,13 +118,18 @@ func (a *audit) facts(w *want, h hop, s *tracer.Span) {
 		{"method", method(s), w.method},
 		{"path", s.Path(), w.path},
 		{"status", int(s.Attr.Int("http.response.status_code")), w.status},
-		{"request body", s.Attr.Int("http.request.body.size"), w.request},
-		{"response body", s.Attr.Int("http.response.body.size"), w.reply},
+		{"request body", s.Attr.Int("http.request.body.size"), known(w.request, s.Attr.Int("http.request.body.size"))},
+		{"response body", s.Attr.Int("http.response.body.size"), known(w.reply, s.Attr.Int("http.response.body.size"))},
 		{"span status", s.Status.Code, spanStatus(h.kind, w.status)},
 		{"loss", s.Attr["weft.loss"], nil},
 	} {
 		if f.got != f.want {
 			a.fault("%s is %v, want %v: %v", f.name, f.got, f.want, s)
+		}
+	}
+	for key, value := range w.attributes {
+		if s.Attr[key] != value {
+			a.fault("%s is %v, want %v: %v", key, s.Attr[key], value, s)
 		}
 	}
 	if h.pgid != 0 && !inGroup(s.PID(), h.pgid) {
@@ -138,6 +143,14 @@ func (a *audit) facts(w *want, h hop, s *tracer.Span) {
 		a.fault("from %v to %v of the client's time %v: %v", time.Duration(int64(s.Start)-w.start), time.Duration(int64(s.End)-w.start),
 			time.Duration(w.end-w.start), s)
 	}
+}
+
+// known gives the number that is wanted, or what there is if none is.
+func known(wanted, got int64) int64 {
+	if wanted < 0 {
+		return got
+	}
+	return wanted
 }
 
 // method undoes what the semantic conventions say of methods outside their list.
@@ -207,6 +220,9 @@ func (a *audit) invented(b *book, spans []*tracer.Span) {
 		ports[m.Port] = m
 	}
 	for _, s := range spans {
+		if b.explains != nil && b.explains(s) {
+			continue
+		}
 		if b.wants[s.Token()] == nil && (s.Token() != "" || s.Port() != 0 && ports[s.Port()] != nil) {
 			a.fault("no request explains %v", s)
 		}

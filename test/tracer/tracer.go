@@ -30,7 +30,8 @@ type Counts struct {
 // Options say how weft is started.
 type Options struct {
 	Prefix []string // a program and its arguments that start it, like nice
-	Args   []string // after `run`
+	Args   []string // after `run --output json`
+	Output string   // in place of json
 	Env    []string
 	// Discard counts spans by kind, service and port in place of keeping them.
 	Discard bool
@@ -62,7 +63,11 @@ type Group struct {
 
 // Start runs the weft of the given path and waits until it is ready.
 func Start(path string, o Options) (*Tracer, error) {
-	argv := append(append([]string{}, o.Prefix...), path, "run", "--output", "json")
+	output := "json"
+	if o.Output != "" {
+		output = o.Output
+	}
+	argv := append(append([]string{}, o.Prefix...), path, "run", "--output", output)
 	argv = append(argv, o.Args...)
 	t := &Tracer{cmd: exec.Command(argv[0], argv[1:]...), ready: make(chan struct{}), tally: map[Group]uint64{}, keep: !o.Discard}
 	t.cmd.Env = append(os.Environ(), o.Env...)

@@ -23,7 +23,13 @@ func main() {
 	mux.HandleFunc("/call/", call)
 	mux.HandleFunc("/sleep/{ms}/", sleep)
 	mux.HandleFunc("/upgrade/", upgrade)
-	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Args[1], mux))
+	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Args[1], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodConnect {
+			echo(w, "200 Connection Established\r\n\r\n")
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})))
 }
 
 func hello(w http.ResponseWriter, r *http.Request) {
@@ -99,14 +105,18 @@ func call(w http.ResponseWriter, r *http.Request) {
 	io.Copy(w, reply.Body)
 }
 
-// upgrade answers 101 and echoes bytes until the client closes.
 func upgrade(w http.ResponseWriter, _ *http.Request) {
+	echo(w, "101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+}
+
+// echo answers with a head and from then on echoes bytes until the client closes.
+func echo(w http.ResponseWriter, head string) {
 	conn, buffered, err := w.(http.Hijacker).Hijack()
 	if err != nil {
 		return
 	}
 	defer conn.Close()
-	buffered.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	buffered.WriteString("HTTP/1.1 " + head)
 	buffered.Flush()
 	io.Copy(conn, buffered)
 }

@@ -4,8 +4,19 @@ const fs = require('fs');
 
 const jobs = fs.readFileSync(process.argv[2], 'utf8').trim().split('\n').map((line) => JSON.parse(line));
 const connections = Number(process.argv[3]);
-const epoch = BigInt(Date.now()) * 1000000n - process.hrtime.bigint();
+const epoch = offset();
 const now = () => String(epoch + process.hrtime.bigint());
+
+// offset is what to add to hrtime for Unix time. Date.now is rounded down, and the process may be held up between
+// the two clocks: both make a sample too small, never too large.
+function offset() {
+  let best = 0n;
+  for (const end = process.hrtime.bigint() + 5000000n; process.hrtime.bigint() < end;) {
+    const sample = BigInt(Date.now()) * 1000000n - process.hrtime.bigint();
+    if (sample > best) best = sample;
+  }
+  return best;
+}
 
 function options(job) {
   const headers = { ...job.headers };
