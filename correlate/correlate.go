@@ -23,8 +23,8 @@ type Options struct {
 	RoutePatterns   []string
 }
 
-// routesMax bounds how many different segments the inference of routes remembers.
-const routesMax = 1 << 16
+// segmentWords is how many words may stand at one place of a path before they become a placeholder.
+const segmentWords = 24
 
 // Pipeline is the whole way from an event to a span.
 type Pipeline struct {
@@ -46,7 +46,7 @@ type Counts struct {
 
 // New makes a pipeline. take gives an empty span, put takes it filled and owns it from then on.
 func New(o Options, take func() *span.Span, put func(*span.Span)) (*Pipeline, error) {
-	routes, err := route.New(o.RoutePatterns, routesMax)
+	routes, err := route.New(o.RoutePatterns, segmentWords)
 	if err != nil {
 		return nil, err
 	}

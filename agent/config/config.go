@@ -53,8 +53,8 @@ type Config struct {
 	Cgroup []Glob `key:"cgroup"`
 	// Trace only connections that have this port at one end.
 	Port []uint16 `key:"port"`
-	// Trace only what one of these rules matches. A rule has one or more of the conditions exe, command, pid,
-	// cgroup and port, and matches where all of them do. Each value of the five settings of those names is one
+	// Trace only what one of these rules matches. A rule has one or more of the conditions exe, command, pid
+	// and cgroup, and matches where all of them do, or it is a port alone. Each value of the five settings of those names is one
 	// more rule. Without any rule everything is traced.
 	TraceInclude []Rule `key:"trace.include"`
 	// Do not trace what one of these rules matches, whatever the other rules say.

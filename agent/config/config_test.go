@@ -24,7 +24,7 @@ var examples = map[string]struct {
 	"pid":              {"12,13", "[12, 13]", []uint32{12, 13}},
 	"cgroup":           {"/kubepods/*", "/kubepods/*", []Glob{"/kubepods/*"}},
 	"port":             {"8080", "8080", []uint16{8080}},
-	"trace.include":    {`exe=python3*&port=8000,command=a\&b`, `[{exe: "python3*", port: 8000}, {command: "a&b"}]`, []Rule{{Exe: "python3*", Port: 8000}, {Command: "a&b"}}},
+	"trace.include":    {`exe=python3*&pid=8000,command=a\&b`, `[{exe: "python3*", pid: 8000}, {command: "a&b"}]`, []Rule{{Exe: "python3*", PID: 8000}, {Command: "a&b"}}},
 	"trace.exclude":    {"pid=7&cgroup=/x", "[pid=7&cgroup=/x]", []Rule{{PID: 7, Cgroup: "/x"}}},
 	"headers.request":  {"X-Request-Id,accept", "[X-Request-Id, accept]", []string{"x-request-id", "accept"}},
 	"headers.response": {"etag", "[etag]", []string{"etag"}},

@@ -43,7 +43,7 @@ func (s *setting) fault(where, value string) *Error {
 
 const (
 	globAllowed   = "a pattern in which * stands for any characters and ? for one"
-	ruleAllowed   = "one or more of exe=PATTERN, command=PATTERN, pid=NUMBER, cgroup=PATTERN and port=NUMBER, joined by &"
+	ruleAllowed   = "one or more of exe=PATTERN, command=PATTERN, pid=NUMBER and cgroup=PATTERN, joined by &, or port=NUMBER alone"
 	headerAllowed = "the name of a header"
 )
 
@@ -160,7 +160,12 @@ func parseInt(text string) (int, error) {
 
 func isGlob(g Glob) bool { return g != "" }
 
-func isRule(r Rule) bool { return !r.IsZero() }
+// isRule tells whether the kernel can apply the rule: a port belongs to a connection, the other conditions to a process.
+func isRule(r Rule) bool {
+	port := r.Port
+	r.Port = 0
+	return r.IsZero() != (port == 0)
+}
 
 func isPositive[T uint16 | uint32](n T) bool { return n > 0 }
 

@@ -103,7 +103,7 @@ func (g Glob) MatchFile(file string) bool {
 	return g.Match(file)
 }
 
-// Rule chooses processes or connections: all its conditions that are set must hold.
+// Rule chooses processes, by all its conditions that are set, or connections, by a port alone.
 type Rule struct {
 	Exe     Glob
 	Command Glob

@@ -13,13 +13,9 @@ import (
 
 // openAgent wires the agent to the facts about processes and to the rules of the configuration.
 func openAgent(c *config.Config, log *slog.Logger) (*agent.Agent, error) {
-	choice, err := newChoice(c.Rules(), c.TraceExclude)
-	if err != nil {
-		return nil, err
-	}
 	return agent.Open(agent.Options{
 		RingSize:  uint64(c.RingSize),
-		Choice:    choice,
+		Choice:    newChoice(c.Rules(), c.TraceExclude),
 		Processes: process.New(process.Options{}),
 		Handover:  c.GoHandover != config.HandoverOff,
 		Log:       log,
@@ -27,19 +23,14 @@ func openAgent(c *config.Config, log *slog.Logger) (*agent.Agent, error) {
 }
 
 // newChoice parts the rules into those on processes and those on ports.
-func newChoice(include, exclude []config.Rule) (agent.Choice, error) {
+func newChoice(include, exclude []config.Rule) agent.Choice {
 	var c agent.Choice
-	var err error
 	var including, excluding []config.Rule
-	if including, c.IncludePorts, err = part(include); err != nil {
-		return c, err
-	}
-	if excluding, c.ExcludePorts, err = part(exclude); err != nil {
-		return c, err
-	}
+	including, c.IncludePorts = part(include)
+	excluding, c.ExcludePorts = part(exclude)
 	c.OnlyPorts = len(c.IncludePorts) > 0 && len(including) == 0
 	if len(including)+len(excluding)+len(c.IncludePorts) == 0 {
-		return c, nil
+		return c
 	}
 	c.Decide = func(pid uint32) agent.Verdict {
 		exe, command, cgroup := facts(pid)
@@ -51,23 +42,19 @@ func newChoice(include, exclude []config.Rule) (agent.Choice, error) {
 		}
 		return agent.Other
 	}
-	return c, nil
+	return c
 }
 
-func part(rules []config.Rule) (processes []config.Rule, ports []uint16, err error) {
+// part tells rules on processes from those that are a port alone; config allows no rule that is both.
+func part(rules []config.Rule) (processes []config.Rule, ports []uint16) {
 	for _, r := range rules {
-		port := r.Port
-		r.Port = 0
-		switch {
-		case port == 0:
+		if r.Port != 0 {
+			ports = append(ports, r.Port)
+		} else {
 			processes = append(processes, r)
-		case r.IsZero():
-			ports = append(ports, port)
-		default:
-			return nil, nil, fmt.Errorf("rule %s&port=%d: a port can't be joined with another condition; write two rules", r, port)
 		}
 	}
-	return processes, ports, nil
+	return processes, ports
 }
 
 func matches(rules []config.Rule, pid uint32, exe, command, cgroup string) bool {

@@ -44,8 +44,10 @@ func answer(listener net.Listener, l *ledger) {
 		if err != nil {
 			return
 		}
-		conn.SetDeadline(time.Now().Add(time.Second))
-		l.print(conn)
+		// Without a deadline a client that does not read would stop the answers to all others.
+		if err := conn.SetDeadline(time.Now().Add(time.Second)); err == nil {
+			l.print(conn)
+		}
 		conn.Close()
 	}
 }

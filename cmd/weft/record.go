@@ -115,7 +115,7 @@ func replay(ctx context.Context, r io.Reader, p *correlate.Pipeline) error {
 	var ev event.Event
 	for ctx.Err() == nil {
 		switch err := reader.Next(&ev); {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
