@@ -1,0 +1,244 @@
+package bpf
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+	"github.com/cilium/ebpf/rlimit"
+
+	"weft/correlate/event"
+	"weft/correlate/flow"
+)
+
+// capture is the loaded and attached kernel side with a flow table behind its ring. It sees this process only.
+type capture struct {
+	t       testing.TB
+	objects WeftObjects
+	reader  *ringbuf.Reader
+	record  ringbuf.Record
+	table   *flow.Table
+	sockets map[uint64]event.Conn // by cookie
+	ended   []ended
+	lost    int
+	records []message
+	closed  []event.Event
+}
+
+// ended is an exchange as the flow table told it.
+type ended struct {
+	socket                 uint64
+	server                 bool
+	method, target         string
+	status                 uint16
+	offset                 uint64
+	requestBody, replyBody uint64
+	headCut, upgraded      bool
+	lost                   bool
+}
+
+// message is a message record, its payload counted only.
+type message struct {
+	event.Message
+	socket uint64
+	length int
+}
+
+// everything is a setting under which this process is traced and all others are not.
+func everything() WeftSetting { return WeftSetting{Self: 1, Wake: 1 << 20, IgnoreUnknown: 1} }
+
+// load puts the programs into the kernel.
+func load(t testing.TB, s WeftSetting) *capture {
+	t.Helper()
+	if err := rlimit.RemoveMemlock(); err != nil {
+		t.Logf("memlock: %v", err)
+	}
+	spec, err := LoadWeft()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Maps["ring"].MaxEntries = 16 << 20
+	if err := spec.Variables["settings"].Set(s); err != nil {
+		t.Fatal(err)
+	}
+	k := &capture{t: t, sockets: make(map[uint64]event.Conn)}
+	err = spec.LoadAndAssign(&k.objects, nil)
+	var verifier *ebpf.VerifierError
+	if errors.As(err, &verifier) {
+		t.Fatalf("verifier: %+v", verifier)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { k.objects.Close() })
+	if k.reader, err = ringbuf.NewReader(k.objects.Ring); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { k.reader.Close() })
+	k.table = flow.New(flow.Options{Max: 1000}, k)
+	return k
+}
+
+// attach puts the programs on their hooks.
+func (k *capture) attach() {
+	k.t.Helper()
+	p := &k.objects.WeftPrograms
+	for _, program := range []*ebpf.Program{
+		p.SchedProcessExec, p.SchedProcessFork, p.SchedProcessExit, p.InetSockSetState, p.TcpReceiveReset,
+		p.SockSendLength, p.SockRecvLength,
+	} {
+		k.hook(program)
+	}
+}
+
+func (k *capture) hook(program *ebpf.Program) {
+	k.t.Helper()
+	l, err := link.AttachTracing(link.TracingOptions{Program: program})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.t.Cleanup(func() { l.Close() })
+}
+
+// choose writes what was decided of a process, and tells the sockets.
+func (k *capture) choose(pid int, choice WeftChoice) {
+	k.t.Helper()
+	if err := k.objects.Processes.Put(uint32(pid), WeftProcess{Choice: uint8(choice)}); err != nil {
+		k.t.Fatal(err)
+	}
+	var epoch uint32
+	if err := k.objects.Epoch.Get(&epoch); err != nil {
+		k.t.Fatal(err)
+	}
+	if err := k.objects.Epoch.Set(epoch + 1); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// start loads, attaches and traces this process.
+func start(t testing.TB) *capture {
+	t.Helper()
+	k := load(t, everything())
+	k.choose(os.Getpid(), WeftChoiceCHOICE_TRACE)
+	k.attach()
+	return k
+}
+
+// count reads one of the kernel side's counters.
+func (k *capture) count(c WeftCount) uint64 {
+	k.t.Helper()
+	var perCPU []uint64
+	if err := k.objects.Counts.Lookup(uint32(c), &perCPU); err != nil {
+		k.t.Fatal(err)
+	}
+	var sum uint64
+	for _, n := range perCPU {
+		sum += n
+	}
+	return sum
+}
+
+// drain feeds what is on the ring to the table. What an operation leaves there is there when its system call returns.
+func (k *capture) drain() {
+	k.t.Helper()
+	k.reader.SetDeadline(time.Unix(1, 0))
+	for {
+		err := k.reader.ReadInto(&k.record)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		k.feed(k.record.RawSample)
+	}
+}
+
+func (k *capture) feed(sample []byte) {
+	var ev event.Event
+	switch WeftRecordKind(sample[0]) {
+	case WeftRecordKindRECORD_MESSAGE:
+		ev = messageOf(sample)
+		k.records = append(k.records, message{ev.Message, ev.Socket, len(ev.Message.Payload)})
+		k.records[len(k.records)-1].Payload = nil
+	case WeftRecordKindRECORD_SOCKET:
+		ev = socketOf(sample)
+		k.sockets[ev.Socket] = ev.Conn
+	case WeftRecordKindRECORD_CLOSE:
+		ev = closeOf(sample)
+		k.closed = append(k.closed, ev)
+	default:
+		return
+	}
+	k.table.Feed(&ev)
+}
+
+func (k *capture) Started(*flow.Exchange)   {}
+func (k *capture) Abandoned(*flow.Exchange) { k.lost++ }
+func (k *capture) Ended(x *flow.Exchange) {
+	k.ended = append(k.ended, ended{
+		socket: x.Conn.Socket, server: x.Server, method: x.Method, target: x.Target, status: x.Status, offset: x.Offset,
+		requestBody: x.RequestBody, replyBody: x.ReplyBody, headCut: x.HeadCut, upgraded: x.Upgraded, lost: x.Lost,
+	})
+}
+
+// forget starts a new count of what was seen.
+func (k *capture) forget() {
+	k.drain()
+	k.ended, k.records, k.closed, k.lost = nil, nil, nil, 0
+}
+
+// exchanges gives those of one end, in the order in which they ended.
+func (k *capture) exchanges(server bool) []ended {
+	k.drain()
+	var out []ended
+	for _, x := range k.ended {
+		if x.server == server {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func as[T any](sample []byte) *T { return (*T)(unsafe.Pointer(unsafe.SliceData(sample))) }
+
+func messageOf(sample []byte) event.Event {
+	r := as[WeftMessageRecord](sample)
+	payload := sample[unsafe.Sizeof(*r):]
+	ev := event.Event{Kind: event.KindMessage, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid}
+	ev.Message = event.Message{
+		Direction: event.Direction(r.Head.Direction), Flags: event.Flags(r.Head.Flags), Unread: uint8(r.Unread),
+		Offset: r.Offset, Through: r.Through, Body: r.Body, Previous: r.Previous, Goroutine: r.Goroutine,
+		ParentGoroutine: r.ParentGoroutine, RTT: r.Rtt, Retransmits: r.Retransmits, Lost: r.Lost,
+		Payload: payload[:r.Head.Length],
+	}
+	return ev
+}
+
+func socketOf(sample []byte) event.Event {
+	r := as[WeftSocketRecord](sample)
+	ev := event.Event{Kind: event.KindSocket, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid}
+	ev.Conn = event.Conn{
+		Family: r.Family, Origin: event.Origin(r.Origin), NetNS: r.Netns, ConnectNS: r.ConnectNs,
+		NameLocal: uint64(r.NameLocal), NamePeer: uint64(r.NamePeer),
+		Local: netip.AddrPortFrom(netip.AddrFrom16(r.Local), r.LocalPort),
+		Peer:  netip.AddrPortFrom(netip.AddrFrom16(r.Peer), r.PeerPort),
+	}
+	if r.Inode != 0 {
+		ev.Conn.NameLocal, ev.Conn.NamePeer = r.Inode, r.PeerInode
+	}
+	return ev
+}
+
+func closeOf(sample []byte) event.Event {
+	r := as[WeftCloseRecord](sample)
+	return event.Event{Kind: event.KindClose, Time: r.Head.Time, Socket: r.Head.Socket, Close: event.Close{
+		Sent: r.Sent, Received: r.Received, Previous: r.Previous, Retransmits: r.Retransmits, Lost: r.Lost, Reset: r.Reset != 0,
+	}}
+}
