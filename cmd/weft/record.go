@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"weft/agent"
 	"weft/agent/config"
@@ -47,7 +48,7 @@ func recordCommand(ctx context.Context, args []string) error {
 	}
 	defer a.Close()
 	fmt.Fprintln(os.Stderr, "weft: ready")
-	events, err := record(ctx, a, writer)
+	events, err := record(ctx, a, func() error { return errors.Join(writer.Flush(), buffered.Flush()) }, writer)
 	if err := errors.Join(err, writer.Close(), buffered.Flush(), file.Close()); err != nil {
 		return err
 	}
@@ -55,10 +56,21 @@ func recordCommand(ctx context.Context, args []string) error {
 	return nil
 }
 
-func record(ctx context.Context, a *agent.Agent, w *event.Writer) (events int, err error) {
+// flushEvery is how much of a recording a crash can cost, in boot time.
+const flushEvery = uint64(time.Second)
+
+func record(ctx context.Context, a *agent.Agent, flush func() error, w *event.Writer) (events int, err error) {
+	flushed := uint64(0)
 	err = a.Run(ctx, func(ev *event.Event) error {
 		events++
-		return w.Write(ev)
+		if err := w.Write(ev); err != nil {
+			return err
+		}
+		if ev.Kind != event.KindClock || ev.Time < flushed+flushEvery {
+			return nil
+		}
+		flushed = ev.Time
+		return flush()
 	})
 	return events, err
 }
