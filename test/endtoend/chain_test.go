@@ -34,8 +34,8 @@ func TestChainWithoutHeader(t *testing.T) {
 	w := startWeft(t, tracer.Options{})
 	b := newBook()
 	for _, chain := range []string{
-		"go > go-b > go-c", "flask-sync > jdk > puma", "flask-gthread > tomcat > http.server", "http.server > puma > jdk",
-		"go > flask-sync > tomcat", "puma > go-b > flask-gthread", "tomcat > http.server > go-c", "jdk > flask-gthread > go",
+		"go > go-b > go-c", "flask-sync > jdk > puma-threads", "flask-gthread > tomcat > http.server", "http.server > puma-threads > jdk",
+		"go > flask-sync > tomcat", "puma-threads > go-b > flask-gthread", "tomcat > http.server > go-c", "jdk > flask-gthread > go",
 	} {
 		b.chain(t, chain, "", strings.Split(chain, " > "))
 	}

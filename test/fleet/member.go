@@ -25,10 +25,7 @@ type Spec struct {
 	Backend string // the member behind a Proxy
 	Within  string // the member of which this is one more listener
 	Unix    bool   // listens on AF_UNIX only
-	// Threaded is set where a request is served from its first to its last byte, its calls included, by one thread
-	// or goroutine or its descendants.
-	Threaded bool
-	command  func(*Member, place) ([]string, error)
+	command func(*Member, place) ([]string, error)
 }
 
 // place is what a command line is made from.
@@ -47,26 +44,27 @@ func (p place) built(parts ...string) string {
 
 // specs is the fleet, in the order in which it is started.
 var specs = []Spec{
-	{Name: "go", Service: "goserver", Offer: Application, Threaded: true, command: goServer},
-	{Name: "go-b", Service: "go-b", Named: true, Offer: Application, Threaded: true, command: goServer},
-	{Name: "go-c", Service: "go-c", Named: true, Offer: Application, Threaded: true, command: goServer},
+	{Name: "go", Service: "goserver", Offer: Application, command: goServer},
+	{Name: "go-b", Service: "go-b", Named: true, Offer: Application, command: goServer},
+	{Name: "go-c", Service: "go-c", Named: true, Offer: Application, command: goServer},
 	{Name: "flask-unix", Service: "flask-unix", Named: true, Offer: Application, Unix: true, command: gunicorn("sync", "4")},
 	{Name: "nginx", Service: "nginx", Offer: Static, command: nginx},
 	{Name: "nginx-proxy", Service: "nginx", Offer: Proxy, Backend: "go", Within: "nginx"},
 	{Name: "nginx-unix", Service: "nginx", Offer: Proxy, Backend: "flask-unix", Within: "nginx"},
 	{Name: "apache", Service: "apache2", Offer: Static, command: apache},
 	{Name: "haproxy", Service: "haproxy", Offer: Proxy, Backend: "go", command: haproxy},
-	{Name: "http.server", Service: "web", Offer: Application, Threaded: true, command: python("web.py")},
-	{Name: "flask-sync", Service: "flask-sync", Named: true, Offer: Application, Threaded: true, command: gunicorn("sync", "4")},
-	{Name: "flask-gthread", Service: "flask_app", Offer: Application, Threaded: true, command: gunicorn("gthread", "2")},
+	{Name: "http.server", Service: "web", Offer: Application, command: python("web.py")},
+	{Name: "flask-sync", Service: "flask-sync", Named: true, Offer: Application, command: gunicorn("sync", "4")},
+	{Name: "flask-gthread", Service: "flask_app", Offer: Application, command: gunicorn("gthread", "2")},
 	{Name: "fastapi", Service: "fastapi_app", Offer: Application, command: uvicorn},
 	{Name: "node", Service: "node_app", Offer: Application, command: node("node_app.js")},
 	{Name: "express", Service: "express_app", Offer: Application, command: node("express_app.js")},
-	{Name: "jdk", Service: "JdkServer", Offer: Application, Threaded: true, command: java("JdkServer")},
-	{Name: "tomcat", Service: "TomcatServer", Offer: Application, Threaded: true, command: java("TomcatServer")},
+	{Name: "jdk", Service: "JdkServer", Offer: Application, command: java("JdkServer")},
+	{Name: "tomcat", Service: "TomcatServer", Offer: Application, command: java("TomcatServer")},
 	{Name: "netty", Service: "NettyServer", Offer: Application, command: java("NettyServer")},
 	{Name: "hyper", Service: "hyper-server", Offer: Application, command: hyper},
-	{Name: "puma", Service: "puma", Offer: Application, Threaded: true, command: puma},
+	{Name: "puma", Service: "puma", Offer: Application, command: puma()},
+	{Name: "puma-threads", Service: "puma-threads", Offer: Application, command: puma("--config", "threads.rb")},
 }
 
 func (m *Member) port() string { return strconv.Itoa(m.Port) }
@@ -124,9 +122,15 @@ func hyper(m *Member, p place) ([]string, error) {
 }
 
 // puma goes by the directory in which it is started, which is the member's own.
-func puma(m *Member, p place) ([]string, error) {
-	return []string{"/usr/bin/puma", "--bind", "tcp://127.0.0.1:" + m.port() + "?backlog=512", "--threads", "16:16",
-		"--environment", "production", "--quiet", p.app("ruby", "config.ru")}, nil
+func puma(config ...string) func(*Member, place) ([]string, error) {
+	return func(m *Member, p place) ([]string, error) {
+		argv := []string{"/usr/bin/puma", "--bind", "tcp://127.0.0.1:" + m.port() + "?backlog=512", "--threads", "16:16",
+			"--environment", "production", "--quiet"}
+		if len(config) == 2 {
+			argv = append(argv, config[0], p.app("ruby", config[1]))
+		}
+		return append(argv, p.app("ruby", "config.ru")), nil
+	}
 }
 
 func nginx(m *Member, p place) ([]string, error) {
