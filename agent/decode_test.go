@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"unsafe"
+
+	"weft/bpf"
+	"weft/correlate/event"
+)
+
+func bytesOf[T any](t *T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(t)), unsafe.Sizeof(*t))
+}
+
+func TestDecodeMessage(t *testing.T) {
+	var r bpf.WeftMessageRecord
+	r.Head.Kind = uint8(bpf.WeftRecordKindRECORD_MESSAGE)
+	r.Head.Direction = uint8(bpf.WeftDirectionDIRECTION_SEND)
+	r.Head.Flags = uint16(bpf.WeftMessageFlagMESSAGE_START | bpf.WeftMessageFlagMESSAGE_END)
+	r.Head.Length, r.Head.Time, r.Head.Socket, r.Head.Pid, r.Head.Tid = 3, 4, 5, 6, 7
+	r.Offset, r.Through, r.Body, r.Goroutine, r.Rtt, r.Lost = 8, 9, 10, 11, 12, 13
+	sample := append(bytesOf(&r), "GETrest of the sample"...)
+	var ev event.Event
+	if err := decodeMessage(sample, &ev); err != nil {
+		t.Fatal(err)
+	}
+	m := &ev.Message
+	if ev.Kind != event.KindMessage || ev.Time != 4 || ev.Socket != 5 || ev.PID != 6 || ev.TID != 7 {
+		t.Errorf("head: %+v", ev)
+	}
+	if m.Direction != event.Send || m.Flags != event.Start|event.End || string(m.Payload) != "GET" {
+		t.Errorf("message: %+v", m)
+	}
+	if m.Offset != 8 || m.Through != 9 || m.Body != 10 || m.Goroutine != 11 || m.RTT != 12 || m.Lost != 13 {
+		t.Errorf("message: %+v", m)
+	}
+}
+
+// TestDecodeShort cuts every kind of record at every length: an error, never a read past the end.
+func TestDecodeShort(t *testing.T) {
+	var message bpf.WeftMessageRecord
+	message.Head.Length = 10
+	whole := append(bytesOf(&message), "0123456789"...)
+	for n := range whole {
+		if err := decodeMessage(whole[:n:n], &event.Event{}); !errors.Is(err, ErrRecord) {
+			t.Errorf("%d of %d bytes of a message: %v", n, len(whole), err)
+		}
+	}
+	decoders := map[int]func([]byte, *event.Event) error{
+		int(unsafe.Sizeof(bpf.WeftSocketRecord{})):   decodeSocket,
+		int(unsafe.Sizeof(bpf.WeftCloseRecord{})):    decodeClose,
+		int(unsafe.Sizeof(bpf.WeftHandoverRecord{})): decodeHandover,
+	}
+	for size, decode := range decoders {
+		for n := range size {
+			if err := decode(make([]byte, n), &event.Event{}); !errors.Is(err, ErrRecord) {
+				t.Errorf("%d of %d bytes: %v", n, size, err)
+			}
+		}
+		if err := decode(make([]byte, size), &event.Event{}); err != nil {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
+func TestDecodeSocketAddresses(t *testing.T) {
+	mapped := netip.MustParseAddr("::ffff:10.1.2.3").As16()
+	for _, c := range []struct {
+		name   string
+		family uint16
+		local  [16]byte
+		want   string
+	}{
+		{"IPv4", familyInet, [16]byte{127, 0, 0, 1}, "127.0.0.1:80"},
+		{"IPv6", 10, netip.MustParseAddr("fd00::1").As16(), "[fd00::1]:80"},
+		{"IPv4 in IPv6", 10, mapped, "10.1.2.3:80"},
+	} {
+		r := bpf.WeftSocketRecord{Family: c.family, Local: c.local, LocalPort: 80}
+		var ev event.Event
+		if err := decodeSocket(bytesOf(&r), &ev); err != nil {
+			t.Fatal(err)
+		}
+		if got := ev.Conn.Local.String(); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+	r := bpf.WeftSocketRecord{Family: familyUnix, Inode: 11, PeerInode: 12}
+	var ev event.Event
+	if err := decodeSocket(bytesOf(&r), &ev); err != nil {
+		t.Fatal(err)
+	}
+	if ev.Conn.NameLocal != 11 || ev.Conn.NamePeer != 12 || ev.Conn.Local.IsValid() {
+		t.Errorf("unix: %+v", ev.Conn)
+	}
+}
+
+// TestEventFlags holds the flags of events and of records equal: the numbers stand in two languages.
+func TestEventFlags(t *testing.T) {
+	for flag, want := range map[event.Flags]bpf.WeftMessageFlag{
+		event.Start: bpf.WeftMessageFlagMESSAGE_START, event.Open: bpf.WeftMessageFlagMESSAGE_OPEN,
+		event.Cut: bpf.WeftMessageFlagMESSAGE_CUT, event.End: bpf.WeftMessageFlagMESSAGE_END,
+		event.EOF: bpf.WeftMessageFlagMESSAGE_EOF, event.Lost: bpf.WeftMessageFlagMESSAGE_LOST,
+		event.Unread: bpf.WeftMessageFlagMESSAGE_UNREAD, event.Tunnel: bpf.WeftMessageFlagMESSAGE_TUNNEL,
+		event.ByPort: bpf.WeftMessageFlagMESSAGE_PORT,
+	} {
+		if uint32(flag) != uint32(want) {
+			t.Errorf("event flag %d is %d in bpf/wire.h", flag, want)
+		}
+	}
+	if Traced != Verdict(bpf.WeftChoiceCHOICE_TRACE) || Excluded != Verdict(bpf.WeftChoiceCHOICE_IGNORE) || Other != Verdict(bpf.WeftChoiceCHOICE_OTHER) {
+		t.Error("the verdicts are not those of enum choice")
+	}
+}
