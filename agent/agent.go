@@ -13,6 +13,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
+	"weft/agent/process"
 	"weft/bpf"
 	"weft/correlate/event"
 )
@@ -31,10 +32,10 @@ type Options struct {
 
 // Processes knows who a process is. Calls come from one goroutine and must be quick.
 type Processes interface {
-	Exec(pid, parent uint32, file, comm, args, env []byte, cgroup uint64) *event.Process
+	Exec(process.Execution) *event.Process
 	Fork(parent, child uint32)
 	Exit(pid uint32)
-	// Find gives the facts about a process, from what was told above or from /proc. Never nil.
+	// Find gives the facts about a process, from what was told above or from /proc; nil if there is nothing to know.
 	Find(pid uint32) *event.Process
 }
 

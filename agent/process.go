@@ -6,6 +6,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"weft/agent/process"
 	"weft/bpf"
 	"weft/correlate/event"
 )
@@ -45,8 +46,10 @@ func (a *Agent) process(sample []byte) error {
 	pid := r.Head.Pid
 	switch bpf.WeftRecordKind(r.Head.Kind) {
 	case bpf.WeftRecordKindRECORD_EXEC:
-		args, env := payload[:r.ArgsLength], payload[r.ArgsLength:r.ArgsLength+r.EnvLength]
-		a.options.Processes.Exec(pid, r.Parent, cString(r.File[:]), cString(r.Comm[:]), args, env, r.Cgroup)
+		a.options.Processes.Exec(process.Execution{
+			PID: pid, File: cString(r.File[:]), Comm: cString(r.Comm[:]), Cgroup: r.Cgroup,
+			Args: payload[:r.ArgsLength], Env: payload[r.ArgsLength : r.ArgsLength+r.EnvLength],
+		})
 		delete(a.known, pid)
 		a.scout.look(pid)
 		return a.decideEarly(pid)

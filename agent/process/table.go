@@ -61,13 +61,22 @@ func New(o Options) *Table {
 	}
 }
 
-// Exec notes that a process has executed a program, from what the kernel copied: the path given to execve, the
-// command name, the arguments and the environment, both NUL-separated and possibly cut. What is missing is read
-// from /proc if the process is still there. The result is never nil.
-func (t *Table) Exec(pid, _ uint32, file, comm, args, env []byte, cgroup uint64) *event.Process {
-	from := t.proc(pid)
+// Execution is what the kernel copied when a process executed a program. The arguments and the environment are
+// NUL-separated; everything may be cut.
+type Execution struct {
+	PID        uint32
+	File, Comm []byte // the path given to execve, and the command name
+	Args, Env  []byte
+	Cgroup     uint64
+}
+
+// Exec notes that a process has executed a program. What the kernel could not copy is read from /proc if the process is
+// still there. The result is never nil.
+func (t *Table) Exec(e Execution) *event.Process {
+	from := t.proc(e.PID)
 	p := t.program(from)
-	p.exe, p.file, p.comm = from.link("exe"), text(file), text(comm)
+	p.exe, p.file, p.comm = from.link("exe"), text(e.File), text(e.Comm)
+	args, env := e.Args, e.Env
 	if isCut(args) {
 		args = longer(args, from.read("cmdline"))
 	}
@@ -75,7 +84,7 @@ func (t *Table) Exec(pid, _ uint32, file, comm, args, env []byte, cgroup uint64)
 		env = longer(env, from.read("environ"))
 	}
 	p.args, p.env = arguments(args), readEnvironment(env)
-	return t.add(pid, t.describe(pid, p, t.container(from, cgroup)))
+	return t.add(e.PID, t.describe(e.PID, p, t.container(from, e.Cgroup)))
 }
 
 // Fork notes that child runs what parent runs, until it executes something else.

@@ -94,7 +94,7 @@ func TestFindReadsProc(t *testing.T) {
 
 func TestExecOfAProcessThatIsGone(t *testing.T) {
 	table := New(fakeProc(t))
-	p := table.Exec(5, 1, []byte("/usr/bin/curl\x00\x00\x00"), []byte("curl\x00"), []byte("curl\x00http://x/\x00"),
+	p := table.exec(5, []byte("/usr/bin/curl\x00\x00\x00"), []byte("curl\x00"), []byte("curl\x00http://x/\x00"),
 		[]byte("OTEL_SERVICE_NAME=probe\x00"), 3)
 	expect(t, p, map[string]string{"service.name": "probe", "process.pid": "5", "process.executable.name": "curl", "process.command": "curl"})
 	if table.Find(5) != p {
@@ -109,36 +109,36 @@ func TestExecOfAProcessThatIsGone(t *testing.T) {
 func TestExecReadsWhatTheKernelCut(t *testing.T) {
 	table := New(fakeProc(t, fake{pid: 5, group: 5, cmdline: "java\x00-cp\x00" + strings.Repeat("x", 5000) + "\x00com.acme.Shop\x00", exe: "/opt/java/bin/java",
 		env: "PATH=" + strings.Repeat("y", 5000) + "\x00OTEL_RESOURCE_ATTRIBUTES=service.version=7\x00"}))
-	p := table.Exec(5, 1, []byte("/opt/java/bin/java"), []byte("java"), []byte("java\x00-cp\x00xxx"), []byte("PATH=yyy"), 3)
+	p := table.exec(5, []byte("/opt/java/bin/java"), []byte("java"), []byte("java\x00-cp\x00xxx"), []byte("PATH=yyy"), 3)
 	expect(t, p, map[string]string{"service.name": "Shop", "service.version": "7"})
 }
 
 func TestContainerOfAProcessThatIsGone(t *testing.T) {
 	table := New(fakeProc(t, fake{pid: 5, group: 5, cgr: "12:pids:/docker/" + container + "\n0::/docker/" + container + "\n"}))
-	table.Exec(5, 1, nil, []byte("a"), nil, nil, 44)
-	expect(t, table.Exec(6, 1, nil, []byte("b"), nil, nil, 44), map[string]string{"container.id": container, "service.name": "b"})
-	expect(t, table.Exec(7, 1, nil, []byte("b"), nil, nil, 45), map[string]string{"container.id": ""})
+	table.exec(5, nil, []byte("a"), nil, nil, 44)
+	expect(t, table.exec(6, nil, []byte("b"), nil, nil, 44), map[string]string{"container.id": container, "service.name": "b"})
+	expect(t, table.exec(7, nil, []byte("b"), nil, nil, 45), map[string]string{"container.id": ""})
 }
 
 func TestContainerIDIsNotGuessedFromASharedCgroup(t *testing.T) {
 	table := New(fakeProc(t, fake{pid: 5, group: 5, cgr: "12:pids:/docker/" + container + "\n0::/\n"}))
-	expect(t, table.Exec(5, 1, nil, []byte("a"), nil, nil, 1), map[string]string{"container.id": container})
-	expect(t, table.Exec(6, 1, nil, []byte("b"), nil, nil, 1), map[string]string{"container.id": ""})
+	expect(t, table.exec(5, nil, []byte("a"), nil, nil, 1), map[string]string{"container.id": container})
+	expect(t, table.exec(6, nil, []byte("b"), nil, nil, 1), map[string]string{"container.id": ""})
 }
 
 func TestForkIsTheSameServiceUntilItExecutes(t *testing.T) {
 	table := New(fakeProc(t))
-	parent := table.Exec(5, 1, []byte("/srv/shop"), []byte("shop"), []byte("./shop\x00"), []byte("A=\x00"), 0)
+	parent := table.exec(5, []byte("/srv/shop"), []byte("shop"), []byte("./shop\x00"), []byte("A=\x00"), 0)
 	table.Fork(5, 6)
 	expect(t, table.Find(6), map[string]string{"service.name": "shop", "process.pid": "6"})
-	if table.Find(6) != table.Find(6) {
+	if once, again := table.Find(6), table.Find(6); once != again {
 		t.Error("a child is described anew each time")
 	}
 	expect(t, parent, map[string]string{"process.pid": "5"})
 	table.Fork(6, 7)
 	table.Exit(5)
 	expect(t, table.Find(7), map[string]string{"process.pid": "7", "service.name": "shop"})
-	table.Exec(6, 1, []byte("/usr/bin/curl"), []byte("curl"), []byte("curl\x00"), []byte("A=\x00"), 0)
+	table.exec(6, []byte("/usr/bin/curl"), []byte("curl"), []byte("curl\x00"), []byte("A=\x00"), 0)
 	expect(t, table.Find(6), map[string]string{"process.pid": "6", "service.name": "curl"})
 	table.Fork(1234, 7)
 	if table.Find(7) != nil {
@@ -151,7 +151,7 @@ func TestTableIsBounded(t *testing.T) {
 	o.Limit = 10
 	table := New(o)
 	for pid := uint32(1); pid < 100; pid++ {
-		table.Exec(pid, 1, nil, []byte("x"), nil, nil, uint64(pid))
+		table.exec(pid, nil, []byte("x"), nil, nil, uint64(pid))
 	}
 	if table.Len() != 10 || table.Find(99) == nil {
 		t.Errorf("%d are remembered", table.Len())
@@ -255,7 +255,7 @@ func TestRealProcesses(t *testing.T) {
 func TestArgumentsAreToldOnlyWhenAskedFor(t *testing.T) {
 	o := fakeProc(t)
 	o.Arguments = true
-	p := New(o).Exec(5, 1, nil, []byte("x"), []byte("x\x00--key=1\x00"), nil, 0)
+	p := New(o).exec(5, nil, []byte("x"), []byte("x\x00--key=1\x00"), nil, 0)
 	expect(t, p, map[string]string{"process.command_line": "x --key=1"})
 }
 
@@ -263,7 +263,7 @@ func BenchmarkExec(b *testing.B) {
 	table := New(Options{})
 	pid := uint32(os.Getpid())
 	for b.Loop() {
-		table.Exec(pid, 1, []byte("/srv/shop"), []byte("shop"), []byte("./shop\x00"), []byte("A=1\x00"), 7)
+		table.exec(pid, []byte("/srv/shop"), []byte("shop"), []byte("./shop\x00"), []byte("A=1\x00"), 7)
 	}
 }
 
@@ -273,4 +273,9 @@ func BenchmarkFind(b *testing.B) {
 	for b.Loop() {
 		table.Find(pid)
 	}
+}
+
+// exec gives Exec its fields by position.
+func (t *Table) exec(pid uint32, file, comm, args, env []byte, cgroup uint64) *event.Process {
+	return t.Exec(Execution{PID: pid, File: file, Comm: comm, Args: args, Env: env, Cgroup: cgroup})
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // errUnfit ends doctor with a failure when weft could not trace here.
-var errUnfit = errors.New("weft can't trace here, see the lines marked !!")
+var errUnfit = errors.New("weft can't trace here, see what is marked above")
 
 // doctorCommand tells what works here and what a running weft counts.
 func doctorCommand(_ context.Context, args []string) error {

@@ -97,9 +97,9 @@ func (r *Reader) fill() error {
 		return nil // the error, if any, comes again
 	case err == nil:
 		return nil
-	case err == io.EOF && r.end == 0:
+	case errors.Is(err, io.EOF) && r.end == 0:
 		r.err = io.EOF
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		r.err = r.place(io.ErrUnexpectedEOF)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		r.err = r.place(err)
