@@ -43,7 +43,12 @@ func startWeft(t *testing.T, o tracer.Options) *tracer.Tracer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.Kill)
+	t.Cleanup(func() {
+		w.Kill()
+		if t.Failed() {
+			t.Log(w.Log())
+		}
+	})
 	return w
 }
 
@@ -52,9 +57,6 @@ func stopWeft(t *testing.T, w *tracer.Tracer) []*tracer.Span {
 	t.Helper()
 	if err := w.Stop(); err != nil {
 		t.Fatal(err)
-	}
-	if t.Failed() {
-		t.Log(w.Log())
 	}
 	return w.Spans()
 }

@@ -76,7 +76,7 @@ class Web(BaseHTTPRequestHandler):
             while True:
                 chunk = int(self.rfile.readline().split(b";")[0], 16)
                 size += len(self.rfile.read(chunk))
-                while self.rfile.readline() not in (b"\r\n", b"\n"):
+                while self.rfile.readline() not in (b"\r\n", b"\n", b""):
                     pass
                 if chunk == 0:
                     break

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// warm is how long each run is loaded before it is measured.
+const warm = time.Second
+
+// settle is how long weft may hold spans and wait for a batch to fill before its memory is read.
+const settle = 1200 * time.Millisecond
+
+// run is one measured run; the second half is empty without weft.
+type run struct {
+	load
+	server float64 // CPU of the servers in the measured time, seconds
+
+	account  *account
+	resident residence
+	served   uint64 // requests while weft was attached, the warm-up included
+	received tally
+}
+
+func (r run) serverMicros() float64 { return r.server / r.Requests * 1e6 }
+func (r run) clientMicros() float64 { return r.cpu / r.Requests * 1e6 }
+
+// pair is a run without weft and one with it, next to each other in time.
+type pair struct{ without, with run }
+
+// variant is a way to start weft on a workload.
+type variant struct {
+	name string
+	workload
+	args []string
+}
+
+var variants = []variant{
+	{"nginx 1 KB", nginx, nil},
+	{"2-hop Go chain", chain, []string{"--go-handover", "on"}},
+	{"2-hop Go chain, go.handover=off", chain, []string{"--go-handover", "off"}},
+}
+
+func writeSaturated(b *bench) error {
+	b.title("What the traced side pays, saturated")
+	b.text("`wrk -t1 -c16`, keep-alive; wrk, servers, weft (both ends of every connection traced, nothing filtered, OTLP/HTTP) and the receiver share the cores.\n")
+	results := map[string][]pair{}
+	for _, v := range variants {
+		pairs, err := b.measurePairs(v)
+		if err != nil {
+			return fmt.Errorf("%s: %w", v.name, err)
+		}
+		results[v.name] = pairs
+	}
+	b.table([]string{"workload", "req/s without", "req/s with weft", "**ratio of pairs**", "p50 ms", "p99 ms",
+		"server CPU µs/request", "of that more", "wrk CPU µs/request"}, tracedRows(results))
+	b.table([]string{"workload", "weft CPU µs/request", "**weft CPU µs/span**", "RSS MiB (peak)", "requests served", "spans expected",
+		"spans received", "losses counted", "missing"}, agentRows(results))
+	b.text("Expected: one span for each end of each request that the servers count while weft is attached, warm-up included; wrk's unfinished last requests may add some client spans. Missing is expected - received - losses counted.")
+	return nil
+}
+
+// measurePairs alternates which of the two runs comes first.
+func (b *bench) measurePairs(v variant) ([]pair, error) {
+	t, err := v.start(b)
+	if err != nil {
+		return nil, err
+	}
+	defer t.stop()
+	pairs := make([]pair, b.pairs)
+	for i := range pairs {
+		for turn := range 2 {
+			if (turn+i)%2 == 0 {
+				pairs[i].without, err = b.loadTarget(t)
+			} else {
+				pairs[i].with, err = b.loadTraced(t, v.args)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return pairs, nil
+}
+
+// loadTarget warms a target and measures it.
+func (b *bench) loadTarget(t *target) (r run, err error) {
+	if _, err = b.runWrk(t.url, warm); err != nil {
+		return r, err
+	}
+	before := cpuOf(t.servers...)
+	r.load, err = b.runWrk(t.url, b.run)
+	r.server = cpuOf(t.servers...) - before
+	return r, err
+}
+
+// loadTraced does the same under a fresh weft, and holds weft's account against the servers'.
+func (b *bench) loadTraced(t *target, args []string) (r run, err error) {
+	served, err := t.served()
+	if err != nil {
+		return r, err
+	}
+	received, err := b.receiver.counts()
+	if err != nil {
+		return r, err
+	}
+	a, err := startAgent(b, append([]string{"run", "--output", "otlp"}, args...)...)
+	if err != nil {
+		return r, err
+	}
+	r, err = b.loadTarget(t)
+	time.Sleep(settle)
+	r.resident = residenceOf(a.pid())
+	var stopErr error
+	if r.account, stopErr = a.stop(); err == nil {
+		err = stopErr
+	}
+	if err != nil {
+		return r, err
+	}
+	after, err := t.served()
+	if err != nil {
+		return r, err
+	}
+	r.served = after - served
+	now, err := b.receiver.counts()
+	r.received = now.since(received)
+	if os.Getenv("BENCHMARK_DEBUG") != "" {
+		fmt.Fprintln(os.Stderr, r.served, r.Requests, r.received, r.account)
+	}
+	return r, err
+}
+
+func tracedRows(results map[string][]pair) (rows [][]string) {
+	for _, v := range variants {
+		pairs := results[v.name]
+		a := gather(pairs, func(p pair) float64 { return p.without.serverMicros() })
+		w := gather(pairs, func(p pair) float64 { return p.with.serverMicros() })
+		rows = append(rows, []string{
+			v.name,
+			gather(pairs, func(p pair) float64 { return p.without.rate() }).text(0),
+			gather(pairs, func(p pair) float64 { return p.with.rate() }).text(0),
+			"**" + gather(pairs, func(p pair) float64 { return p.with.rate() / p.without.rate() }).text(2) + "**",
+			both(pairs, 2, func(r run) float64 { return r.P50 / 1000 }),
+			both(pairs, 1, func(r run) float64 { return r.P99 / 1000 }),
+			fmt.Sprintf("%.1f / %.1f", a.median(), w.median()),
+			gather(pairs, func(p pair) float64 { return 100 * (p.with.serverMicros()/p.without.serverMicros() - 1) }).text(0) + " %",
+			both(pairs, 1, run.clientMicros),
+		})
+	}
+	return rows
+}
+
+// both gives the medians without and with weft.
+func both(pairs []pair, digits int, value func(run) float64) string {
+	without := gather(pairs, func(p pair) float64 { return value(p.without) })
+	with := gather(pairs, func(p pair) float64 { return value(p.with) })
+	return fmt.Sprintf("%.*f / %.*f", digits, without.median(), digits, with.median())
+}
+
+func agentRows(results map[string][]pair) (rows [][]string) {
+	for _, v := range variants {
+		pairs := results[v.name]
+		var served, expected, received, lost uint64
+		reasons := map[string]uint64{}
+		for _, p := range pairs {
+			served += p.with.served
+			expected += p.with.served * uint64(len(v.ends))
+			received += p.with.own(v)
+			lost += p.with.account.losses()
+			p.with.account.addReasons(reasons)
+		}
+		rows = append(rows, []string{
+			v.name,
+			gather(pairs, func(p pair) float64 { return p.with.account.CPU / float64(p.with.served) * 1e6 }).text(1),
+			"**" + gather(pairs, func(p pair) float64 { return p.with.account.CPU / float64(p.with.received.total()) * 1e6 }).text(1) + "**",
+			fmt.Sprintf("%s (%.0f)", gather(pairs, func(p pair) float64 { return p.with.resident.total }).text(0),
+				gather(pairs, func(p pair) float64 { return p.with.resident.peak }).median()),
+			fmt.Sprint(served), fmt.Sprint(expected), fmt.Sprint(received), words(lost, reasons), fmt.Sprint(int64(expected - received - lost)),
+		})
+	}
+	return rows
+}
+
+// own sums the received spans of the workload, without what others did on the machine.
+func (r run) own(v variant) (n uint64) {
+	for _, end := range v.ends {
+		n += r.received[end]
+	}
+	return n
+}
