@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
-	"github.com/cilium/ebpf"
 )
 
 // child is this program in one of its roles. It writes a line of JSON when it is ready and one for every line that it
@@ -114,11 +112,11 @@ func residenceOf(pid int) (r residence) {
 	return r
 }
 
-// holdsMap tells whether a process has a map open.
-func holdsMap(pid int, id ebpf.MapID) bool {
+// holds tells whether a process has an object of BPF open; key is prog_id or map_id.
+func holds(pid int, key string, id uint32) bool {
 	dir := fmt.Sprintf("/proc/%d/fdinfo/", pid)
 	entries, _ := os.ReadDir(dir)
-	wanted := fmt.Sprintf("map_id:\t%d", id)
+	wanted := fmt.Sprintf("%s:\t%d", key, id)
 	for _, e := range entries {
 		for line := range lines(dir + e.Name()) {
 			if line == wanted {

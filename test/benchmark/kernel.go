@@ -52,7 +52,6 @@ func (b *bench) profileKernel(v variant) (programs []program, requests float64, 
 		return nil, 0, err
 	}
 	defer t.stop()
-	before := allPrograms()
 	a, err := startAgent(b, append([]string{"run", "--output", "otlp"}, v.args...)...)
 	if err != nil {
 		return nil, 0, err
@@ -71,24 +70,13 @@ func (b *bench) profileKernel(v variant) (programs []program, requests float64, 
 	if err != nil {
 		return nil, 0, err
 	}
-	for id, p := range allPrograms() {
-		if _, older := before[id]; !older && float64(p.runs) > l.Requests/100 {
+	for id, err := ebpf.ProgramGetNextID(0); err == nil; id, err = ebpf.ProgramGetNextID(id) {
+		if p, ok := statsOf(id); ok && float64(p.runs) > l.Requests/100 && holds(a.pid(), "prog_id", uint32(id)) {
 			programs = append(programs, p)
 		}
 	}
 	slices.SortFunc(programs, func(a, b program) int { return int(b.time - a.time) })
 	return programs, l.Requests, nil
-}
-
-// allPrograms lists all programs in the kernel, by id.
-func allPrograms() map[ebpf.ProgramID]program {
-	all := map[ebpf.ProgramID]program{}
-	for id, err := ebpf.ProgramGetNextID(0); err == nil; id, err = ebpf.ProgramGetNextID(id) {
-		if p, ok := statsOf(id); ok {
-			all[id] = p
-		}
-	}
-	return all
 }
 
 func statsOf(id ebpf.ProgramID) (program, bool) {

@@ -70,7 +70,7 @@ func mapsOf(pid int) (sum float64) {
 		if err != nil {
 			continue
 		}
-		if info, err := m.Info(); err == nil && holdsMap(pid, id) {
+		if info, err := m.Info(); err == nil && holds(pid, "map_id", uint32(id)) {
 			bytes, _ := info.Memlock()
 			sum += float64(bytes) / (1 << 20)
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"time"
 )
 
@@ -57,7 +56,7 @@ func writeSaturated(b *bench) error {
 		"server CPU µs/request", "of that more", "wrk CPU µs/request"}, tracedRows(results))
 	b.table([]string{"workload", "weft CPU µs/request", "**weft CPU µs/span**", "RSS MiB (peak)", "requests served", "spans expected",
 		"spans received", "losses counted", "missing"}, agentRows(results))
-	b.text("Expected: one span for each end of each request that the servers count while weft is attached, warm-up included; wrk's unfinished last requests may add some client spans. Missing is expected - received - losses counted.")
+	b.text("Expected: one span for each end of each request that the servers count while weft is attached, warm-up included. Received: those of the workload's processes. Losses: counted by weft, of the whole node. Missing is expected - received - losses counted; on a node with nothing else it has to be 0.")
 	return nil
 }
 
@@ -126,9 +125,6 @@ func (b *bench) loadTraced(t *target, args []string) (r run, err error) {
 	r.served = after - served
 	now, err := b.receiver.counts()
 	r.received = now.since(received)
-	if os.Getenv("BENCHMARK_DEBUG") != "" {
-		fmt.Fprintln(os.Stderr, r.served, r.Requests, r.received, r.account)
-	}
 	return r, err
 }
 
@@ -166,7 +162,7 @@ func agentRows(results map[string][]pair) (rows [][]string) {
 		reasons := map[string]uint64{}
 		for _, p := range pairs {
 			served += p.with.served
-			expected += p.with.served * uint64(len(v.ends))
+			expected += p.with.served * uint64(v.spans)
 			received += p.with.own(v)
 			lost += p.with.account.losses()
 			p.with.account.addReasons(reasons)

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"weft/test/fleet"
-	"weft/test/tracer"
 )
 
 // rounds is how often each chain is called; a third of the calls are alone, the rest at the same time.
@@ -15,7 +14,7 @@ const rounds = 24
 // TestChainWithHeader calls three services in a row that carry traceparent, by hand: with a new parent id, as an SDK
 // does, and as it came. Each call is one trace with each span under the one that caused it.
 func TestChainWithHeader(t *testing.T) {
-	w := startWeft(t, tracer.Options{})
+	w := startWeft(t)
 	b := newBook()
 	for _, trace := range []string{"new", "pass"} {
 		for _, chain := range []string{
@@ -31,7 +30,7 @@ func TestChainWithHeader(t *testing.T) {
 // TestChainWithoutHeader calls three services in a row that send no header: where one thread, or one goroutine and
 // its descendants, serves a request to its end, the call is one trace all the same.
 func TestChainWithoutHeader(t *testing.T) {
-	w := startWeft(t, tracer.Options{})
+	w := startWeft(t)
 	b := newBook()
 	for _, chain := range []string{
 		"go > go-b > go-c", "flask-sync > jdk > puma-threads", "flask-gthread > tomcat > http.server", "http.server > puma-threads > jdk",

@@ -51,7 +51,7 @@ const memory = 256 << 10
 // TestHostile sends bytes that are no request to every server, and good requests before, between and after them: the
 // good ones are told as ever, nothing is told of requests that nobody made, and weft goes on.
 func TestHostile(t *testing.T) {
-	w := startWeft(t, tracer.Options{})
+	w := startWeft(t)
 	b := newBook()
 	ports := map[int]bool{}
 	for _, name := range names() {

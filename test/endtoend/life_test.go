@@ -29,13 +29,13 @@ const (
 // Not one request fails, each run tells every request that began and ended within it, connections that are older than
 // the run included, and nothing is left in the kernel.
 func TestLife(t *testing.T) {
-	books := traffic(t, 10*time.Second, func() []span {
-		first := span{tracer: startWeft(t, tracer.Options{})}
+	books := traffic(t, func() []span {
+		first := span{tracer: startWeft(t)}
 		time.Sleep(1500 * time.Millisecond)
 		first.until = time.Now()
 		first.spans = stopWeft(t, first.tracer)
 
-		second := span{tracer: startWeft(t, tracer.Options{})}
+		second := span{tracer: startWeft(t)}
 		time.Sleep(2 * time.Second)
 		second.until = time.Now().Add(-flight)
 		left := loaded(t, second.tracer.PID())
@@ -43,7 +43,7 @@ func TestLife(t *testing.T) {
 		second.spans = second.tracer.Spans()
 		gone(t, left)
 
-		third := span{tracer: startWeft(t, tracer.Options{})}
+		third := span{tracer: startWeft(t)}
 		time.Sleep(1500 * time.Millisecond)
 		third.until = time.Now()
 		third.spans = stopWeft(t, third.tracer)
@@ -69,20 +69,22 @@ type span struct {
 
 // traffic keeps clients busy at some servers while act starts and ends runs of weft, checks that no request failed, and
 // gives each run the book of the requests that lie within it.
-func traffic(t *testing.T, d time.Duration, act func() []span) []span {
+func traffic(t *testing.T, act func() []span) []span {
 	t.Helper()
 	var loads []*load
 	for _, name := range []string{"nginx", "nginx-proxy", "go", "http.server", "node", "tomcat"} {
 		for _, keepAlive := range []bool{true, false} {
-			loads = append(loads, newLoad(world.fleet.Members[name], keepAlive, d))
+			loads = append(loads, newLoad(world.fleet.Members[name], keepAlive))
 		}
 	}
+	stop := make(chan struct{})
 	var running sync.WaitGroup
 	for _, l := range loads {
-		running.Go(l.run)
+		running.Go(func() { l.run(stop) })
 	}
 	time.Sleep(700 * time.Millisecond) // their connections are older than the first run
 	runs := act()
+	close(stop)
 	running.Wait()
 	for i := range runs {
 		runs[i].book = newBook()
@@ -107,9 +109,9 @@ type load struct {
 
 const connections = 2
 
-func newLoad(m *fleet.Member, keepAlive bool, d time.Duration) *load {
+func newLoad(m *fleet.Member, keepAlive bool) *load {
 	l := &load{member: m, keepAlive: keepAlive}
-	for range int(d/(pause+3*time.Millisecond)) * connections {
+	for range int(time.Minute/pause) * connections {
 		token := newToken()
 		l.tokens = append(l.tokens, token)
 		l.jobs = append(l.jobs, fleet.Job{Method: "GET", URL: m.URL("/hello/" + token), Pause: pause})
@@ -117,8 +119,8 @@ func newLoad(m *fleet.Member, keepAlive bool, d time.Duration) *load {
 	return l
 }
 
-func (l *load) run() {
-	l.results, l.err = fleet.Clients["go"].Run(world.cache, l.jobs, connections, l.keepAlive)
+func (l *load) run(stop <-chan struct{}) {
+	l.results, l.err = fleet.Clients["go"].RunUntil(stop, world.cache, l.jobs, connections, l.keepAlive)
 }
 
 // divide books each request in the run that it lies in.
@@ -128,14 +130,14 @@ func (l *load) divide(t *testing.T, runs []span) {
 	if l.err != nil {
 		t.Errorf("%s: %v", group, l.err)
 	}
-	for i, r := range l.results {
+	for _, r := range l.results {
 		if r.Error != "" || r.Status != 200 || r.Size != 6 {
-			t.Errorf("%s: request %d: the client got %+v", group, i, r)
+			t.Errorf("%s: the client got %+v", group, r)
 		}
 		for _, run := range runs {
 			if r.Start > run.tracer.Ready.UnixNano() && r.End < run.until.UnixNano() {
 				run.book.add(&want{
-					group: group, token: l.tokens[i], method: "GET", path: "/hello/" + l.tokens[i], status: 200, reply: 6,
+					group: group, token: l.tokens[r.I], method: "GET", path: "/hello/" + l.tokens[r.I], status: 200, reply: 6,
 					start: r.Start, end: r.End, hops: hops("goclient", l.member),
 				})
 			}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"syscall"
 	"testing"
 
 	"weft/test/fleet"
@@ -36,9 +38,22 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// startWeft starts the agent as `weft run` with arguments, and ends it with the test.
-func startWeft(t *testing.T, o tracer.Options) *tracer.Tracer {
+// startWeft starts the agent as `weft run` with arguments, and ends it with the test. It traces the fleet only, so that
+// the load of others on the machine is not in the way of what must be exact.
+func startWeft(t *testing.T, args ...string) *tracer.Tracer {
 	t.Helper()
+	return start(t, tracer.Options{Args: append(ours(t), args...)})
+}
+
+// startWeftForAll starts the agent as a person does, who wants to see everything.
+func startWeftForAll(t *testing.T) *tracer.Tracer {
+	t.Helper()
+	return start(t, tracer.Options{})
+}
+
+func start(t *testing.T, o tracer.Options) *tracer.Tracer {
+	t.Helper()
+	o.Args = append(o.Args, "--control", filepath.Join(t.TempDir(), "control"))
 	w, err := tracer.Start(filepath.Join(world.cache, "bin", "weft"), o)
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +65,36 @@ func startWeft(t *testing.T, o tracer.Options) *tracer.Tracer {
 		}
 	})
 	return w
+}
+
+// ours gives the rules that choose the fleet: its ports, and the processes that talk over AF_UNIX.
+func ours(t *testing.T) (args []string) {
+	t.Helper()
+	groups := map[int]bool{}
+	for _, m := range world.fleet.All() {
+		if m.Unix {
+			groups[m.PID] = true
+		} else {
+			args = append(args, "--port", strconv.Itoa(m.Port))
+		}
+		if back := world.fleet.Members[m.Backend]; back != nil && back.Unix {
+			groups[m.PID] = true
+		}
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if group, err := syscall.Getpgid(pid); err == nil && groups[group] {
+			args = append(args, "--pid", e.Name())
+		}
+	}
+	return args
 }
 
 // stopWeft interrupts the agent and gives all its spans.

@@ -5,13 +5,12 @@ import (
 	"testing"
 
 	"weft/test/fleet"
-	"weft/test/tracer"
 )
 
 // TestMatrix makes the requests of every route from every client to every server, at 1, 16 and 128 connections that
 // are kept alive and not.
 func TestMatrix(t *testing.T) {
-	w := startWeft(t, tracer.Options{})
+	w := startWeft(t)
 	b := newBook()
 	for _, m := range world.fleet.All() {
 		if m.Unix {
@@ -71,7 +70,7 @@ func routes(m *fleet.Member) []route {
 
 // TestLarge moves bodies of 1 MiB and 100 MiB both ways through every server.
 func TestLarge(t *testing.T) {
-	w := startWeft(t, tracer.Options{})
+	w := startWeft(t)
 	b := newBook()
 	for _, m := range world.fleet.All() {
 		if m.Unix {

@@ -15,7 +15,7 @@ import (
 // TestRaw writes to the wire what ordinary clients do not write: pipelined requests, any token as method, heads cut
 // anywhere, heads of 30 KiB, HTTP/1.0, replies that end with the connection, and interim replies.
 func TestRaw(t *testing.T) {
-	w := startWeft(t, tracer.Options{})
+	w := startWeft(t)
 	b := newBook()
 	each(b, pipelined(t), "go", "nginx", "nginx-proxy", "apache", "haproxy", "http.server", "fastapi", "node",
 		"express", "tomcat", "netty", "hyper", "puma")

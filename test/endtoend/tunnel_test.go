@@ -13,7 +13,7 @@ import (
 // TestTunnel takes connections out of HTTP, by Upgrade and by CONNECT, and sends through them what looks like HTTP:
 // the exchange that opened the tunnel is told, what went through it is not.
 func TestTunnel(t *testing.T) {
-	w := startWeft(t, tracer.Options{})
+	w := startWeftForAll(t)
 	b := newBook()
 	m := world.fleet.Members["go"]
 	const tunnels = 8

@@ -55,6 +55,16 @@ var Clients = map[string]Client{
 
 // Run does the jobs and gives the results in their order. A job that met an error says so in its result.
 func (c Client) Run(cache string, jobs []Job, connections int, keepAlive bool) ([]Result, error) {
+	results, err := c.RunUntil(nil, cache, jobs, connections, keepAlive)
+	if err == nil && len(results) != len(jobs) {
+		return nil, fmt.Errorf("client %s gave %d results for %d jobs", c.Name, len(results), len(jobs))
+	}
+	return results, err
+}
+
+// RunUntil does jobs until all are done or stop is closed, and gives the results of those that were. Only the Go
+// client can be stopped.
+func (c Client) RunUntil(stop <-chan struct{}, cache string, jobs []Job, connections int, keepAlive bool) ([]Result, error) {
 	dir, err := os.MkdirTemp("", "weft-jobs")
 	if err != nil {
 		return nil, err
@@ -72,31 +82,42 @@ func (c Client) Run(cache string, jobs []Job, connections int, keepAlive bool) (
 		flag = "1"
 	}
 	argv := append(c.argv(cache), path, strconv.Itoa(connections), flag)
-	out, err := exec.Command(argv[0], argv[1:]...).Output()
+	out, err := output(exec.Command(argv[0], argv[1:]...), stop)
 	if err != nil {
-		return nil, fmt.Errorf("run client %s: %w: %s", c.Name, err, messages(err))
+		return nil, fmt.Errorf("run client %s: %w", c.Name, err)
 	}
 	results := make([]Result, 0, len(jobs))
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
 		var r Result
 		if err := d.Decode(&r); err == io.EOF {
-			break
+			return results, nil
 		} else if err != nil {
 			return nil, fmt.Errorf("read results of client %s: %w", c.Name, err)
 		}
 		results = append(results, r)
 	}
-	if len(results) != len(jobs) {
-		return nil, fmt.Errorf("client %s gave %d results for %d jobs", c.Name, len(results), len(jobs))
-	}
-	return results, nil
 }
 
-func messages(err error) []byte {
-	if exit, ok := err.(*exec.ExitError); ok {
-		return exit.Stderr
+// output runs a program to its end, interrupts it when stop is closed, and gives what it printed.
+func output(cmd *exec.Cmd, stop <-chan struct{}) ([]byte, error) {
+	var out, messages bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &messages
+	if err := cmd.Start(); err != nil {
+		return nil, err
 	}
-	return nil
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-stop:
+			cmd.Process.Signal(os.Interrupt)
+		case <-ended:
+		}
+	}()
+	if err := cmd.Wait(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, messages.Bytes())
+	}
+	return out.Bytes(), nil
 }
 
 func writeJobs(path string, jobs []Job) error {

@@ -54,10 +54,10 @@ func (c curl) batch(name string, from, to, connections int, results []Result) er
 		return err
 	}
 	start := time.Now().UnixNano()
-	out, err := exec.Command("curl", "-q", "-K", path).Output()
+	out, err := output(exec.Command("curl", "-q", "-K", path), nil)
 	end := time.Now().UnixNano()
 	if err != nil {
-		return fmt.Errorf("run curl: %w: %s%s", err, messages(err), out)
+		return fmt.Errorf("run curl: %w", err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	if len(lines) != to-from {

@@ -1,14 +1,17 @@
 // Command goclient is the Go net/http client of the fleet: `goclient JOBS CONNECTIONS KEEPALIVE`. See fleet.Client.
+// An interrupt ends it when the jobs that have begun are done.
 package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"os"
+	"os/signal"
 	"strconv"
 	"sync"
 	"time"
@@ -60,10 +63,12 @@ func read(path string) ([]job, error) {
 // run does job i on worker i modulo connections, and prints what each met.
 func run(client *http.Client, jobs []job, connections int) {
 	lines := make([]string, len(jobs))
+	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
 	var workers sync.WaitGroup
 	for w := range connections {
 		workers.Go(func() {
-			for i := w; i < len(jobs); i += connections {
+			for i := w; i < len(jobs) && interrupted.Err() == nil; i += connections {
 				lines[i] = do(client, i, jobs[i])
 				time.Sleep(jobs[i].Pause)
 			}

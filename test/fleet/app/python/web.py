@@ -84,6 +84,8 @@ class Web(BaseHTTPRequestHandler):
             left = int(self.headers.get("Content-Length", "0"))
             while left > 0:
                 part = len(self.rfile.read(min(left, 1 << 20)))
+                if part == 0:
+                    break  # the client is gone
                 left -= part
                 size += part
         self.reply(200, b"%d" % size)
