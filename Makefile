@@ -67,8 +67,10 @@ fuzz: ## every fuzz target for FUZZTIME
 	done
 
 .PHONY: bench
-bench: ## the numbers of docs/BENCHMARKS.md
-	$(GO_TEST_ROOT) -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./bpf/... $(UNIT)
+bench: build ## the numbers of docs/BENCHMARKS.md, also in bin/BENCHMARKS.md (12 minutes)
+	go build -o bin/benchmark ./test/benchmark
+	$(GO_TEST_ROOT) -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./bpf/... $(UNIT) | tee bin/bench.txt
+	$(ROOT) bin/benchmark -weft bin/weft -go bin/bench.txt -o bin/BENCHMARKS.md
 
 .PHONY: llvm
 llvm:

@@ -132,10 +132,12 @@ func install(pairs ...string) error {
 		if _, err := exec.LookPath(pairs[i]); err == nil {
 			continue
 		}
-		get := exec.Command("apt-get", "-qq", "install", "--no-install-recommends", pairs[i+1])
-		get.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1")
-		if out, err := get.CombinedOutput(); err != nil {
-			return fmt.Errorf("install %s: %w: %s", pairs[i+1], err, out)
+		for _, step := range [][]string{{"update"}, {"install", "--no-install-recommends", pairs[i+1]}} {
+			get := exec.Command("apt-get", append([]string{"-qq", "-y"}, step...)...)
+			get.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+			if out, err := get.CombinedOutput(); err != nil {
+				return fmt.Errorf("install %s: %w: %s", pairs[i+1], err, out)
+			}
 		}
 	}
 	return nil

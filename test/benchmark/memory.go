@@ -19,7 +19,7 @@ var connectionsOf = []int{0, 100, 1000, 10_000, 100_000}
 func writeMemory(b *bench) error {
 	b.title("Memory by connections")
 	b.text("Keep-alive HTTP/1.1 connections on loopback, each used for one request and then idle; both ends are traced, so each connection is two sockets. " +
-		"`sockets.max` is 262144. Maps: the kernel's own account (memlock of each map, the ring included), which leaves socket-local storage out. " +
+		"`sockets.max` is 262144. Mapped: pages of the program file and of the ring, which is mapped twice and counted twice. Maps: the kernel's own account (memlock of each map, the ring included), which leaves socket-local storage out. " +
 		"Socket storage: what the kernel's kmalloc caches get back when weft ends and the connections stay.\n")
 	var rows [][]string
 	for _, n := range connectionsOf {
@@ -29,7 +29,7 @@ func writeMemory(b *bench) error {
 		}
 		rows = append(rows, row)
 	}
-	b.table([]string{"connections", "opened", "RSS MiB", "peak MiB", "private MiB", "of the program file and the ring MiB", "maps MiB",
+	b.table([]string{"connections", "opened", "RSS MiB", "peak MiB", "anonymous MiB", "mapped MiB", "maps MiB",
 		"socket storage MiB", "bytes per socket", "spans lost"}, rows)
 	return nil
 }

@@ -37,7 +37,7 @@ type variant struct {
 
 var variants = []variant{
 	{"nginx 1 KB", nginx, nil},
-	{"2-hop Go chain", chain, []string{"--go-handover", "on"}},
+	{"2-hop Go chain, go.handover=on", chain, []string{"--go-handover", "on"}},
 	{"2-hop Go chain, go.handover=off", chain, []string{"--go-handover", "off"}},
 }
 
