@@ -81,6 +81,12 @@ func ours(t *testing.T) (args []string) {
 			groups[m.PID] = true
 		}
 	}
+	return append(args, processes(t, groups)...)
+}
+
+// processes gives the rules that choose the processes of some process groups.
+func processes(t *testing.T, groups map[int]bool) (args []string) {
+	t.Helper()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		t.Fatal(err)

@@ -24,8 +24,16 @@ type Counts struct {
 	Other  map[string]uint64 `json:"other"`
 	Parser map[string]uint64 `json:"parser"`
 	Kernel map[string]uint64 `json:"kernel"`
-	Export map[string]uint64 `json:"export"`
+	Export Export            `json:"export"`
 }
+
+// Export is the output's part of the counts, in spans.
+type Export struct {
+	Put, Waiting, Exported, QueueFull, Rejected, ExportFailed, Shutdown uint64
+}
+
+// Dropped is what weft had but did not give out.
+func (e Export) Dropped() uint64 { return e.QueueFull + e.Rejected + e.ExportFailed + e.Shutdown }
 
 // Options say how weft is started.
 type Options struct {
@@ -205,8 +213,10 @@ func (t *Tracer) readLog(r io.ReadCloser) {
 			t.Ready, ready = time.Now(), true
 			close(t.ready)
 		case strings.HasPrefix(line, `{"msg":"counts"`):
-			t.Counts = &Counts{}
-			json.Unmarshal([]byte(line), t.Counts)
+			counts := &Counts{}
+			if json.Unmarshal([]byte(line), counts) == nil {
+				t.Counts = counts
+			}
 		}
 	}
 }
