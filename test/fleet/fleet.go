@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -45,9 +46,9 @@ type Fleet struct {
 	dir     string
 }
 
-// Start runs every member of the table and waits until each accepts connections. On an error everything that was
-// started is ended.
-func Start(cache string) (*Fleet, error) {
+// Start runs the named members, or every member of the table, and waits until each accepts connections. On an error
+// everything that was started is ended.
+func Start(cache string, names ...string) (*Fleet, error) {
 	dir, err := os.MkdirTemp("", "weft-fleet")
 	if err != nil {
 		return nil, err
@@ -63,6 +64,9 @@ func Start(cache string) (*Fleet, error) {
 	}
 	place := place{cache: cache, files: files, fleet: f}
 	for _, spec := range specs {
+		if len(names) > 0 && !slices.Contains(names, spec.Name) {
+			continue
+		}
 		if err := f.start(spec, place); err != nil {
 			f.Stop()
 			return nil, fmt.Errorf("start %s: %w", spec.Name, err)
