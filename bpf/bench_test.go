@@ -52,28 +52,32 @@ func (m *meter) stats(p *ebpf.Program) *ebpf.ProgramStats {
 	return s
 }
 
-// report tells the median round; the machine's other work makes some rounds slower, none faster.
+// report tells how far the median round is above that of the empty program; the machine's other work makes some rounds slower, none faster.
 func (m *meter) report(b *testing.B, name string) {
 	if len(m.costs) == 0 {
 		b.Fatal("no round without other traffic on the machine")
 	}
 	slices.Sort(m.costs)
 	slices.Sort(m.floors)
-	cost, floor := m.costs[len(m.costs)/2], m.floors[len(m.floors)/2]
-	b.ReportMetric(cost, name+"-ns/event")
-	b.ReportMetric(cost-floor, name+"-above-empty-ns/event")
+	b.ReportMetric(m.costs[len(m.costs)/2]-m.floors[len(m.floors)/2], name+"-ns/event")
 }
 
-const perRound = 200
+// perRound is how many connections take part; each step of a workload is done on all of them, one after the other.
+const perRound = 100
 
-// workload is one way to use a connection; per turn each end gets the events that are named.
+// step is one send and the receive of the same bytes by the other end.
+type step struct {
+	name  string // of the metric; empty: not measured
+	reply bool   // sent by the server
+	bytes string
+}
+
+// workload is one way to use a connection, again and again.
 type workload struct {
-	name          string
-	request       string
-	reply         string
-	parts         []int // how the reply is cut into sends and receives; nil: whole
-	muted, ignore bool
-	family        string
+	name   string
+	steps  []step
+	choice WeftChoice
+	family string
 }
 
 func padded(start string, size int) string {
@@ -81,33 +85,35 @@ func padded(start string, size int) string {
 	return start + strings.Repeat("x", max(0, size-len(start)-len(end))) + end
 }
 
-func head(size, body int) string {
-	return padded(fmt.Sprintf("HTTP/1.1 200 OK\r\nServer: t\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\nX-Pad: ", body), size)
+// head is a message head of that size with lines of usual length.
+func head(line string, size int) string {
+	s := line + "\r\nHost: example.test\r\nAccept: */*"
+	for len(s) < size-60 {
+		s += fmt.Sprintf("\r\nX-Header-%03d: %s", len(s), strings.Repeat("v", 30))
+	}
+	return padded(s+"\r\nX-Last: ", size)
 }
 
-func fields(size int) string {
-	var s strings.Builder
-	s.WriteString("Host: example.test\r\nAccept: */*\r\n")
-	for s.Len() < size-60 {
-		fmt.Fprintf(&s, "X-Header-%03d: %s\r\n", s.Len(), strings.Repeat("v", 30))
-	}
-	return padded(s.String()+"X-Last: ", size)
+func request(size int) string { return head("GET /a/b/c?d=e HTTP/1.1", size) }
+
+func reply(size, length int) string {
+	return head(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d", length), size)
 }
 
 // BenchmarkEvent gives the kernel time per operation, by bpf_stats, of the send and the receive program.
 func BenchmarkEvent(b *testing.B) {
-	const line = "GET /a/b/c?d=e HTTP/1.1\r\n"
-	const posting = "POST /a/b/c HTTP/1.1\r\nContent-Length: 100\r\n"
-	body := strings.Repeat("b", 100)
 	kilo := strings.Repeat("b", 1000)
+	post := head("POST /a/b/c HTTP/1.1\r\nContent-Length: 100", 1024) + kilo[:100]
 	for _, w := range []workload{
-		{name: "get-1KiB/reply-250", request: line + fields(1024-len(line)), reply: head(250, 0)},
-		{name: "get-250/reply-250-body-1000", request: line + fields(250-len(line)), reply: head(250, 1000) + kilo},
-		{name: "post-1KiB/reply-1KiB-body-1000", request: posting + fields(1024-len(posting)) + body, reply: head(1024, 1000) + kilo},
-		{name: "body", request: line + fields(250-len(line)), reply: head(250, 200*1000) + strings.Repeat("b", 200*1000), parts: []int{1250, 1000}},
-		{name: "muted", request: "\x00\x01\x02\x03\x04", reply: "\x05\x06\x07\x08", muted: true},
-		{name: "other-process", request: line + fields(250-len(line)), reply: head(250, 0), ignore: true},
-		{name: "udp", request: "datagram", reply: "datagram", family: "udp"},
+		{name: "get-1KiB", steps: []step{{"request", false, request(1024)}, {"reply-250", true, reply(250, 0)}}},
+		{name: "get-250", steps: []step{{"request", false, request(250)}, {"reply-1KiB-body", true, reply(1024, 1000) + kilo}}},
+		{name: "post-1KiB", steps: []step{{"request-body", false, post}, {"reply-250-body", true, reply(250, 1000) + kilo}}},
+		{name: "body", steps: []step{
+			{"", false, request(250)}, {"", true, reply(250, 3000) + kilo}, {"middle", true, kilo}, {"end", true, kilo},
+		}},
+		{name: "muted", steps: []step{{"one", false, "\x00\x01\x02"}, {"other", true, "\x05\x06\x07\x08"}}},
+		{name: "other-process", steps: []step{{"request", false, request(250)}, {"reply", true, reply(250, 0)}}, choice: WeftChoiceCHOICE_IGNORE},
+		{name: "datagram", steps: []step{{"one", false, "d"}}, family: "datagram"},
 	} {
 		b.Run(w.name, func(b *testing.B) { w.measure(b) })
 	}
@@ -115,59 +121,48 @@ func BenchmarkEvent(b *testing.B) {
 
 func (w *workload) measure(b *testing.B) {
 	k := load(b, everything())
-	k.choose(os.Getpid(), WeftChoiceCHOICE_TRACE)
-	if w.ignore {
-		k.choose(os.Getpid(), WeftChoiceCHOICE_IGNORE)
-	}
+	k.choose(os.Getpid(), max(w.choice, WeftChoiceCHOICE_TRACE))
 	k.attach()
 	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer stats.Close()
-	sending := newMeter(b, k, "sock_send_length", k.objects.SockSendLength)
-	receiving := newMeter(b, k, "sock_recv_length", k.objects.SockRecvLength)
-	p := w.connection(b)
-	for range 20 {
-		w.turn(b, p)
+	pairs := make([]pair, perRound)
+	for i := range pairs {
+		pairs[i] = w.connection(b)
 	}
-	events := 2 * perRound
-	if w.parts != nil {
-		events = w.sendsPerTurn()
+	buf := make([]byte, 1<<14)
+	for range 8 { // a connection is muted, or known, after a few turns
+		for _, s := range w.steps {
+			s.run(b, pairs, buf)
+		}
 	}
-	for len(sending.costs) < b.N || len(receiving.costs) < b.N || len(sending.costs) < 20 {
-		sending.round(events, func() {
-			receiving.round(events, func() {
-				for range events / w.sendsPerTurn() {
-					w.turn(b, p)
-				}
+	send := newMeter(b, k, "sock_send_length", k.objects.SockSendLength)
+	receive := newMeter(b, k, "sock_recv_length", k.objects.SockRecvLength)
+	sending, receiving := make([]meter, len(w.steps)), make([]meter, len(w.steps))
+	for i := range w.steps {
+		sending[i], receiving[i] = *send, *receive
+	}
+	for rounds := 0; rounds < max(b.N, 20); rounds++ {
+		for i := range w.steps {
+			sending[i].round(perRound, func() {
+				receiving[i].round(perRound, func() { w.steps[i].run(b, pairs, buf) })
 			})
-		})
-		k.forget()
+			k.forget()
+		}
 	}
 	b.ReportMetric(0, "ns/op")
-	sending.report(b, "send")
-	receiving.report(b, "receive")
-}
-
-func (w *workload) sendsPerTurn() int {
-	n := 1
-	for left := len(w.reply); left > 0; n++ {
-		left -= w.part(n-1, left)
+	for i, s := range w.steps {
+		if s.name != "" {
+			sending[i].report(b, s.name+"-send")
+			receiving[i].report(b, s.name+"-receive")
+		}
 	}
-	return n
-}
-
-// part is the size of the i-th part of the reply.
-func (w *workload) part(i, left int) int {
-	if len(w.parts) == 0 {
-		return left
-	}
-	return min(left, w.parts[min(i, len(w.parts)-1)])
 }
 
 func (w *workload) connection(b *testing.B) pair {
-	if w.family != "udp" {
+	if w.family == "" {
 		return families["ipv4"](b)
 	}
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
@@ -177,21 +172,18 @@ func (w *workload) connection(b *testing.B) pair {
 	return p
 }
 
-// turn is one request and its reply.
-func (w *workload) turn(b *testing.B, p pair) {
-	buf := make([]byte, 8192)
-	move := func(from, to int, s string) {
-		if n, err := unix.Write(from, []byte(s)); err != nil || n != len(s) {
+// run does the step on every connection.
+func (s *step) run(b *testing.B, pairs []pair, buf []byte) {
+	for _, p := range pairs {
+		from, to := p.client, p.server
+		if s.reply {
+			from, to = to, from
+		}
+		if n, err := unix.Write(from, []byte(s.bytes)); err != nil || n != len(s.bytes) {
 			b.Fatal(n, err)
 		}
-		if n, err := unix.Read(to, buf); err != nil || n != len(s) {
+		if n, err := unix.Read(to, buf); err != nil || n != len(s.bytes) {
 			b.Fatal(n, err)
 		}
-	}
-	move(p.client, p.server, w.request)
-	for i, left := 0, w.reply; len(left) > 0; i++ {
-		n := w.part(i, len(left))
-		move(p.server, p.client, left[:n])
-		left = left[n:]
 	}
 }

@@ -148,7 +148,12 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 	if (!is_stream(sk))
 		return 0;
 	s = bpf_sk_storage_get(&sockets, sk, 0, 0);
-	if (s && (s->muted || s->ignored_epoch == epoch)) {
+	if (s && s->muted) {
+		count_add(COUNT_MUTED, 1);
+		return 0;
+	}
+	task = bpf_get_current_task_btf();
+	if (s && s->ignored && is_judged(s, task->tgid)) {
 		count_add(COUNT_MUTED, 1);
 		return 0;
 	}
@@ -159,7 +164,6 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 	}
 	if (flags & (MSG_OOB | MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
-	task = bpf_get_current_task_btf();
 	if (task->flags & PF_KTHREAD)
 		return 0;
 	if (!s && !(s = state_of(sk)))
@@ -176,6 +180,7 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 		return 0;
 	count_add(COUNT_OPERATIONS, 1);
 	f = &s->follower[direction & 1];
+	find_buffer(&op, s, task);
 	if (ret == 0) {
 		op.position = f->through;
 		if (direction == DIRECTION_RECEIVE && s->known && (sk->sk_shutdown & RCV_SHUTDOWN))
@@ -183,7 +188,6 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 		return 0;
 	}
 	place(&op, s, sk, tcp);
-	find_buffer(&op, s, task);
 	if (flags & MSG_TRUNC)
 		op.unread = UNREAD_TRUNCATED;
 	if (op.unread && op.unread < UNREAD_REASONS) {

@@ -67,11 +67,14 @@ static __always_inline void fill_addresses(struct socket_record *r, struct sock 
 	BPF_CORE_READ_INTO(&r->peer, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
 }
 
-/* Tells Go about a socket, once, before its first message. Tried again when the ring was full. */
-static __always_inline void announce(const struct operation *op, struct socket_state *s)
+/* Tells Go about a socket, once, before its first message. Tried again when the ring was full.
+ * A function of its own for its stack. */
+__noinline int announce(struct operation *op, struct socket_state *s)
 {
 	struct socket_record r = {};
 
+	if (!op || !s)
+		return 0;
 	fill_record(&r.head, RECORD_SOCKET, op, s);
 	fill_addresses(&r, (struct sock *)op->sk);
 	r.cgroup = bpf_get_current_cgroup_id();
@@ -81,25 +84,33 @@ static __always_inline void announce(const struct operation *op, struct socket_s
 	r.origin = s->origin;
 	if (bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP)) {
 		count_add(COUNT_RING_FULL, 1);
-		return;
+		return 0;
 	}
 	s->announced = 1;
+	return 0;
 }
 
-/* Whether the process is traced; a Go process's goroutine is read on the way. */
-static __always_inline bool chosen(struct operation *op, struct socket_state *s)
+/* Asks what was decided of the process and keeps the answer with the socket, until something else is decided or another
+ * process uses it. A Go process's goroutine is read on the way. */
+static __always_inline bool judge(struct operation *op, struct socket_state *s)
 {
-	__u32 pid = op->pid;
+	__u32 pid = op->pid, now = generation();
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
 	__u8 choice = p ? p->choice : CHOICE_NONE;
 
-	if (choice == CHOICE_IGNORE || (!s->included && (choice == CHOICE_OTHER || (choice == CHOICE_NONE && settings.ignore_unknown)))) {
-		s->ignored_epoch = epoch;
-		return false;
-	}
-	if (p && p->go && !op->goroutine)
+	s->ignored =
+	    choice == CHOICE_IGNORE || (!s->included && (choice == CHOICE_OTHER || (choice == CHOICE_NONE && settings.ignore_unknown)));
+	s->go = p && p->go;
+	s->judged = now;
+	s->judged_pid = pid;
+	if (s->go && !s->ignored && !op->goroutine)
 		find_goroutine(op, bpf_get_current_task_btf(), p);
-	return true;
+	return !s->ignored;
+}
+
+static __always_inline bool is_judged(const struct socket_state *s, __u32 pid)
+{
+	return s->judged == generation() && s->judged_pid == pid;
 }
 
 static __always_inline void refused(struct operation *op, struct socket_state *s, __u64 flags)
@@ -125,7 +136,9 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 	if (!op || !s)
 		return 0;
 	area = scratch_of(op->direction);
-	if (!area || !chosen(op, s))
+	if (!area)
+		return 0;
+	if (((s->go && !op->goroutine) || !is_judged(s, op->pid)) && !judge(op, s))
 		return 0;
 	f = &s->follower[op->direction & 1];
 	if (s->shed && !((flags & MESSAGE_START) && f->request)) {
@@ -222,6 +235,40 @@ static __always_inline void chunk_line_ends(struct follower *f)
 	f->body += f->chunk;
 	f->skip = f->chunk + 2;
 	f->phase = PHASE_CHUNK;
+	/* A hostile size: the sum would start again from 0. */
+	if (f->skip < f->chunk)
+		f->skip = ~0ULL;
+}
+
+/* Reads up to n bytes of a chunk-size line or a line of the trailer section. Returns how many belong to it, with the
+ * top bit set when the line ends there. verifier: a function of its own, verified once. */
+__noinline int scan_chunk_line(struct follower *f, struct scratch *area, __u32 n)
+{
+	bool trailer;
+
+	if (!f || !area)
+		return 0;
+	trailer = f->phase == PHASE_TRAILER;
+	for (__u32 i = 0; i < LINE_MAX; i++) {
+		__u8 c;
+		int digit;
+
+		if (i >= n)
+			return n;
+		c = area->payload[i];
+		if (c == '\n')
+			return LINE_ENDS | (i + 1);
+		if (trailer) {
+			f->extension |= c != '\r';
+			continue;
+		}
+		digit = f->extension ? -1 : hex_digit(c);
+		if (digit < 0)
+			f->extension = 1;
+		else
+			f->chunk = f->chunk << 4 | digit;
+	}
+	return LINE_MAX;
 }
 
 /* Reads a window of a chunk-size line or of the trailer section. */
@@ -229,37 +276,18 @@ static __always_inline void read_chunk_line(struct operation *op, struct socket_
 {
 	__u32 left = op->size - op->done;
 	__u32 n = left < LINE_MAX ? left : LINE_MAX;
-	bool trailer = f->phase == PHASE_TRAILER, ended = false;
+	bool trailer = f->phase == PHASE_TRAILER;
 	struct scratch *area = scratch_of(op->direction);
-	__u32 used = 0;
+	__u32 used;
 
 	if (!area || op->unread || (op->unread = copy_bytes(op, op->done, area, n))) {
 		give_up(op, s, f);
 		return;
 	}
-	for (__u32 i = 0; i < LINE_MAX; i++) {
-		__u8 c;
-
-		if (i >= n)
-			break;
-		used = i + 1;
-		c = area->payload[i];
-		if (c == '\n') {
-			ended = true;
-			break;
-		}
-		if (trailer) {
-			f->extension |= c != '\r';
-		} else if (!f->extension) {
-			int digit = hex_digit(c);
-			if (digit < 0)
-				f->extension = 1;
-			else
-				f->chunk = f->chunk << 4 | digit;
-		}
-	}
-	advance(op, f, used);
-	if (!ended)
+	used = scan_chunk_line(f, area, n);
+	left = used & (LINE_ENDS - 1);
+	advance(op, f, left < n ? left : n);
+	if (!(used & LINE_ENDS))
 		return;
 	if (!trailer) {
 		chunk_line_ends(f);
@@ -271,24 +299,33 @@ static __always_inline void read_chunk_line(struct operation *op, struct socket_
 	}
 }
 
-/* Keeps the first bytes of a message together when they come in several pieces. */
-static __always_inline void keep_line(struct follower *f, const __u8 *payload, __u32 n)
+/* Adds to the first bytes of a message, which come in several pieces. verifier: a function of its own, verified once. */
+__noinline int extend_line(struct follower *f, struct scratch *area, __u32 n)
 {
-	if (!f->line_length) {
-		__builtin_memcpy(f->line, payload, LINE_MAX);
-		f->line_length = n < LINE_MAX ? n : LINE_MAX;
-		return;
-	}
+	if (!f || !area)
+		return 0;
 	for (__u32 i = 0; i < LINE_MAX; i++) {
 		__u64 at = f->line_length;
 
 		if (i >= n || at >= LINE_MAX)
-			return;
+			return 0;
 		/* verifier: the index once more, as one register */
 		asm volatile("" : "+r"(at));
-		f->line[at & (LINE_MAX - 1)] = payload[i];
+		f->line[at & (LINE_MAX - 1)] = area->payload[i];
 		f->line_length = at + 1;
 	}
+	return 0;
+}
+
+/* Keeps the first bytes of a message. */
+static __always_inline void keep_line(struct follower *f, struct scratch *area, __u32 n)
+{
+	if (f->line_length) {
+		extend_line(f, area, n);
+		return;
+	}
+	__builtin_memcpy(f->line, area->payload, LINE_MAX);
+	f->line_length = n < LINE_MAX ? n : LINE_MAX;
 }
 
 /* The first line is whole: who is server and who is client, and what the answer's framing will depend on. */
@@ -301,32 +338,57 @@ static __always_inline void know_line(struct operation *op, struct socket_state 
 		s->role = f->request == (op->direction == DIRECTION_RECEIVE) ? ROLE_SERVER : ROLE_CLIENT;
 	if (!f->request)
 		return;
-	s->head_request = word == WORD('H', 'E', 'A', 'D');
 	s->connect_request = word == WORD('C', 'O', 'N', 'N');
+	if (s->last != op->direction + 1) {
+		s->heads = 0;
+		s->heads_length = 0;
+	}
+	if (s->heads_length >= 64)
+		return;
+	s->heads |= (__u64)(word == WORD('H', 'E', 'A', 'D')) << (s->heads_length & 63);
+	s->heads_length++;
+}
+
+/* Whether the request that a final response answers was HEAD. */
+static __always_inline bool answers_head(struct socket_state *s)
+{
+	bool head = s->heads & 1;
+
+	if (!s->heads_length)
+		return false;
+	s->heads >>= 1;
+	s->heads_length--;
+	return head;
 }
 
 /* How the body behind a whole head is framed: RFC 9112 section 6.3. Sets phase and skip. */
 static __always_inline void frame_body(struct socket_state *s, struct follower *f)
 {
 	__u32 status = 0;
+	bool head;
 
 	f->body = 0;
 	f->skip = 0;
 	f->phase = PHASE_BOUNDARY;
 	if (!f->request) {
 		status = (f->line[9] - '0') * 100 + (f->line[10] - '0') * 10 + (f->line[11] - '0');
-		if (status == 101 || (s->connect_request && status >= 200 && status < 300)) {
+		if (status < 200 && status != 101)
+			return;
+		head = answers_head(s);
+		if (status == 101 || (s->connect_request && status < 300)) {
 			s->muted = 1;
 			f->phase = PHASE_REST;
 			return;
 		}
-		if (status < 200 || status == 204 || status == 304 || s->head_request)
+		if (status == 204 || status == 304 || head)
 			return;
 	}
 	if (f->chunked) {
 		f->phase = PHASE_CHUNK_SIZE;
 		f->chunk = 0;
 		f->extension = 0;
+	} else if (f->coded) {
+		f->phase = PHASE_REST;
 	} else if (f->has_length) {
 		f->skip = f->length;
 		f->body = f->length;
@@ -343,6 +405,8 @@ static __always_inline void head_ends(struct operation *op, struct socket_state 
 
 	s->known = 1;
 	s->strikes = 0;
+	f->head_bytes += n;
+	f->head_before = f->head_bytes < PIECE_MAX ? f->head_bytes : PIECE_MAX;
 	advance(op, f, n);
 	frame_body(s, f);
 	left = op->size - op->done;
@@ -381,6 +445,8 @@ static __always_inline void message_starts(const struct operation *op, const str
 	f->head_bytes = 0;
 	f->carry_length = 0;
 	f->line_length = 0;
+	f->line_known = 0;
+	f->coded = 0;
 	f->chunked = 0;
 	f->has_length = 0;
 	f->length = 0;
@@ -388,50 +454,80 @@ static __always_inline void message_starts(const struct operation *op, const str
 	f->request = s->role == ROLE_UNKNOWN || (s->role == ROLE_SERVER) == (op->direction == DIRECTION_RECEIVE);
 }
 
-/* GET and its like without a body: an operation that ends in an empty line holds whole heads and nothing else. Go
- * finds the heads in it if they are several. */
-static __always_inline bool only_heads(const struct scratch *area, const struct follower *f, __u32 n, __u32 left)
+/* A GET as the one before it: an operation as long as that head, give or take a little, that ends in an empty line is
+ * one head and nothing else. Saves the scan; several requests in one operation are as good as never of that length. */
+static __always_inline bool is_get_again(const struct scratch *area, const struct follower *f, __u32 n, __u32 left)
 {
 	__u64 size = clamp(n, PIECE_MAX);
 
-	if (n != left || size < 16 || load32(f->line) != WORD('G', 'E', 'T', ' '))
+	if (n != left || size < 16 || n > f->head_before + HEAD_SLACK || n + HEAD_SLACK < f->head_before)
 		return false;
-	return load32(area->payload + size - 4) == WORD('\r', '\n', '\r', '\n');
+	return load32(f->line) == WORD('G', 'E', 'T', ' ') && load32(area->payload + size - 4) == WORD('\r', '\n', '\r', '\n');
+}
+
+/* How much of the rest of an operation is copied as a piece of a head: not the body behind it, where the head before
+ * was that short. */
+static __always_inline __u32 piece_of(const struct follower *f, __u32 left)
+{
+	if (left > PIECE_MAX)
+		left = PIECE_MAX;
+	if (f->phase == PHASE_BOUNDARY && f->head_before && f->head_before + HEAD_SLACK < left)
+		left = f->head_before + HEAD_SLACK;
+	return left;
+}
+
+/* Keeps the unfinished line of a piece, to be looked at again with the next one. end: area index behind the piece. */
+static __always_inline void carry_line(struct follower *f, const struct scratch *area, __u64 end)
+{
+	__u64 newline = area->found.newline, line = end - newline;
+
+	f->carry_length = 0;
+	if (!newline || line > CARRY_MAX)
+		return;
+	f->carry_length = line;
+	__builtin_memcpy(f->carry, (const __u8 *)area + end - CARRY_MAX, CARRY_MAX);
 }
 
 /* Copies a piece of a head. */
 static __always_inline void read_head(struct operation *op, struct socket_state *s, struct follower *f)
 {
-	__u32 left = op->size - op->done, n = left < PIECE_MAX ? left : PIECE_MAX;
+	__u32 left = op->size - op->done, n = piece_of(f, left);
 	bool starting = f->phase == PHASE_BOUNDARY;
 	struct scratch *area = scratch_of(op->direction);
 	__u32 flags = starting ? MESSAGE_START : 0;
 	__u64 offset = op->position;
 	__u32 from, first;
-	__u64 scanned, end;
+	__u64 end;
 
 	if (starting)
 		message_starts(op, s, f);
 	/* A socket that is not known yet is looked at before a whole piece is copied. */
-	first = starting && !s->known && n > LINE_MAX ? LINE_MAX : n;
+	first = starting && !s->known && n > LOOK_MAX ? LOOK_MAX : n;
 	if (!area || op->unread || (op->unread = copy_bytes(op, op->done, area, first))) {
 		give_up(op, s, f);
 		return;
 	}
+	/* Empty lines before a message: RFC 9112 section 2.2. */
+	if (starting && (area->payload[0] == '\r' || area->payload[0] == '\n')) {
+		advance(op, f, 1);
+		return;
+	}
 	if (f->line_length < LINE_MAX) {
-		keep_line(f, area->payload, first);
-		if (!looks_like_http(f->line, f->line_length)) {
+		keep_line(f, area, first);
+		if (!looks_like_http(f)) {
 			not_http(op, s, f);
 			return;
 		}
-		if (f->line_length >= LINE_KNOWN)
+		if (!f->line_known && f->line_length >= LINE_KNOWN) {
+			f->line_known = 1;
 			know_line(op, s, f);
+		}
 	}
 	if (first != n && (op->unread = copy_bytes(op, op->done, area, n))) {
 		give_up(op, s, f);
 		return;
 	}
-	if (starting && only_heads(area, f, n, left)) {
+	if (starting && f->head_before && is_get_again(area, f, n, left)) {
 		head_ends(op, s, f, flags, n, offset);
 		return;
 	}
@@ -448,17 +544,14 @@ static __always_inline void read_head(struct operation *op, struct socket_state 
 		head_ends(op, s, f, flags, end - AREA_PAYLOAD, offset);
 		return;
 	}
-	/* The head goes on. The piece is as long as what was scanned; its unfinished line is looked at again. */
-	f->carry_length = 0;
-	scanned = clamp(area->found.scanned, AREA_LIMIT);
-	if (scanned > AREA_PAYLOAD) {
-		n = scanned - AREA_PAYLOAD;
-		__u64 line = scanned - area->found.newline;
-		if (area->found.newline && line <= CARRY_MAX) {
-			f->carry_length = line;
-			bpf_probe_read_kernel(f->carry, CARRY_MAX, (__u8 *)area + scanned - CARRY_MAX);
-		}
+	/* The head goes on. The piece is as long as what was scanned. */
+	end = clamp(area->found.from, AREA_LIMIT);
+	if (end <= AREA_PAYLOAD) {
+		give_up(op, s, f);
+		return;
 	}
+	carry_line(f, area, end);
+	n = end - AREA_PAYLOAD;
 	f->phase = PHASE_HEAD;
 	f->head_bytes += n;
 	advance(op, f, n);

@@ -151,7 +151,8 @@ struct pt_regs {
 struct thread_info {
 	unsigned long flags;
 };
-struct thread_struct {};
+struct thread_struct {
+};
 struct user_pt_regs {
 	__u64 regs[31];
 	__u64 sp;

@@ -113,6 +113,12 @@ static __always_inline void send_process(struct process_scratch *p, __u32 length
 		count_add(COUNT_RING_FULL, 1);
 }
 
+static __always_inline void drop_choice(__u32 pid)
+{
+	if (!bpf_map_delete_elem(&processes, &pid))
+		__sync_fetch_and_add(&drops, 1);
+}
+
 static __always_inline int process_executes(struct task_struct *task, struct linux_binprm *binprm)
 {
 	__u32 zero = 0, pid = task->tgid;
@@ -120,7 +126,7 @@ static __always_inline int process_executes(struct task_struct *task, struct lin
 	__u64 args = 0, env = 0, args_length, env_length;
 
 	/* What was decided of the program before does not hold for this one. */
-	bpf_map_delete_elem(&processes, &pid);
+	drop_choice(pid);
 	if (!p)
 		return 0;
 	fill_process(&p->record, RECORD_EXEC, task);
@@ -173,7 +179,7 @@ static __always_inline int process_exits(struct task_struct *task)
 
 	if (!p || BPF_CORE_READ(task, signal, live.counter))
 		return 0;
-	bpf_map_delete_elem(&processes, &pid);
+	drop_choice(pid);
 	fill_process(&p->record, RECORD_EXIT, task);
 	send_process(p, 0);
 	return 0;

@@ -25,8 +25,8 @@ func TestLoad(t *testing.T) {
 	}
 	defer objects.Close()
 	budgets := map[*ebpf.Program]uint32{
-		objects.SockSendLength: 900_000,
-		objects.SockRecvLength: 900_000,
+		objects.SockSendLength: 217_000,
+		objects.SockRecvLength: 217_000,
 	}
 	for program, budget := range budgets {
 		info, err := program.Info()

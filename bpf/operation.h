@@ -6,15 +6,17 @@
 
 struct operation {
 	__u64 now;
-	__u64 sk;	  /* address of the socket */
-	__u64 base;	  /* user address of the buffer, or of the io vectors */
-	__u64 position;	  /* stream offset of the next byte to follow */
-	__u32 vectors;	  /* 0: base is the buffer */
-	__u32 done;	  /* bytes followed so far */
-	__u32 size;	  /* bytes that the operation moved */
+	__u64 sk;	/* address of the socket */
+	__u64 base;	/* user address of the buffer, or of the io vectors */
+	__u64 position; /* stream offset of the next byte to follow */
+	__u32 vectors;	/* 0: base is the buffer */
+	__u32 done;	/* bytes followed so far */
+	__u32 size;	/* bytes that the operation moved */
 	__u32 pid, tid;
 	__u32 rtt, retransmits;
-	__u32 unread;	  /* enum unread_reason */
+	__u32 unread; /* enum unread_reason */
+	__u32 vector; /* the io vector in which the copy before this one began */
+	__u64 passed; /* bytes in the io vectors before it */
 	__u8 direction;
 	__u8 pad[7];
 	__u64 goroutine, parent_goroutine;
@@ -36,12 +38,26 @@ struct multiple_message_header {
 	__u32 length, pad;
 };
 
-enum { VECTORS_MAX = 64 };
+enum { VECTORS_MAX = 128 }; /* looked at in one copy */
 
 #if defined(__TARGET_ARCH_x86)
 enum {
-	NR_read = 0, NR_write = 1, NR_readv = 19, NR_writev = 20, NR_sendfile = 40, NR_sendto = 44, NR_recvfrom = 45, NR_sendmsg = 46,
-	NR_recvmsg = 47, NR_splice = 275, NR_vmsplice = 278, NR_recvmmsg = 299, NR_sendmmsg = 307, NR_preadv2 = 327, NR_pwritev2 = 328, NR_io_uring_enter = 426,
+	NR_read = 0,
+	NR_write = 1,
+	NR_readv = 19,
+	NR_writev = 20,
+	NR_sendfile = 40,
+	NR_sendto = 44,
+	NR_recvfrom = 45,
+	NR_sendmsg = 46,
+	NR_recvmsg = 47,
+	NR_splice = 275,
+	NR_vmsplice = 278,
+	NR_recvmmsg = 299,
+	NR_sendmmsg = 307,
+	NR_preadv2 = 327,
+	NR_pwritev2 = 328,
+	NR_io_uring_enter = 426,
 };
 #define SYSCALL_NUMBER(regs) ((long)(regs)->orig_ax)
 #define SYSCALL_ARG0(regs) ((regs)->di)
@@ -50,8 +66,22 @@ enum {
 #define TASK_IS_32BIT(task, regs) ((task)->thread_info.status & 2) /* TS_COMPAT */
 #elif defined(__TARGET_ARCH_arm64)
 enum {
-	NR_read = 63, NR_write = 64, NR_readv = 65, NR_writev = 66, NR_sendfile = 71, NR_vmsplice = 75, NR_splice = 76, NR_sendto = 206, NR_recvfrom = 207,
-	NR_sendmsg = 211, NR_recvmsg = 212, NR_recvmmsg = 243, NR_sendmmsg = 269, NR_preadv2 = 286, NR_pwritev2 = 287, NR_io_uring_enter = 426,
+	NR_read = 63,
+	NR_write = 64,
+	NR_readv = 65,
+	NR_writev = 66,
+	NR_sendfile = 71,
+	NR_vmsplice = 75,
+	NR_splice = 76,
+	NR_sendto = 206,
+	NR_recvfrom = 207,
+	NR_sendmsg = 211,
+	NR_recvmsg = 212,
+	NR_recvmmsg = 243,
+	NR_sendmmsg = 269,
+	NR_preadv2 = 286,
+	NR_pwritev2 = 287,
+	NR_io_uring_enter = 426,
 };
 #define SYSCALL_NUMBER(regs) ((long)(regs)->syscallno)
 #define SYSCALL_ARG0(regs) ((regs)->regs[0])
@@ -77,6 +107,26 @@ static __always_inline __u64 socket_of_fd(struct task_struct *task, __u32 fd)
 	return socket ? (__u64)BPF_CORE_READ(socket, sk) : 0;
 }
 
+/* Whether the io vectors hold more than was sent: then the kernel ends a sendmmsg here.
+ * verifier: a function of its own, verified once. */
+__noinline int is_partial(struct operation *op)
+{
+	__u64 total = 0;
+
+	if (!op)
+		return 0;
+	for (__u32 i = 0; i < VECTORS_MAX && i < op->vectors; i++) {
+		struct vector v;
+
+		if (bpf_probe_read_user(&v, sizeof(v), (void *)(op->base + i * sizeof(v))))
+			return 1;
+		total += v.length;
+		if (total > op->size)
+			return 1;
+	}
+	return 0;
+}
+
 /* sendmmsg and recvmmsg run one operation per element of an array; which one this is follows from the operations of
  * the same call seen before: the kernel stops the call at the first error and at the first partial send. */
 static __always_inline void find_multiple(struct operation *op, struct socket_state *s, __u64 array, __u32 count)
@@ -95,6 +145,8 @@ static __always_inline void find_multiple(struct operation *op, struct socket_st
 	}
 	op->base = m.header.vectors;
 	op->vectors = m.header.vector_count;
+	if (op->direction == DIRECTION_SEND && is_partial(op))
+		s->vector = 0;
 }
 
 static __always_inline void find_message(struct operation *op, __u64 header)
@@ -148,17 +200,18 @@ static __always_inline void find_buffer(struct operation *op, struct socket_stat
 	}
 }
 
-/* Copies n bytes of the operation from its byte `from` on, out of up to VECTORS_MAX io vectors.
+/* Copies n bytes of the operation from its byte `from` on, out of its io vectors; it goes on where the copy before began.
  * verifier: a function of its own, verified once. */
 __noinline int copy_vectors(struct operation *op, struct scratch *area, __u32 from, __u32 n)
 {
-	__u64 filled = 0, left = from;
+	__u64 filled = 0, left;
 
 	if (!op || !area)
 		return UNREAD_FAULT;
-	for (__u32 i = 0; i < VECTORS_MAX; i++) {
+	left = from - op->passed; /* copies only go forward */
+	for (__u32 turn = 0; turn < VECTORS_MAX; turn++) {
 		struct vector v;
-		__u64 part, at;
+		__u64 part, at, i = op->vector + turn;
 
 		if (filled >= n)
 			return 0;
@@ -186,13 +239,36 @@ __noinline int copy_vectors(struct operation *op, struct scratch *area, __u32 fr
 	return filled >= n ? 0 : UNREAD_IOVEC;
 }
 
+/* Moves op->vector to the io vector that holds the byte `from`: what is behind does not have to be passed again.
+ * verifier: a function of its own, verified once. */
+__noinline int pass_vectors(struct operation *op, __u32 from)
+{
+	if (!op)
+		return 0;
+	for (__u32 turn = 0; turn < VECTORS_MAX; turn++) {
+		struct vector v;
+
+		if (op->vector >= op->vectors)
+			return 0;
+		if (bpf_probe_read_user(&v, sizeof(v), (void *)(op->base + (__u64)op->vector * sizeof(v))))
+			return 0;
+		if (op->passed + v.length > from)
+			return 0;
+		op->passed += v.length;
+		op->vector++;
+	}
+	return 0;
+}
+
 /* Copies n bytes, at most PIECE_MAX, of the operation from its byte `from` on. Returns 0, or the reason why not. */
 static __always_inline __u32 copy_bytes(struct operation *op, __u32 from, struct scratch *area, __u32 n)
 {
 	__u64 size = clamp(n, PIECE_MAX);
 
-	if (op->vectors)
+	if (op->vectors) {
+		pass_vectors(op, from);
 		return copy_vectors(op, area, from, size);
+	}
 	return bpf_probe_read_user(area->payload, size, (void *)(op->base + from)) ? UNREAD_FAULT : 0;
 }
 

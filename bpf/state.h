@@ -11,11 +11,14 @@ enum {
 	HEAD_MAX = 64 * 1024, /* bytes of a head that are copied at all */
 	CARRY_MAX = 64,	      /* bytes of an unfinished line kept for the next piece of a head */
 	LINE_MAX = 32,	      /* bytes of a start line that the kernel looks at */
-	LINE_KNOWN = 8,	      /* bytes that tell a request from a response */
+	LINE_ENDS = 1 << 16,
+	LINE_KNOWN = 8,	 /* bytes that tell a request from a response */
+	LOOK_MAX = 256,	 /* bytes of a socket's first message that are copied before it is known to be HTTP */
+	HEAD_SLACK = 64, /* how much a head differs in length from the one before it, usually */
 	ENV_MAX = 8192,
 	ARGS_MAX = 2048,
-	STEPS_MAX = 256, /* messages, chunks and pieces followed in one operation */
-	STRIKES_MAX = 3, /* turns of direction that look like no protocol before a socket is muted */
+	STEPS_MAX = 1024, /* messages, chunks and pieces followed in one operation */
+	STRIKES_MAX = 3,  /* turns of direction that look like no protocol before a socket is muted */
 };
 
 /* Set once by Go before the programs are loaded. */
@@ -43,34 +46,34 @@ enum phase {
 struct follower {
 	__u64 through; /* stream offset followed so far */
 	__u64 skip;
-	__u64 body;	  /* body bytes of the current message */
-	__u64 chunk;	  /* size of the chunk as read so far */
-	__u32 head_bytes; /* of the open head, as copied so far */
+	__u64 body;	   /* body bytes of the current message */
+	__u64 chunk;	   /* size of the chunk as read so far */
+	__u64 length;	   /* value of Content-Length, with has_length */
+	__u32 head_bytes;  /* of the open head, as copied so far */
+	__u16 head_before; /* length of the head before, capped at PIECE_MAX; 0: none yet */
 	__u8 phase;
 	__u8 carry_length;
 	__u8 line_length;
-	__u8 extension;	  /* in CHUNK_SIZE: past the digits; in TRAILER: the line is not empty */
-	__u8 request;	  /* the current message is a request */
-	__u8 chunked;	  /* seen in the open head */
-	__u8 has_length;  /* seen in the open head */
-	__u8 cut;	  /* the open head has passed HEAD_MAX */
-	__u64 length;	  /* its value */
-	__u8 carry[CARRY_MAX] __attribute__((aligned(8)));
+	__u8 extension;	 /* in CHUNK_SIZE: past the digits; in TRAILER: the line is not empty */
+	__u8 request;	 /* the current message is a request */
+	__u8 coded;	 /* Transfer-Encoding was seen in the open head */
+	__u8 chunked;	 /* and its last coding is chunked */
+	__u8 has_length; /* seen in the open head */
+	__u8 line_known; /* line was looked at */
+	__u8 pad[3];
 	__u8 line[LINE_MAX] __attribute__((aligned(8))); /* the first bytes of the current message */
+	__u8 carry[CARRY_MAX] __attribute__((aligned(8)));
 };
 
 enum role { ROLE_UNKNOWN = 0, ROLE_SERVER, ROLE_CLIENT };
 
 struct socket_state {
 	__u64 cookie;
-	__u64 previous;	    /* time of the last operation */
-	__u64 connecting;   /* time of the SYN */
-	__u64 connect_ns;
-	__u32 name_local;
-	__u32 name_peer;
-	__u32 lost; /* records refused since the last one that was not */
-	__u32 owner;
-	__u32 ignored_epoch; /* the epoch in which the owner was not to be traced */
+	__u64 previous; /* time of the last operation */
+	__u32 judged;	/* the generation in which judged_pid was looked up; 0: never */
+	__u32 judged_pid;
+	__u8 ignored; /* what was found: not to be traced */
+	__u8 go;      /* what was found: a Go process */
 	__u8 origin;
 	__u8 named;
 	__u8 announced;
@@ -79,17 +82,23 @@ struct socket_state {
 	__u8 strikes;
 	__u8 last; /* direction of the last operation + 1 */
 	__u8 role;
-	__u8 head_request;    /* the last request was HEAD */
+	__u8 heads_length;    /* requests in heads */
 	__u8 connect_request; /* the last request was CONNECT */
 	__u8 shed;	      /* the last request was refused by the ring: its answer is held back */
 	__u8 reset;
 	__u8 self;
 	__u8 included; /* by its port */
-	__u8 pad[6];
+	__u64 heads;   /* which of the requests since the last turn were HEAD, oldest lowest */
+	__u32 lost;    /* records refused since the last one that was not */
+	__u32 name_local;
+	__u32 name_peer;
+	__u32 owner;
+	struct follower follower[2];
+	__u64 connecting; /* time of the SYN */
+	__u64 connect_ns;
 	__u64 vector; /* sendmmsg, recvmmsg: the call that is under way */
 	__u32 vector_thread;
 	__u32 vector_next;
-	struct follower follower[2];
 };
 
 /* One record per stream socket. Born at connect, establishment or the first operation, dies with the socket. */
@@ -160,6 +169,15 @@ struct {
 
 /* Raised by Go whenever a choice changes, so that sockets of ignored processes are looked at again. */
 __u32 epoch = 1;
+
+/* Raised by the kernel side whenever it drops a choice itself. */
+__u32 drops;
+
+/* Names the moment for which a verdict on a process holds. */
+static __always_inline __u32 generation(void)
+{
+	return *(volatile __u32 *)&epoch + *(volatile __u32 *)&drops;
+}
 
 /* verifier: an unknown that is 0 at run time; added to a cursor it makes the states of all turns of a loop equal. */
 volatile __u64 unknown_zero;

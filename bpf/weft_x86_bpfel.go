@@ -194,9 +194,9 @@ type WeftScratch struct {
 		From    uint32
 		To      uint32
 		End     uint32
-		Scanned uint32
 		Newline uint32
 		Length  uint32
+		Coding  uint32
 	}
 }
 
@@ -250,13 +250,10 @@ type WeftSocketState struct {
 	_              structs.HostLayout
 	Cookie         uint64
 	Previous       uint64
-	Connecting     uint64
-	ConnectNs      uint64
-	NameLocal      uint32
-	NamePeer       uint32
-	Lost           uint32
-	Owner          uint32
-	IgnoredEpoch   uint32
+	Judged         uint32
+	JudgedPid      uint32
+	Ignored        uint8
+	Go             uint8
 	Origin         uint8
 	Named          uint8
 	Announced      uint8
@@ -265,36 +262,45 @@ type WeftSocketState struct {
 	Strikes        uint8
 	Last           uint8
 	Role           uint8
-	HeadRequest    uint8
+	HeadsLength    uint8
 	ConnectRequest uint8
 	Shed           uint8
 	Reset          uint8
 	Self           uint8
 	Included       uint8
-	Pad            [6]uint8
-	Vector         uint64
-	VectorThread   uint32
-	VectorNext     uint32
+	Heads          uint64
+	Lost           uint32
+	NameLocal      uint32
+	NamePeer       uint32
+	Owner          uint32
 	Follower       [2]struct {
 		_           structs.HostLayout
 		Through     uint64
 		Skip        uint64
 		Body        uint64
 		Chunk       uint64
+		Length      uint64
 		HeadBytes   uint32
+		HeadBefore  uint16
 		Phase       uint8
 		CarryLength uint8
 		LineLength  uint8
 		Extension   uint8
 		Request     uint8
+		Coded       uint8
 		Chunked     uint8
 		HasLength   uint8
-		Cut         uint8
-		_           [4]byte
-		Length      uint64
-		Carry       [64]uint8
+		LineKnown   uint8
+		Pad         [3]uint8
+		_           [6]byte
 		Line        [32]uint8
+		Carry       [64]uint8
 	}
+	Connecting   uint64
+	ConnectNs    uint64
+	Vector       uint64
+	VectorThread uint32
+	VectorNext   uint32
 }
 
 type WeftUnreadReason uint32
@@ -336,6 +342,7 @@ const (
 	WeftVarCloseRecordType    = "close_record_type"
 	WeftVarCountType          = "count_type"
 	WeftVarDirectionType      = "direction_type"
+	WeftVarDrops              = "drops"
 	WeftVarEpoch              = "epoch"
 	WeftVarHandoverRecordType = "handover_record_type"
 	WeftVarKindType           = "kind_type"
@@ -421,6 +428,7 @@ type WeftVariableSpecs struct {
 	CloseRecordType    *ebpf.VariableSpec `ebpf:"close_record_type"`
 	CountType          *ebpf.VariableSpec `ebpf:"count_type"`
 	DirectionType      *ebpf.VariableSpec `ebpf:"direction_type"`
+	Drops              *ebpf.VariableSpec `ebpf:"drops"`
 	Epoch              *ebpf.VariableSpec `ebpf:"epoch"`
 	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
 	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
@@ -483,6 +491,7 @@ type WeftVariables struct {
 	CloseRecordType    *ebpf.Variable `ebpf:"close_record_type"`
 	CountType          *ebpf.Variable `ebpf:"count_type"`
 	DirectionType      *ebpf.Variable `ebpf:"direction_type"`
+	Drops              *ebpf.Variable `ebpf:"drops"`
 	Epoch              *ebpf.Variable `ebpf:"epoch"`
 	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
 	KindType           *ebpf.Variable `ebpf:"kind_type"`

@@ -36,9 +36,9 @@ enum unread_reason {
 	UNREAD_SENDFILE, /* sendfile: the bytes never were in user memory */
 	UNREAD_SPLICE,	 /* splice, or a gap in the sequence numbers that a splice or zero-copy receive leaves */
 	UNREAD_IO_URING,
-	UNREAD_COMPAT, /* 32-bit caller */
-	UNREAD_FAULT,  /* the page was not resident */
-	UNREAD_IOVEC,  /* more io vectors than are followed */
+	UNREAD_COMPAT,	  /* 32-bit caller */
+	UNREAD_FAULT,	  /* the page was not resident */
+	UNREAD_IOVEC,	  /* more io vectors than are followed */
 	UNREAD_SYSCALL,	  /* the operation ran in a system call that is not known */
 	UNREAD_TRUNCATED, /* MSG_TRUNC: the kernel dropped the bytes */
 	UNREAD_REASONS,
@@ -53,18 +53,18 @@ enum socket_origin {
 
 /* Everything the kernel side counts, by reason. Index into the per-CPU array `counts`. */
 enum count {
-	COUNT_OPERATIONS = 0,	  /* operations on followed sockets */
-	COUNT_MUTED,		  /* operations on muted sockets */
-	COUNT_RECORDS,		  /* records on the ring */
-	COUNT_RING_FULL,	  /* records refused by a full ring */
-	COUNT_LOST_SERVER,	  /* incoming requests whose first record was refused */
-	COUNT_LOST_CLIENT,	  /* outgoing requests whose first record was refused */
-	COUNT_HEADS_CUT,	  /* heads longer than HEAD_MAX */
-	COUNT_SOCKETS,		  /* sockets seen */
-	COUNT_SOCKETS_MUTED,	  /* sockets that matched no protocol */
-	COUNT_SOCKETS_REFUSED,	  /* sockets for which no storage could be had */
-	COUNT_SHED,		  /* records held back because the request that they answer was lost */
-	COUNT_UNREAD,		  /* + enum unread_reason: operations whose bytes could not be read */
+	COUNT_OPERATIONS = 0,				    /* operations on followed sockets */
+	COUNT_MUTED,					    /* operations on muted sockets */
+	COUNT_RECORDS,					    /* records on the ring */
+	COUNT_RING_FULL,				    /* records refused by a full ring */
+	COUNT_LOST_SERVER,				    /* incoming requests whose first record was refused */
+	COUNT_LOST_CLIENT,				    /* outgoing requests whose first record was refused */
+	COUNT_HEADS_CUT,				    /* heads longer than HEAD_MAX */
+	COUNT_SOCKETS,					    /* sockets seen */
+	COUNT_SOCKETS_MUTED,				    /* sockets that matched no protocol */
+	COUNT_SOCKETS_REFUSED,				    /* sockets for which no storage could be had */
+	COUNT_SHED,					    /* records held back because the request that they answer was lost */
+	COUNT_UNREAD,					    /* + enum unread_reason: operations whose bytes could not be read */
 	COUNT_UNREAD_BYTES = COUNT_UNREAD + UNREAD_REASONS, /* + enum unread_reason */
 	COUNTS = COUNT_UNREAD_BYTES + UNREAD_REASONS,
 };
@@ -96,8 +96,8 @@ struct message_record {
 
 struct socket_record {
 	struct record head;
-	__u64 netns;	 /* inode of the network namespace */
-	__u64 inode;	 /* of the socket; AF_UNIX only */
+	__u64 netns;	  /* inode of the network namespace */
+	__u64 inode;	  /* of the socket; AF_UNIX only */
 	__u64 peer_inode; /* AF_UNIX only */
 	__u64 cgroup;
 	__u64 connect_ns; /* from SYN to established, for ORIGIN_CONNECTED */
@@ -106,7 +106,7 @@ struct socket_record {
 	__u16 family;	  /* AF_INET, AF_INET6, AF_UNIX */
 	__u16 local_port;
 	__u16 peer_port;
-	__u8 origin;   /* enum socket_origin */
+	__u8 origin; /* enum socket_origin */
 	__u8 pad;
 	__u8 local[16]; /* IPv4 in the first four bytes */
 	__u8 peer[16];
@@ -114,7 +114,7 @@ struct socket_record {
 
 struct close_record {
 	struct record head;
-	__u64 sent;	/* stream offsets at the end */
+	__u64 sent; /* stream offsets at the end */
 	__u64 received;
 	__u64 previous; /* time of the last operation */
 	__u32 retransmits;
