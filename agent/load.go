@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -52,7 +53,7 @@ func load(o *Options) (*kernel, error) {
 		return nil, fmt.Errorf("read the embedded programs: %w", err)
 	}
 	spec.Maps["ring"].MaxEntries = uint32(o.RingSize)
-	settings := bpf.WeftSetting{Self: uint32(os.Getpid()), Wake: uint32(o.RingSize / 32)}
+	settings := bpf.WeftSetting{Self: uint32(os.Getpid()), Wake: wakeBytes(o.RingSize)}
 	if o.Choice.OnlyPorts {
 		settings.IgnoreUnknown = 1
 	}
@@ -75,6 +76,12 @@ func load(o *Options) (*kernel, error) {
 		return nil, err
 	}
 	return k, nil
+}
+
+// wakeBytes is how much one CPU writes before it wakes the reader: few wake-ups, and never more than a quarter of the ring
+// that nobody was told of.
+func wakeBytes(ring uint64) uint32 {
+	return uint32(min(ring/4/uint64(runtime.NumCPU()), 256<<10))
 }
 
 func (k *kernel) putPorts(c *Choice) error {

@@ -16,12 +16,19 @@ static __always_inline struct scratch *scratch_of(__u32 direction)
 	return bpf_map_lookup_elem(&scratches, &key);
 }
 
-/* Wakes the reader only when this record crosses the threshold; what stays below it is fetched by the reader's timer. */
+/* Wakes the reader once for many records; those that are too few for that are fetched by the reader's timer. */
 static __always_inline __u64 wake_flags(__u32 size)
 {
-	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+	__u32 zero = 0;
+	__u64 *bytes = bpf_map_lookup_elem(&unwoken, &zero);
 
-	return waiting < settings.wake && waiting + size >= settings.wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	if (!bytes)
+		return BPF_RB_FORCE_WAKEUP;
+	*bytes += size;
+	if (*bytes < settings.wake)
+		return BPF_RB_NO_WAKEUP;
+	*bytes = 0;
+	return BPF_RB_FORCE_WAKEUP;
 }
 
 static __always_inline void fill_record(struct record *r, __u8 kind, const struct operation *op, const struct socket_state *s)

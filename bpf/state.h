@@ -24,7 +24,7 @@ enum {
 /* Set once by Go before the programs are loaded. */
 struct setting {
 	__u32 self;	     /* weft's own thread group */
-	__u32 wake;	     /* bytes on the ring that wake the reader */
+	__u32 wake;	     /* bytes that one CPU puts on the ring before it wakes the reader */
 	__u8 ignore_unknown; /* a process that was not decided on is not traced */
 	__u8 ports;	     /* the map `ports` is not empty */
 	__u8 pad[6];
@@ -123,6 +123,15 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } counts SEC(".maps");
+
+/* Bytes that this CPU has put on the ring since it last woke the reader. Per CPU, since asking the ring itself how full it
+ * is costs a cache line that the reader keeps writing to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} unwoken SEC(".maps");
 
 /* One per traced, ignored or Go process. Key: thread group. Written by Go when it has decided, inherited at fork,
  * removed by Go when the process is gone. */

@@ -330,6 +330,7 @@ const (
 	WeftMapRing               = "ring"
 	WeftMapScratches          = "scratches"
 	WeftMapSockets            = "sockets"
+	WeftMapUnwoken            = "unwoken"
 	WeftProgGoRoundTrip       = "go_round_trip"
 	WeftProgInetSockSetState  = "inet_sock_set_state"
 	WeftProgSchedProcessExec  = "sched_process_exec"
@@ -418,6 +419,7 @@ type WeftMapSpecs struct {
 	Ring             *ebpf.MapSpec `ebpf:"ring"`
 	Scratches        *ebpf.MapSpec `ebpf:"scratches"`
 	Sockets          *ebpf.MapSpec `ebpf:"sockets"`
+	Unwoken          *ebpf.MapSpec `ebpf:"unwoken"`
 }
 
 // WeftVariableSpecs contains global variables before they are loaded into the kernel.
@@ -468,6 +470,7 @@ type WeftMaps struct {
 	Ring             *ebpf.Map `ebpf:"ring"`
 	Scratches        *ebpf.Map `ebpf:"scratches"`
 	Sockets          *ebpf.Map `ebpf:"sockets"`
+	Unwoken          *ebpf.Map `ebpf:"unwoken"`
 }
 
 func (m *WeftMaps) Close() error {
@@ -480,6 +483,7 @@ func (m *WeftMaps) Close() error {
 		m.Ring,
 		m.Scratches,
 		m.Sockets,
+		m.Unwoken,
 	)
 }
 
