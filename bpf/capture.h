@@ -117,7 +117,7 @@ static __always_inline void place(struct operation *op, struct socket_state *s, 
 	f->phase = PHASE_REST;
 }
 
-/* First sight of a socket by an operation: true when it is to be followed. */
+/* First sight of a socket by an operation, or the first one after it was ignored: true when it is to be followed. */
 static __always_inline bool first_sight(struct operation *op, struct socket_state *s, struct sock *sk, const struct tcp_sock *tcp)
 {
 	if (op->pid == settings.self || ruled_out(s, sk)) {
@@ -125,6 +125,8 @@ static __always_inline bool first_sight(struct operation *op, struct socket_stat
 		s->muted = 1;
 		return false;
 	}
+	s->follower[DIRECTION_SEND].phase = PHASE_BOUNDARY;
+	s->follower[DIRECTION_RECEIVE].phase = PHASE_BOUNDARY;
 	if (!tcp) {
 		s->named = 1;
 		return true;

@@ -130,7 +130,7 @@ func start(t testing.TB) *capture {
 	return k
 }
 
-// count reads one of the kernel side's counters.
+// count reads one of the kernel side's counters. Other processes are counted too, before they are ignored.
 func (k *capture) count(c WeftCount) uint64 {
 	k.t.Helper()
 	var perCPU []uint64
@@ -182,6 +182,9 @@ func (k *capture) feed(sample []byte) {
 func (k *capture) Started(*flow.Exchange)   {}
 func (k *capture) Abandoned(*flow.Exchange) { k.lost++ }
 func (k *capture) Ended(x *flow.Exchange) {
+	if int(x.PID) != os.Getpid() {
+		return
+	}
 	k.ended = append(k.ended, ended{
 		socket: x.Conn.Socket, server: x.Server, method: x.Method, target: x.Target, status: x.Status, offset: x.Offset,
 		requestBody: x.RequestBody, replyBody: x.ReplyBody, headCut: x.HeadCut, upgraded: x.Upgraded, lost: x.Lost,

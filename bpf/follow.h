@@ -110,6 +110,8 @@ static __always_inline bool judge(struct operation *op, struct socket_state *s)
 	s->go = p && p->go;
 	s->judged = now;
 	s->judged_pid = pid;
+	if (s->ignored)
+		s->named = 0; /* its place in the stream is lost until it is looked at again */
 	if (s->go && !s->ignored && !op->goroutine)
 		find_goroutine(op, bpf_get_current_task_btf(), p);
 	return !s->ignored;
@@ -204,21 +206,30 @@ static __always_inline void give_up(struct operation *op, struct socket_state *s
 		emit(op, s, MESSAGE_UNREAD, 0, offset);
 }
 
-static __always_inline void skip_body(struct operation *op, struct socket_state *s, struct follower *f)
+/* Skips what is there of the rest of a body or chunk; true when that was all of it. */
+static __always_inline bool skip_bytes(struct operation *op, struct follower *f)
 {
 	__u32 left = op->size - op->done;
 	__u32 n = f->skip < left ? f->skip : left;
 
 	advance(op, f, n);
 	f->skip -= n;
-	if (f->skip)
+	return !f->skip;
+}
+
+static __always_inline void skip_chunk(struct operation *op, struct follower *f)
+{
+	if (!skip_bytes(op, f))
 		return;
-	if (f->phase == PHASE_CHUNK) {
-		f->phase = PHASE_CHUNK_SIZE;
-		f->chunk = 0;
-		f->extension = 0;
+	f->phase = PHASE_CHUNK_SIZE;
+	f->chunk = 0;
+	f->extension = 0;
+}
+
+static __always_inline void skip_body(struct operation *op, struct socket_state *s, struct follower *f)
+{
+	if (!skip_bytes(op, f))
 		return;
-	}
 	message_ends(f);
 	emit(op, s, MESSAGE_END, 0, op->position);
 }
@@ -298,6 +309,8 @@ static __always_inline void read_chunk_line(struct operation *op, struct socket_
 		return;
 	if (!trailer) {
 		chunk_line_ends(f);
+		if (f->phase == PHASE_CHUNK)
+			skip_chunk(op, f);
 	} else if (f->extension) {
 		f->extension = 0; /* a trailer field; the next line may be the empty one */
 	} else {
@@ -408,22 +421,14 @@ static __always_inline void frame_body(struct socket_state *s, struct follower *
 /* A head is whole with the n bytes in the scratch area, whose first byte is at `offset`. */
 static __always_inline void head_ends(struct operation *op, struct socket_state *s, struct follower *f, __u32 flags, __u32 n, __u64 offset)
 {
-	__u32 left;
-
 	s->known = 1;
 	s->strikes = 0;
 	f->head_bytes += n;
 	f->head_before = f->head_bytes < PIECE_MAX ? f->head_bytes : PIECE_MAX;
 	advance(op, f, n);
 	frame_body(s, f);
-	left = op->size - op->done;
-	if (f->phase == PHASE_BODY) {
-		__u32 part = f->skip < left ? f->skip : left;
-		f->skip -= part;
-		advance(op, f, part);
-		if (!f->skip)
-			message_ends(f);
-	}
+	if (f->phase == PHASE_BODY && skip_bytes(op, f))
+		message_ends(f);
 	if (f->phase == PHASE_BOUNDARY)
 		flags |= MESSAGE_END;
 	if (s->muted)
@@ -461,15 +466,18 @@ static __always_inline void message_starts(const struct operation *op, const str
 	f->request = s->role == ROLE_UNKNOWN || (s->role == ROLE_SERVER) == (op->direction == DIRECTION_RECEIVE);
 }
 
-/* A GET as the one before it: an operation as long as that head, give or take a little, that ends in an empty line is
- * one head and nothing else. Saves the scan; several requests in one operation are as good as never of that length. */
+/* A GET as the one before it: an operation as long as that head, give or take a little, that ends in an empty line behind
+ * a line that is no last chunk, is one head and nothing else. Saves the scan; several requests in one operation are as
+ * good as never of that length. */
 static __always_inline bool is_get_again(const struct scratch *area, const struct follower *f, __u32 n, __u32 left)
 {
 	__u64 size = clamp(n, PIECE_MAX);
 
 	if (n != left || size < 16 || n > f->head_before + HEAD_SLACK || n + HEAD_SLACK < f->head_before)
 		return false;
-	return load32(f->line) == WORD('G', 'E', 'T', ' ') && load32(area->payload + size - 4) == WORD('\r', '\n', '\r', '\n');
+	if (load32(f->line) != WORD('G', 'E', 'T', ' ') || load32(area->payload + size - 4) != WORD('\r', '\n', '\r', '\n'))
+		return false;
+	return !line_feeds(area->payload + size - 12);
 }
 
 /* How much of the rest of an operation is copied as a piece of a head: not the body behind it, where the head before
@@ -480,6 +488,8 @@ static __always_inline __u32 piece_of(const struct follower *f, __u32 left)
 		left = PIECE_MAX;
 	if (f->phase == PHASE_BOUNDARY && f->head_before && f->head_before + HEAD_SLACK < left)
 		left = f->head_before + HEAD_SLACK;
+	if (f->phase == PHASE_HEAD && HEAD_MAX - f->head_bytes < left)
+		left = HEAD_MAX - f->head_bytes;
 	return left;
 }
 
@@ -582,8 +592,10 @@ __noinline int step(struct operation *op, struct socket_state *s)
 	f = &s->follower[op->direction & 1];
 	switch (f->phase) {
 	case PHASE_BODY:
-	case PHASE_CHUNK:
 		skip_body(op, s, f);
+		break;
+	case PHASE_CHUNK:
+		skip_chunk(op, f);
 		break;
 	case PHASE_CHUNK_SIZE:
 	case PHASE_TRAILER:

@@ -146,7 +146,7 @@ func TestConversations(t *testing.T) {
 			})
 		}
 	}
-	for _, c := range []WeftCount{WeftCountCOUNT_RING_FULL, WeftCountCOUNT_SOCKETS_MUTED, WeftCountCOUNT_SHED} {
+	for _, c := range []WeftCount{WeftCountCOUNT_RING_FULL, WeftCountCOUNT_SHED} {
 		if n := k.count(c); n != 0 {
 			t.Errorf("%v: %d", c, n)
 		}
