@@ -36,7 +36,8 @@ type Exchange struct {
 	End       uint64 // last byte of the reply, or the end of the connection
 
 	Method, Target, Host, UserAgent string
-	TraceParent, TraceState         string
+	TraceParent                     []byte // of the first such field, valid as long as the exchange is held
+	TraceState                      string
 	TraceParents                    int
 	Minor                           uint8
 	Status                          uint16
@@ -102,8 +103,7 @@ func (t *Table) reuse(x *Exchange) {
 	if x.holders > 0 || !x.released {
 		return
 	}
-	headers := x.Headers[:0]
-	*x = Exchange{Headers: headers}
+	*x = Exchange{Headers: x.Headers[:0], TraceParent: x.TraceParent[:0]}
 	t.free = append(t.free, x)
 }
 

@@ -27,6 +27,7 @@ const (
 	Evicted                     // the table of connections was full
 	Unfinished                  // the exchange was open when weft stopped
 	Gone                        // the owner of an AF_UNIX socket ended
+	Unpaired                    // it can't be told which reply belongs to which request of the connection
 	Orphans                     // replies to requests that were sent before weft started, or that are counted as lost
 	Disagreed                   // kernel and parser saw a head's end differently
 	Reasons
@@ -34,7 +35,7 @@ const (
 
 var reasonNames = [Reasons]string{
 	"records_lost", "reply_unread", "request_unread", "request_malformed", "reply_malformed", "evicted", "unfinished",
-	"owner_gone", "orphan_replies", "disagreed",
+	"owner_gone", "unpaired", "orphan_replies", "disagreed",
 }
 
 // String gives the label for a counter.
@@ -45,7 +46,7 @@ func (r Reason) IsLoss() bool { return r < Orphans }
 
 // Counts are the losses of a Table and its parsers.
 type Counts struct {
-	Exchanges uint64 // started
+	Exchanges uint64 // requests that were seen: ended, lost for one of the reasons, or open
 	Reasons   [Reasons]uint64
 	Errors    [proto.Errors]uint64 // malformed messages by what is wrong with them
 	Events    uint64
@@ -67,13 +68,14 @@ type Table struct {
 	oldest   Conn // sentinel of the list of connections, least recently used first
 	free     []*Exchange
 	message  proto.Message // of the parser, used again for each head
-	texts    texts
+	texts    *texts
+	unix     map[uint32]int // AF_UNIX connections by the process that used them last
 	counts   Counts
 }
 
 // New makes an empty table that tells the observer.
 func New(o Options, observer Observer) *Table {
-	t := &Table{options: o, observer: observer, conns: make(map[uint64]*Conn), texts: newTexts()}
+	t := &Table{options: o, observer: observer, conns: make(map[uint64]*Conn), texts: newTexts(), unix: make(map[uint32]int)}
 	t.oldest.next, t.oldest.previous = &t.oldest, &t.oldest
 	return t
 }
@@ -93,11 +95,13 @@ func (t *Table) Feed(ev *event.Event) {
 		t.feedMessage(ev)
 	case event.KindSocket:
 		c := t.conn(ev.Socket)
-		c.Conn = ev.Conn
-		c.announced = true
+		pid := c.pid
+		t.use(c, 0)
+		c.announce(&ev.Conn)
+		t.use(c, pid)
 	case event.KindClose:
 		if c := t.conns[ev.Socket]; c != nil {
-			c.closes(t, ev)
+			t.closes(c, ev)
 			t.drop(c)
 		}
 	case event.KindExit:
@@ -107,7 +111,8 @@ func (t *Table) Feed(ev *event.Event) {
 
 // Close counts what is still open as unfinished.
 func (t *Table) Close() {
-	for _, c := range t.conns {
+	for c := t.oldest.next; c != &t.oldest; c = c.next {
+		t.dropHeads(c, Unfinished)
 		t.abandon(c, Unfinished)
 	}
 }
@@ -126,28 +131,61 @@ func (t *Table) conn(socket uint64) *Conn {
 
 func (t *Table) newConn(socket uint64) *Conn {
 	if len(t.conns) >= t.options.Max {
-		victim := t.oldest.next
-		t.abandon(victim, Evicted)
-		t.drop(victim)
+		t.evict(t.oldest.next)
 	}
-	c := &Conn{}
-	c.Socket = socket
+	c := &Conn{Socket: socket}
+	c.streams[0].follows, c.streams[1].follows = nowhere, nowhere
 	t.conns[socket] = c
 	return c
 }
 
+func (t *Table) evict(c *Conn) {
+	t.dropHeads(c, Evicted)
+	t.abandon(c, Evicted)
+	t.drop(c)
+}
+
 func (t *Table) drop(c *Conn) {
+	t.use(c, 0)
 	delete(t.conns, c.Socket)
 	c.unlink()
 }
 
+// use notes the process that uses a connection.
+func (t *Table) use(c *Conn, pid uint32) {
+	if c.pid == pid {
+		return
+	}
+	if c.Family == familyUnix {
+		t.owns(c.pid, -1)
+		t.owns(pid, 1)
+	}
+	c.pid = pid
+}
+
+func (t *Table) owns(pid uint32, n int) {
+	if pid == 0 {
+		return
+	}
+	if n += t.unix[pid]; n == 0 {
+		delete(t.unix, pid)
+	} else {
+		t.unix[pid] = n
+	}
+}
+
 // ownerGone ends the AF_UNIX connections of a process: no other event tells their end.
 func (t *Table) ownerGone(pid uint32) {
-	for _, c := range t.conns {
-		if c.Conn.Family == familyUnix && c.pid == pid {
+	if t.unix[pid] == 0 {
+		return
+	}
+	for c := t.oldest.next; c != &t.oldest; {
+		next := c.next
+		if c.Family == familyUnix && c.pid == pid {
 			t.abandon(c, Gone)
 			t.drop(c)
 		}
+		c = next
 	}
 }
 
@@ -155,42 +193,3 @@ const familyUnix = 1
 
 // count notes a loss or another reason.
 func (t *Table) count(r Reason, n int) { t.counts.Reasons[r] += uint64(n) }
-
-// abandon gives up the open exchanges of a connection; those whose reply was known are spans all the same.
-func (t *Table) abandon(c *Conn, why Reason) {
-	for len(c.open) > 0 {
-		x := c.open[0]
-		if x.replying && x.asked {
-			x.Lost = true
-			t.finish(c, x, c.last)
-			continue
-		}
-		t.lose(c, x, why)
-	}
-}
-
-// lose gives up one exchange.
-func (t *Table) lose(c *Conn, x *Exchange, why Reason) {
-	c.remove(x)
-	if x.asked {
-		t.count(why, 1)
-		t.observer.Abandoned(x)
-	} else {
-		t.count(Orphans, 1)
-	}
-	t.done(x)
-}
-
-// finish ends an exchange whose request and reply are known. A reply that overtook its request waits for it.
-func (t *Table) finish(c *Conn, x *Exchange, end uint64) {
-	x.ended = true
-	x.End = max(end, x.FirstByte)
-	if !x.asked {
-		return
-	}
-	x.RTT = c.rtt
-	x.Retransmits = c.retransmits - x.before
-	c.remove(x)
-	t.observer.Ended(x)
-	t.done(x)
-}

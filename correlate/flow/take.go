@@ -9,14 +9,14 @@ import (
 // follows it in this event.
 func (t *Table) take(c *Conn, ev *event.Event, from proto.Side, behind uint64, last bool) {
 	if from == proto.FromClient {
-		t.takeRequest(c, ev, last)
+		t.takeRequest(c, ev, behind, last)
 	} else {
 		t.takeReply(c, ev, behind, last)
 	}
 }
 
-func (t *Table) takeRequest(c *Conn, ev *event.Event, last bool) {
-	msg, m := &t.message, &ev.Message
+func (t *Table) takeRequest(c *Conn, ev *event.Event, behind uint64, last bool) {
+	m := &ev.Message
 	s := &c.streams[m.Direction]
 	if c.role == unknown {
 		c.role = client
@@ -24,50 +24,67 @@ func (t *Table) takeRequest(c *Conn, ev *event.Event, last bool) {
 			c.role = server
 		}
 	}
-	x := c.unasked()
-	if x == nil {
-		x = t.exchange()
-		c.open = append(c.open, x)
+	if c.order.deaf {
+		c.order.overhear(true)
 	}
-	c.requests++
-	t.counts.Exchanges++
-	x.asked = true
-	x.Conn, x.Server = c, c.role == server
+	if !c.order.deaf {
+		t.beforeRequest(c, s, m)
+	}
+	s.follows = t.end(behind, m, last)
+	s.remaining = nil
+	if c.order.deaf {
+		t.miss(c, c.order.why)
+		return
+	}
+	c.order.requests++
+	x := t.asked(c, s)
 	x.PID, x.TID = ev.PID, ev.TID
 	x.Goroutine, x.ParentGoroutine = m.Goroutine, m.ParentGoroutine
-	x.Offset, x.Start = s.offset, s.start
 	x.before = m.Retransmits
-	x.Method = t.texts.of(msg.Method)
-	x.Target = t.texts.of(msg.Target)
-	x.Host = t.texts.of(msg.Host)
-	x.UserAgent = t.texts.of(msg.UserAgent)
-	x.TraceParent = string(msg.TraceParent)
-	x.TraceParents = msg.TraceParents
-	x.TraceState = t.traceState()
-	x.Minor = msg.Minor
-	x.HeadCut = msg.HeadCut
-	x.keep(t, t.options.Request, "http.request.header.")
-	s.remaining = nil
+	t.readRequest(x)
 	switch {
-	case msg.Framing == proto.Length:
-		x.RequestBody = msg.Length
-	case msg.Framing == proto.Chunked && last:
+	case t.message.Framing == proto.Length:
+		x.RequestBody = t.message.Length
+	case t.message.Framing == proto.Chunked && last:
 		s.remaining = x
 	}
+	t.counts.Exchanges++
 	t.observer.Started(x)
 	if x.ended {
 		t.finish(c, x, x.End)
 	}
 }
 
-// unasked gives the reply that overtook its request: the client's reading thread was quicker than its writing one.
-func (c *Conn) unasked() *Exchange {
-	for _, x := range c.open {
-		if !x.asked {
-			return x
-		}
+// asked gives the exchange of a request: a new one, or that of the reply which has overtaken it.
+func (t *Table) asked(c *Conn, s *stream) *Exchange {
+	var x *Exchange
+	if len(c.open) > 0 && !c.open[0].asked {
+		x = c.open[0]
+		x.Start = min(s.start, x.FirstByte)
+	} else {
+		x = t.exchange()
+		x.Start = s.start
+		c.open = append(c.open, x)
 	}
-	return nil
+	x.asked = true
+	x.Conn, x.Server = c, c.role == server
+	x.Offset = s.offset
+	return x
+}
+
+// readRequest takes over what the head in t.message says.
+func (t *Table) readRequest(x *Exchange) {
+	msg := &t.message
+	x.Method = t.texts.of(msg.Method)
+	x.Target = t.texts.of(msg.Target)
+	x.Host = t.texts.of(msg.Host)
+	x.UserAgent = t.texts.of(msg.UserAgent)
+	x.TraceParent = append(x.TraceParent[:0], msg.TraceParent...)
+	x.TraceParents = msg.TraceParents
+	x.TraceState = t.traceState()
+	x.Minor = msg.Minor
+	x.HeadCut = msg.HeadCut
+	x.keep(t, t.options.Request, "http.request.header.")
 }
 
 // traceState joins the tracestate fields of a head, as W3C Trace Context section 3.3.1 wants it.
@@ -86,71 +103,74 @@ func (t *Table) traceState() string {
 }
 
 func (t *Table) takeReply(c *Conn, ev *event.Event, behind uint64, last bool) {
-	msg, m := &t.message, &ev.Message
+	m := &ev.Message
+	s := &c.streams[m.Direction]
 	if c.role == unknown {
 		c.role = server
 		if m.Direction == event.Receive {
 			c.role = client
 		}
 	}
-	if len(c.open) > 0 && c.open[0].replying && !msg.Informational {
-		// Its end was not told: the next reply has begun.
-		x := c.open[0]
-		x.Lost = true
-		if x.asked {
-			t.finish(c, x, m.Previous)
-		} else {
-			t.lose(c, x, Orphans)
+	if !c.order.deaf {
+		t.beforeReply(c, s, m, t.message.Informational)
+	}
+	if c.order.deaf {
+		if !t.message.Informational {
+			c.order.overhear(false)
+			t.count(Orphans, 1)
 		}
-	}
-	x := t.asker(c)
-	if x == nil {
 		return
 	}
-	msg.Answer([]byte(x.Method))
-	if msg.Informational {
+	x := t.asker(c, t.message.Informational)
+	if x != nil {
+		t.message.Answer([]byte(x.Method))
+	}
+	s.follows = t.end(behind, m, last)
+	if x == nil || t.message.Informational {
 		return
 	}
-	s := &c.streams[m.Direction]
 	x.replying = true
 	x.Conn = c
 	x.FirstByte = s.start
-	x.Status = msg.Status
-	x.HeadCut = x.HeadCut || msg.HeadCut
-	x.framing = msg.Framing
+	x.Status = t.message.Status
+	x.HeadCut = x.HeadCut || t.message.HeadCut
+	x.framing = t.message.Framing
 	x.replyEnd = behind
 	x.keep(t, t.options.Response, "http.response.header.")
 	t.startBody(c, x, ev, last)
 }
 
-// asker gives the exchange that the next reply belongs to.
-func (t *Table) asker(c *Conn) *Exchange {
-	if len(c.open) > 0 {
-		return c.open[0]
+// end gives the offset behind the message in t.message, or nowhere.
+func (t *Table) end(behind uint64, m *event.Message, last bool) uint64 {
+	msg := &t.message
+	switch {
+	case msg.HeadCut:
+		return nowhere
+	case msg.Framing == proto.NoBody:
+		return behind
+	case msg.Framing == proto.Length:
+		return behind + msg.Length
+	case msg.Framing == proto.Chunked && last && m.Flags&event.End != 0:
+		return m.Through
 	}
-	// Servers do not answer what they have not read, and the first reply of a connection that is older than weft
-	// belongs to a request that was not seen.
-	if c.role != client || (c.requests == 0 && c.Origin == event.Found) {
-		t.count(Orphans, 1)
-		return nil
-	}
-	x := t.exchange()
-	c.open = append(c.open, x)
-	return x
+	return nowhere
 }
 
 // startBody settles where the reply ends, now or later.
 func (t *Table) startBody(c *Conn, x *Exchange, ev *event.Event, last bool) {
 	m := &ev.Message
 	ends := !last || m.Flags&event.End != 0
-	switch x.framing {
-	case proto.NoBody:
+	switch {
+	case t.message.HeadCut && x.framing != proto.NoBody:
+		x.ReplyBody = t.message.Length
+		x.framing, x.replyEnd = proto.UntilClose, nowhere
+	case x.framing == proto.NoBody:
 		ends = true
-	case proto.Length:
+	case x.framing == proto.Length:
 		x.ReplyBody = t.message.Length
 		x.replyEnd += t.message.Length
 		ends = ends || m.Through >= x.replyEnd
-	case proto.Tunnel:
+	case x.framing == proto.Tunnel:
 		ends = true
 		x.Upgraded = true
 		c.tunnel = true
@@ -164,6 +184,12 @@ func (t *Table) startBody(c *Conn, x *Exchange, ev *event.Event, last bool) {
 func (t *Table) bodyEnds(c *Conn, ev *event.Event) {
 	m := &ev.Message
 	s := &c.streams[m.Direction]
+	if len(s.head) > 0 {
+		t.broken(c, m.Direction)
+		s.follows = m.Through
+		return
+	}
+	s.follows = m.Through
 	if c.isRequest(m.Direction, nil) {
 		if s.remaining != nil {
 			s.remaining.RequestBody = m.Body
@@ -171,11 +197,21 @@ func (t *Table) bodyEnds(c *Conn, ev *event.Event) {
 		}
 		return
 	}
-	if len(c.open) == 0 || !c.open[0].replying || c.open[0].ended {
+	if len(c.open) == 0 || c.open[0].ended {
 		return
 	}
 	x := c.open[0]
-	if x.framing == proto.Chunked {
+	told := x.replying && x.framing == proto.Length && m.Through == x.replyEnd
+	switch {
+	case c.order.lossy && !told && (len(c.open) > 1 || c.order.pipelines()):
+		t.giveUp(c, LostRecords)
+		return
+	case !x.replying && c.order.lossy:
+		t.lose(c, x, LostRecords)
+		return
+	case !x.replying:
+		return
+	case x.framing == proto.Chunked:
 		x.ReplyBody = m.Body
 	}
 	t.finish(c, x, ev.Time)
@@ -188,44 +224,4 @@ func (x *Exchange) keep(t *Table, names []string, prefix string) {
 			x.Headers = append(x.Headers, event.Attribute{Key: t.texts.key(prefix, name), Value: t.texts.of(value)})
 		})
 	}
-}
-
-// texts gives strings for bytes that come again and again, without a new allocation for each.
-type texts struct {
-	seen map[string]string
-	keys map[string]string
-}
-
-const textsMax = 1 << 14
-
-func newTexts() texts {
-	return texts{seen: make(map[string]string), keys: make(map[string]string)}
-}
-
-func (t *texts) of(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	if s, ok := t.seen[string(b)]; ok {
-		return s
-	}
-	s := string(b)
-	if len(b) > 512 {
-		return s
-	}
-	if len(t.seen) >= textsMax {
-		clear(t.seen)
-	}
-	t.seen[s] = s
-	return s
-}
-
-// key joins a prefix of attribute names with a header's name; the names are those of the configuration.
-func (t *texts) key(prefix, name string) string {
-	k, ok := t.keys[name+prefix]
-	if !ok {
-		k = prefix + name
-		t.keys[name+prefix] = k
-	}
-	return k
 }

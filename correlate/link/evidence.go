@@ -1,6 +1,7 @@
 package link
 
 import (
+	"weft/correlate/event"
 	"weft/correlate/flow"
 	"weft/correlate/span"
 )
@@ -111,7 +112,7 @@ func (goroutine) candidates(_ *Linker, p *Process, x *flow.Exchange) ([]*flow.Ex
 		return found, 0.99
 	}
 	found := p.onGoroutine(x.ParentGoroutine)
-	if found == nil || x.Conn.Requests() != 1 || x.Conn.First < found[0].Start {
+	if found == nil || x.Conn.Origin != event.Connected || x.Offset != 0 {
 		return nil, 0
 	}
 	return found, 0.95

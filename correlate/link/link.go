@@ -169,7 +169,7 @@ func (l *Linker) readCarrier(x *flow.Exchange) {
 	if x.TraceParents != 1 {
 		return
 	}
-	context, state, _ := tracecontext.Parse([]byte(x.TraceParent))
+	context, state, _ := tracecontext.Parse(x.TraceParent)
 	if state != tracecontext.Valid {
 		return
 	}
