@@ -48,6 +48,7 @@ type message struct {
 	event.Message
 	socket uint64
 	length int
+	pid    uint32
 }
 
 // everything is a setting under which this process is traced and all others are not.
@@ -165,7 +166,7 @@ func (k *capture) feed(sample []byte) {
 	switch WeftRecordKind(sample[0]) {
 	case WeftRecordKindRECORD_MESSAGE:
 		ev = messageOf(sample)
-		k.records = append(k.records, message{ev.Message, ev.Socket, len(ev.Message.Payload)})
+		k.records = append(k.records, message{ev.Message, ev.Socket, len(ev.Message.Payload), ev.PID})
 		k.records[len(k.records)-1].Payload = nil
 	case WeftRecordKindRECORD_SOCKET:
 		ev = socketOf(sample)
@@ -234,6 +235,8 @@ func socketOf(sample []byte) event.Event {
 		Peer:  netip.AddrPortFrom(netip.AddrFrom16(r.Peer), r.PeerPort),
 	}
 	if r.Inode != 0 {
+		// The agent knows from the list of sockets at its start that this one is younger.
+		ev.Conn.Origin = event.Connected
 		ev.Conn.NameLocal, ev.Conn.NamePeer = r.Inode, r.PeerInode
 	}
 	return ev

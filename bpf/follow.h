@@ -473,7 +473,7 @@ static __always_inline bool is_get_again(const struct scratch *area, const struc
 {
 	__u64 size = clamp(n, PIECE_MAX);
 
-	if (n != left || size < 16 || n > f->head_before + HEAD_SLACK || n + HEAD_SLACK < f->head_before)
+	if (n != left || size < 16 || size > AGAIN_MAX || n > f->head_before + HEAD_SLACK || n + HEAD_SLACK < f->head_before)
 		return false;
 	if (load32(f->line) != WORD('G', 'E', 'T', ' ') || load32(area->payload + size - 4) != WORD('\r', '\n', '\r', '\n'))
 		return false;

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"weft/correlate/event"
 )
 
@@ -229,9 +231,43 @@ func TestNames(t *testing.T) {
 		if a, b := server[len(server)-1].offset, client[len(client)-1].offset; a != b {
 			t.Errorf("connection %d: offset %d at the server, %d at the client", i, a, b)
 		}
-		want := map[bool]event.Origin{true: event.Found, false: event.Connected}[i == 0 || i == 3]
+		want := map[bool]event.Origin{true: event.Found, false: event.Connected}[i == 0]
 		if c.Origin != want {
 			t.Errorf("connection %d: origin %d, want %d", i, c.Origin, want)
 		}
 	}
+}
+
+// TestFarOffsets: stream offsets have 64 bits on both ends, where sequence numbers have 32.
+func TestFarOffsets(t *testing.T) {
+	const block, blocks = 4 << 20, 1050 // 4.1 GiB
+	k := start(t)
+	p := families["ipv4"](t)
+	post := fmt.Sprintf("POST /far HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", block*blocks)
+	move(t, p.client, p.server, post, 1<<20)
+	done := make(chan bool)
+	go func() {
+		defer close(done)
+		for left := block * blocks; left > 0; {
+			n, err := call(unix.SYS_RECVFROM, uintptr(p.server), 0, uintptr(min(left, block)), unix.MSG_TRUNC)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			left -= n
+		}
+	}()
+	b := make([]byte, block)
+	for range blocks {
+		sendAll(t, sends["write"], p.client, b)
+	}
+	<-done
+	move(t, p.server, p.client, okReply, 1<<20)
+	move(t, p.client, p.server, get, 1<<20)
+	move(t, p.server, p.client, okReply, 1<<20)
+	far := one
+	far.offset = uint64(len(post) + block*blocks)
+	want := []ended{{method: "POST", target: "/far", status: 200, requestBody: block * blocks, replyBody: 5}, far}
+	compare(t, want, k.exchanges(true), true)
+	compare(t, want, k.exchanges(false), false)
 }

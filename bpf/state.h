@@ -11,6 +11,7 @@ enum {
 	HEAD_MAX = 64 * 1024, /* bytes of a head that are copied at all */
 	CARRY_MAX = 64,	      /* bytes of an unfinished line kept for the next piece of a head */
 	LINE_MAX = 32,	      /* bytes of a start line that the kernel looks at */
+	AGAIN_MAX = 2048,     /* bytes of a head that is taken for the one before it, come again */
 	LINE_ENDS = 1 << 16,
 	LINE_KNOWN = 8,	 /* bytes that tell a request from a response */
 	LOOK_MAX = 256,	 /* bytes of a socket's first message that are copied before it is known to be HTTP */
