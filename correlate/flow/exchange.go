@@ -71,6 +71,7 @@ type Cause struct {
 	Evidence      uint8 // span.Evidence
 	Confidence    float64
 	Alternates    int
+	Process       any       // of link: who makes the exchange
 	Parent        *Exchange // the exchange that this one is part of; held
 	Partner       *Exchange // the same exchange seen from the other end; held
 	TraceState    string

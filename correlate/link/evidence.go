@@ -1,6 +1,8 @@
 package link
 
 import (
+	"slices"
+
 	"weft/correlate/event"
 	"weft/correlate/flow"
 	"weft/correlate/span"
@@ -9,7 +11,8 @@ import (
 // evidence is one kind of reason why an outgoing exchange is part of an incoming one.
 type evidence interface {
 	// candidates gives the open server exchanges of the process that may have caused x, as far as this kind of
-	// evidence can tell, and how sure one of them would be if it were the only one. None: it says nothing.
+	// evidence can tell, and how sure one of them would be if it were the only one. None: it says nothing. They
+	// are good until the next call.
 	candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64)
 	kind() span.Evidence
 }
@@ -20,41 +23,45 @@ const threshold = 0.8
 // findCause asks the kinds of evidence, strongest first. A weaker one only chooses among what a stronger one leaves open;
 // where nothing decides there is no link.
 func (l *Linker) findCause(p *Process, x *flow.Exchange) {
-	var left []*flow.Exchange
+	c := &x.Cause
+	left := l.left[:0]
 	for _, e := range l.evidences {
 		found, confidence := e.candidates(l, p, x)
 		if len(left) > 0 {
-			found = both(left, found)
+			found = l.both(left, found)
 		}
 		if len(found) == 1 && confidence >= threshold {
-			c := &x.Cause
 			c.Parent = found[0].Hold()
 			c.Evidence = uint8(e.kind())
 			c.Confidence = confidence
-			c.Passed = hasHeader(x) && c.HeadTrace == c.Parent.Cause.HeadTrace && c.HeadParent == c.Parent.Cause.HeadParent
+			c.Passed = passes(x, c.Parent)
 			return
 		}
 		if len(found) > 0 {
-			left = found
+			left = append(left[:0], found...)
 		}
 	}
-	x.Cause.Alternates = len(left)
-	if hasHeader(x) && len(left) > 0 {
+	c.Alternates = len(left)
+	for _, y := range left {
 		// It is unclear which request, but clear that its carrier was passed on unchanged.
-		x.Cause.Passed = x.Cause.HeadParent == left[0].Cause.HeadParent
+		c.Passed = c.Passed || passes(x, y)
 	}
+	l.left = left
 }
 
-func both(a, b []*flow.Exchange) []*flow.Exchange {
-	var out []*flow.Exchange
+// passes tells that the carrier of a call is the one that has come with the request.
+func passes(x, from *flow.Exchange) bool {
+	return hasHeader(x) && x.Cause.HeadTrace == from.Cause.HeadTrace && x.Cause.HeadParent == from.Cause.HeadParent
+}
+
+func (l *Linker) both(a, b []*flow.Exchange) []*flow.Exchange {
+	out := l.common[:0]
 	for _, x := range b {
-		for _, y := range a {
-			if x == y {
-				out = append(out, x)
-				break
-			}
+		if slices.Contains(a, x) {
+			out = append(out, x)
 		}
 	}
+	l.common = out
 	return out
 }
 
@@ -64,7 +71,7 @@ type header struct{}
 
 func (header) kind() span.Evidence { return span.Header }
 
-func (header) candidates(_ *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
+func (header) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
 	if !hasHeader(x) {
 		return nil, 0
 	}
@@ -72,12 +79,13 @@ func (header) candidates(_ *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	if g == nil {
 		return nil, 0
 	}
-	var same []*flow.Exchange
+	same := l.same[:0]
 	for _, m := range g.members {
-		if m.Cause.HeadParent == x.Cause.HeadParent {
+		if passes(x, m) {
 			same = append(same, m)
 		}
 	}
+	l.same = same
 	if len(same) > 0 {
 		return same, 0.99
 	}
@@ -94,7 +102,6 @@ func (handover) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exc
 	if !ok {
 		return nil, 0
 	}
-	delete(l.handovers, x.Conn.Socket)
 	return p.onGoroutine(goid), 0.99
 }
 
@@ -111,16 +118,19 @@ func (goroutine) candidates(_ *Linker, p *Process, x *flow.Exchange) ([]*flow.Ex
 	if found := p.onGoroutine(x.Goroutine); found != nil {
 		return found, 0.99
 	}
-	found := p.onGoroutine(x.ParentGoroutine)
-	if found == nil || x.Conn.Origin != event.Connected || x.Offset != 0 {
+	if x.Conn.Origin != event.Connected || x.Offset != 0 {
 		return nil, 0
 	}
-	return found, 0.95
+	return p.onGoroutine(x.ParentGoroutine), 0.95
 }
 
+// onGoroutine gives what a goroutine works on: of the requests that it has read on its connection the oldest.
 func (p *Process) onGoroutine(id uint64) []*flow.Exchange {
-	if x := p.goroutines[id]; x != nil && id != 0 {
-		return []*flow.Exchange{x}
+	if id == 0 {
+		return nil
+	}
+	if g := p.goroutines[id]; g != nil {
+		return g.members[:1]
 	}
 	return nil
 }
@@ -130,21 +140,33 @@ type thread struct{}
 
 func (thread) kind() span.Evidence { return span.Thread }
 
-func (thread) candidates(_ *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
+func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
 	if x.Goroutine != 0 || p.isGo() {
 		return nil, 0
 	}
 	g := p.threads[x.TID]
 	if g == nil {
-		// Alone and on another thread: this process hands requests on between its threads.
-		p.handsOff = p.handsOff || p.open == 1
 		return nil, 0
 	}
-	if p.open == 1 {
-		return g.members, 0.97 // the only request under way in the process, and on its own thread
+	// What is being answered is done, as far as calls go.
+	working := l.same[:0]
+	for _, m := range g.members {
+		if m.FirstByte == 0 && !m.Lost {
+			working = append(working, m)
+		}
 	}
-	if p.loop || p.handsOff {
-		return g.members, 0.5
+	l.same = working
+	if len(working) > 1 && p.habits.alone() && onOneConn(working) {
+		working = working[:1] // pipelined: one after the other
 	}
-	return g.members, 0.9
+	return working, p.habits.trust()
+}
+
+func onOneConn(of []*flow.Exchange) bool {
+	for _, x := range of {
+		if x.Conn != of[0].Conn {
+			return false
+		}
+	}
+	return true
 }

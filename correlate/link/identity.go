@@ -7,6 +7,7 @@ import (
 
 	"weft/correlate/flow"
 	"weft/correlate/span"
+	"weft/correlate/tracecontext"
 )
 
 // sides keep the ids of the two spans of one exchange, and of its trace, apart.
@@ -20,11 +21,14 @@ const (
 const depthMax = 64
 
 // resolve gives the exchange its trace id, span id and parent, once and for all, and before that those of the exchanges
-// above it.
-func (l *Linker) resolve(x *flow.Exchange, depth int) {
+// above it. It gives false for one whose identity is not known: the trace is too deep, or its events go round in a circle.
+func (l *Linker) resolve(x *flow.Exchange, depth int) bool {
 	c := &x.Cause
-	if c.Resolved || depth > depthMax {
-		return
+	switch {
+	case c.Resolved:
+		return c.TraceID != [16]byte{}
+	case depth > depthMax:
+		return false
 	}
 	c.Resolved = true
 	if x.Server {
@@ -32,58 +36,66 @@ func (l *Linker) resolve(x *flow.Exchange, depth int) {
 	} else {
 		l.resolveClient(x, depth)
 	}
+	return true
 }
 
 // resolveServer: the client span that was seen at the other end is the parent; the trace is the one that the carrier
 // names, else the client's.
 func (l *Linker) resolveServer(x *flow.Exchange, depth int) {
 	c := &x.Cause
-	c.SpanID = l.hashID(x, sideServer)
-	if hasHeader(x) {
-		c.TraceID, c.ParentID = c.HeadTrace, c.HeadParent
-		c.HasRemote, c.RemoteSampled = true, c.HeadFlags&1 != 0
-		c.Evidence, c.Confidence = uint8(span.Header), 1
+	client := c.Partner
+	if client != nil && !l.resolve(client, depth+1) {
+		client = nil
 	}
-	if p := c.Partner; p != nil {
-		l.resolve(p, depth+1)
-		if !hasHeader(x) || p.Cause.TraceID == c.TraceID {
-			c.ParentID = p.Cause.SpanID
-			l.inherit(x, p)
-			c.Evidence, c.Confidence = uint8(span.Wire), 1
-		}
+	c.SpanID = l.hashID(x, sideServer)
+	switch {
+	case hasHeader(x):
+		l.adopt(x)
+		c.ParentID = c.HeadParent
+		c.Evidence, c.Confidence = uint8(span.Header), 1
+	case client == nil:
+		c.TraceID = l.hashTrace(x)
 		return
 	}
-	if !hasHeader(x) {
-		c.TraceID = l.hashTrace(x)
+	if client != nil && (!hasHeader(x) || client.Cause.TraceID == c.TraceID) {
+		c.ParentID = client.Cause.SpanID
+		l.inherit(x, client)
+		c.Evidence, c.Confidence = uint8(span.Wire), 1
 	}
+}
+
+// adopt takes the trace that the carrier names.
+func (l *Linker) adopt(x *flow.Exchange) {
+	c := &x.Cause
+	c.TraceID = c.HeadTrace
+	c.HasRemote, c.RemoteSampled = true, c.HeadFlags&tracecontext.Sampled != 0
 }
 
 // resolveClient: the id that the carrier names is the id of this span, unless the carrier is only passed on.
 func (l *Linker) resolveClient(x *flow.Exchange, depth int) {
 	c := &x.Cause
-	if c.Parent != nil {
-		l.resolve(c.Parent, depth+1)
+	parent := c.Parent
+	if parent != nil && !l.resolve(parent, depth+1) {
+		parent = nil
 	}
 	switch {
 	case hasHeader(x):
-		c.TraceID = c.HeadTrace
-		c.HasRemote, c.RemoteSampled = true, c.HeadFlags&1 != 0
-	case c.Parent != nil:
-		c.TraceID = c.Parent.Cause.TraceID
+		l.adopt(x)
+	case parent != nil:
+		c.TraceID = parent.Cause.TraceID
 	default:
 		c.TraceID = l.hashTrace(x)
 	}
-	if c.Parent != nil && c.Parent.Cause.TraceID == c.TraceID {
-		c.ParentID = c.Parent.Cause.SpanID
-		l.inherit(x, c.Parent)
+	if parent != nil && parent.Cause.TraceID == c.TraceID {
+		c.ParentID = parent.Cause.SpanID
+		l.inherit(x, parent)
 	} else {
 		// Another trace than that of the request which it is part of: no parent in this one.
 		c.Evidence, c.Confidence = uint8(span.NoEvidence), 0
 	}
+	c.SpanID = l.hashID(x, sideClient)
 	if hasHeader(x) && !c.Passed && l.used.first(c.HeadTrace, c.HeadParent) {
 		c.SpanID = c.HeadParent
-	} else {
-		c.SpanID = l.hashID(x, sideClient)
 	}
 }
 

@@ -22,47 +22,51 @@ type Linker struct {
 	options   Options
 	release   func(*flow.Exchange)
 	put       func(*flow.Exchange, *Process)
-	processes map[uint32]*Process
+	processes processes
 	wires     map[wireName]*flow.Exchange
 	handovers map[uint64]uint64 // socket to goroutine, for the next request on it
 	waiting   []*flow.Exchange  // ended, in order of their ends
 	used      usedIDs
-	offset    int64 // Unix time minus boot time, ns
+	clock     clock
 	evidences []evidence
+
+	left, same, common []*flow.Exchange // room for findCause
 }
 
 // New makes a linker. put takes each exchange once, with its process, when its Cause is final; release gives back what
 // the linker has held.
 func New(o Options, release func(*flow.Exchange), put func(*flow.Exchange, *Process)) *Linker {
-	return &Linker{
+	l := &Linker{
 		options:   o,
 		release:   release,
 		put:       put,
-		processes: make(map[uint32]*Process),
+		processes: processes{byPID: make(map[uint32]*Process)},
 		wires:     make(map[wireName]*flow.Exchange),
 		handovers: make(map[uint64]uint64),
 		used:      newUsedIDs(),
 		evidences: []evidence{header{}, handover{}, goroutine{}, thread{}},
 	}
+	l.processes.oldest.next, l.processes.oldest.previous = &l.processes.oldest, &l.processes.oldest
+	return l
 }
 
 // Wall turns boot time into Unix time, ns.
-func (l *Linker) Wall(boot uint64) int64 { return int64(boot) + l.offset }
+func (l *Linker) Wall(boot uint64) int64 { return int64(boot) + l.clock.offset }
 
 // Feed takes the events that are not about messages.
 func (l *Linker) Feed(ev *event.Event) {
 	switch ev.Kind {
 	case event.KindProcess:
-		l.process(ev.PID).describe(ev.Process)
+		l.processes.describe(ev.PID, ev.Process)
 	case event.KindExit:
-		delete(l.processes, ev.PID)
+		l.processes.forget(ev.PID)
 	case event.KindHandover:
 		if len(l.handovers) >= handoversMax {
 			clear(l.handovers)
 		}
 		l.handovers[ev.Socket] = ev.Message.Goroutine
 	case event.KindClock:
-		l.offset = ev.Wall - int64(ev.Time)
+		l.clock.tick(ev.Wall - int64(ev.Time))
 		l.expire(ev.Time)
 	}
 }
@@ -72,12 +76,15 @@ const handoversMax = 1 << 14
 
 // Started settles what can be known when the head of the request is there: the carrier, the other end, the cause.
 func (l *Linker) Started(x *flow.Exchange) {
-	p := l.process(x.PID)
+	p := l.processes.of(x.PID)
+	x.Cause.Process = p
 	l.readCarrier(x)
 	if x.Server {
 		p.opens(x)
 	} else {
 		l.findCause(p, x)
+		p.calls(x)
+		delete(l.handovers, x.Conn.Socket)
 	}
 	l.join(x)
 }
@@ -85,24 +92,31 @@ func (l *Linker) Started(x *flow.Exchange) {
 // Ended gives the exchange out, or lets it wait for the other end of its connection.
 func (l *Linker) Ended(x *flow.Exchange) {
 	l.leave(x)
-	if x.Server && x.Cause.Partner == nil && l.mayBeLocal(x) {
-		x.Cause.Waiting = true
-		l.waiting = append(l.waiting, x.Hold())
+	if !x.Server || x.Cause.Partner != nil || !l.mayBeLocal(x) {
+		l.settle(x)
 		return
 	}
-	l.settle(x)
+	x.Cause.Waiting = true
+	l.waiting = append(l.waiting, x.Hold())
+	if len(l.waiting) > waitingMax {
+		l.expire(x.End + uint64(l.options.Hold))
+	}
 }
 
-// Abandoned forgets an exchange that becomes no span.
+// waitingMax bounds the exchanges that wait; when there are more, they have waited long enough.
+const waitingMax = 1 << 16
+
+// Abandoned forgets an exchange that becomes no span. Others may be part of it: its identity holds their trace together.
 func (l *Linker) Abandoned(x *flow.Exchange) {
 	l.leave(x)
 	l.unjoin(x)
+	l.resolve(x, 0)
 	l.letGo(x)
 }
 
 func (l *Linker) leave(x *flow.Exchange) {
 	if x.Server {
-		l.process(x.PID).closes(x)
+		owner(x).closes(x)
 	} else {
 		l.unjoin(x)
 	}
@@ -132,7 +146,11 @@ func (l *Linker) expire(now uint64) {
 		}
 		l.release(x)
 	}
-	l.waiting = append(l.waiting[:0], l.waiting[n:]...)
+	if n > 0 {
+		kept := copy(l.waiting, l.waiting[n:])
+		clear(l.waiting[kept:])
+		l.waiting = l.waiting[:kept]
+	}
 }
 
 func (l *Linker) stopWaiting(x *flow.Exchange) {
@@ -147,7 +165,7 @@ func (l *Linker) Close() { l.expire(^uint64(0)) }
 func (l *Linker) settle(x *flow.Exchange) {
 	l.unjoin(x)
 	l.resolve(x, 0)
-	l.put(x, l.process(x.PID))
+	l.put(x, owner(x))
 	l.letGo(x)
 }
 

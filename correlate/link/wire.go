@@ -3,10 +3,13 @@ package link
 import "weft/correlate/flow"
 
 // wireName names one request on a connection; both ends compute the same.
-type wireName struct{ client, server, offset uint64 }
+type wireName struct {
+	client, server, offset uint64
+	unix                   bool
+}
 
 func nameOf(x *flow.Exchange) wireName {
-	n := wireName{client: x.Conn.NameLocal, server: x.Conn.NamePeer, offset: x.Offset}
+	n := wireName{client: x.Conn.NameLocal, server: x.Conn.NamePeer, offset: x.Offset, unix: x.Conn.Family == familyUnix}
 	if x.Server {
 		n.client, n.server = n.server, n.client
 	}

@@ -1,0 +1,342 @@
+package link
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"weft/correlate/event"
+	"weft/correlate/flow"
+	"weft/correlate/span"
+)
+
+// node plays scripts into a Linker. A line is one of
+//
+//	s1 server pid tid wire [key=value]   a request has come in; the name of the exchange is the first word
+//	c1 client pid tid wire [key=value]   a request was sent
+//	end c1       the reply is whole;  replies c1: it has begun;  drop c1: abandoned;  lost c1: records are missing
+//	tick         time passes until nothing waits;  go 7: process 7 is Go;  exit 7;  hand B 5: goroutine 5 gives a call to B
+//
+// Wires are named by letters; at=N is the offset of the request, so that A at=0 and A at=1 are one connection. head=T:P is
+// a carrier with the trace T and the parent P. g= and pg= are goroutines. Kinds of wires: unix, older, noname, remote.
+type node struct {
+	t         *testing.T
+	l         *Linker
+	now       uint64
+	exchanges map[string]*flow.Exchange
+	conns     map[string]*flow.Conn
+	names     map[[8]byte]string
+	out       []string
+	spans     map[string]flow.Cause
+	held      int
+}
+
+func newNode(t *testing.T, key byte) *node {
+	n := &node{
+		t: t, now: 1000, exchanges: map[string]*flow.Exchange{}, conns: map[string]*flow.Conn{},
+		names: map[[8]byte]string{}, spans: map[string]flow.Cause{},
+	}
+	n.l = New(Options{Key: [16]byte{key}, Hold: 100}, func(*flow.Exchange) {}, n.put)
+	return n
+}
+
+func (n *node) put(x *flow.Exchange, _ *Process) {
+	c := x.Cause
+	if c.TraceID == [16]byte{} || c.SpanID == [8]byte{} {
+		n.t.Errorf("%s: no identity", x.UserAgent)
+	}
+	if other, used := n.names[c.SpanID]; used {
+		n.t.Errorf("%s has the span id of %s", x.UserAgent, other)
+	}
+	if (span.Evidence(c.Evidence) == span.NoEvidence) != (c.Confidence == 0) || (c.ParentID == [8]byte{}) != (c.Confidence == 0) {
+		n.t.Errorf("%s: parent %x by %v with confidence %v", x.UserAgent, c.ParentID, span.Evidence(c.Evidence), c.Confidence)
+	}
+	n.names[c.SpanID] = x.UserAgent
+	n.spans[x.UserAgent] = c
+	n.out = append(n.out, x.UserAgent)
+}
+
+// carrier spells a trace and a parent of one letter each.
+func carrier(text string) []byte {
+	trace, parent, _ := strings.Cut(text, ":")
+	return fmt.Appendf(nil, "00-%032x-%016x-01", trace[0], parent[0])
+}
+
+func (n *node) conn(server bool, wire string, options map[string]string) *flow.Conn {
+	key := fmt.Sprint(wire, server)
+	if n.conns[key] == nil {
+		a := uint64([]rune(wire)[0]) * 2
+		b := a + 1
+		c := &flow.Conn{Socket: a, Conn: event.Conn{Family: 2, Origin: event.Connected, NameLocal: a, NamePeer: b}}
+		if server {
+			c.Socket, c.NameLocal, c.NamePeer = b, b, a
+		}
+		if options["kind"] == "unix" {
+			c.Family = familyUnix
+		}
+		if options["kind"] == "noname" {
+			c.NameLocal, c.NamePeer = 0, 0
+		}
+		c.Older = options["kind"] == "older"
+		n.conns[key] = c
+	}
+	return n.conns[key]
+}
+
+func (n *node) start(name string, f []string) {
+	options := map[string]string{}
+	for _, o := range f[4:] {
+		key, value, _ := strings.Cut(o, "=")
+		options[key] = value
+	}
+	number := func(text string) uint64 { v, _ := strconv.ParseUint(text, 10, 64); return v }
+	x := &flow.Exchange{
+		Server: f[0] == "server", PID: uint32(number(f[1])), TID: uint32(number(f[2])), Start: n.now,
+		Goroutine: number(options["g"]), ParentGoroutine: number(options["pg"]), Offset: number(options["at"]),
+		Method: "GET", Target: f[3] + options["at"] + options["target"], UserAgent: name,
+	}
+	x.Conn = n.conn(x.Server, f[3], options)
+	if head := options["head"]; head != "" {
+		x.TraceParent, x.TraceParents = carrier(head), 1
+	}
+	n.exchanges[name] = x
+	n.l.Started(x)
+}
+
+func (n *node) play(script string) {
+	for _, line := range strings.FieldsFunc(script, func(r rune) bool { return r == '\n' || r == ';' }) {
+		f := strings.Fields(line)
+		if len(f) == 0 {
+			continue
+		}
+		n.now++
+		switch f[0] {
+		case "end":
+			x := n.exchanges[f[1]]
+			x.FirstByte, x.End = max(x.FirstByte, 1), n.now
+			n.l.Ended(x)
+		case "replies":
+			n.exchanges[f[1]].FirstByte = n.now
+		case "lost":
+			n.exchanges[f[1]].Lost = true
+		case "drop":
+			n.l.Abandoned(n.exchanges[f[1]])
+		case "tick":
+			n.now += 1000
+			n.l.Feed(&event.Event{Kind: event.KindClock, Time: n.now})
+		case "go", "exit":
+			pid, _ := strconv.Atoi(f[1])
+			ev := event.Event{Kind: event.KindProcess, PID: uint32(pid), Process: &event.Process{Service: f[1], Go: true}}
+			if f[0] == "exit" {
+				ev = event.Event{Kind: event.KindExit, PID: uint32(pid)}
+			}
+			n.l.Feed(&ev)
+		case "hand":
+			ev := event.Event{Kind: event.KindHandover, Socket: uint64(f[1][0]) * 2}
+			ev.Message.Goroutine, _ = strconv.ParseUint(f[2], 10, 64)
+			n.l.Feed(&ev)
+		default:
+			n.start(f[0], f[1:])
+		}
+	}
+}
+
+// parent names the parent of a span: another span, ~P for one that a carrier named, ~? for one that was
+// abandoned, - for none.
+func (n *node) parent(name string) string {
+	c := n.spans[name]
+	if c.ParentID == [8]byte{} {
+		return "-"
+	}
+	by := " " + span.Evidence(c.Evidence).String()
+	if p, ok := n.names[c.ParentID]; ok {
+		if n.spans[p].TraceID != c.TraceID {
+			n.t.Errorf("%s is in another trace than its parent %s", name, p)
+		}
+		return p + by
+	}
+	if c.ParentID[0] != 0 {
+		return "~?" + by // one that weft made
+	}
+	return "~" + string(c.ParentID[7]) + by
+}
+
+func (n *node) tell() []string {
+	var out []string
+	for _, name := range n.out {
+		line := name + " < " + n.parent(name)
+		if a := n.spans[name].Alternates; a > 0 {
+			line += fmt.Sprintf(" of %d", a)
+		}
+		out = append(out, line)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestLinks(t *testing.T) {
+	for _, test := range scripts {
+		t.Run(test.name, func(t *testing.T) {
+			n := newNode(t, 1)
+			n.play(test.script)
+			n.l.Close()
+			want := strings.Split(test.want, "\n")
+			for i := range want {
+				want[i] = strings.TrimSpace(want[i])
+			}
+			if got := n.tell(); !slices.Equal(got, want) {
+				t.Errorf("got  %q\nwant %q", got, want)
+			}
+			for name, x := range n.exchanges {
+				if x.Cause.Parent != nil || x.Cause.Partner != nil {
+					t.Errorf("%s still holds another exchange", name)
+				}
+			}
+			if len(n.l.wires) > 0 || len(n.l.waiting) > 0 {
+				t.Errorf("%d wires and %d waiting are left", len(n.l.wires), len(n.l.waiting))
+			}
+			for _, p := range n.l.processes.byPID {
+				if p.open != 0 || len(p.threads)+len(p.goroutines)+len(p.traces) > 0 {
+					t.Errorf("process %d is left with %d open, %d threads", p.pid, p.open, len(p.threads))
+				}
+			}
+			again := newNode(t, 1)
+			again.play(test.script)
+			again.l.Close()
+			for name, c := range n.spans {
+				if c.SpanID != again.spans[name].SpanID || c.TraceID != again.spans[name].TraceID {
+					t.Errorf("%s is another span when the script is played again", name)
+				}
+			}
+		})
+	}
+}
+
+func TestWaiting(t *testing.T) {
+	n := newNode(t, 1)
+	n.play("s server 1 1 A; end s")
+	n.l.Feed(&event.Event{Kind: event.KindClock, Time: n.now + 99})
+	if len(n.out) != 0 {
+		t.Fatal("a server span without its client was not kept back")
+	}
+	n.l.Feed(&event.Event{Kind: event.KindClock, Time: n.now + 100})
+	if len(n.out) != 1 {
+		t.Fatal("it was kept back for longer than Hold")
+	}
+	n.play("s2 server 1 1 B; end s2; c client 2 2 B")
+	if len(n.out) != 2 {
+		t.Error("it was kept back after its client had come")
+	}
+	n.play("s3 server 1 1 C kind=remote head=T:P; end s3")
+	if len(n.out) != 2 {
+		t.Error("one of an unknown peer has to wait for a client on this node")
+	}
+}
+
+// TestTwoAgents has each end of a connection seen by another node.
+func TestTwoAgents(t *testing.T) {
+	both, client, server := newNode(t, 1), newNode(t, 1), newNode(t, 1)
+	both.play("c client 1 1 A at=7; s server 2 2 A at=7; end s; end c")
+	client.play("c client 1 1 A at=7; end c; tick")
+	server.play("s server 2 2 A at=7; end s; tick")
+	if client.spans["c"].SpanID != both.spans["c"].SpanID || server.spans["s"].SpanID != both.spans["s"].SpanID {
+		t.Error("the ids depend on which ends an agent sees")
+	}
+	if client.spans["c"].TraceID != server.spans["s"].TraceID {
+		t.Error("both ends are not in one trace")
+	}
+	if server.parent("s") != "-" {
+		t.Error("a server whose client is not seen has to be a root")
+	}
+	other := newNode(t, 2)
+	other.play("c client 1 1 A at=7; end c")
+	if other.spans["c"].SpanID == client.spans["c"].SpanID {
+		t.Error("the ids do not depend on the key")
+	}
+}
+
+func TestInheritance(t *testing.T) {
+	n := newNode(t, 1)
+	n.play(`s1 server 1 1 A head=T:P; c1 client 1 1 B; s2 server 2 2 B; c2 client 2 2 C; s3 server 3 3 C
+		end s3; end c2; end s2; end c1; end s1; tick`)
+	for _, name := range []string{"s1", "c1", "s2", "c2", "s3"} {
+		c := n.spans[name]
+		if hex.EncodeToString(c.TraceID[:]) != fmt.Sprintf("%032x", 'T') || !c.HasRemote || !c.RemoteSampled {
+			t.Errorf("%s: trace %x, remote %v, sampled %v", name, c.TraceID, c.HasRemote, c.RemoteSampled)
+		}
+	}
+}
+
+// TestDepth follows a chain that is deeper than any real one: it ends in one piece or starts anew, with ids all the way.
+func TestDepth(t *testing.T) {
+	n := newNode(t, 1)
+	for i := range 150 {
+		pid := strconv.Itoa(i + 1)
+		n.play(fmt.Sprintf("s%d server %s 1 %c; c%d client %s 1 %c", i, pid, 'α'+i, i, pid, 'α'+i+1))
+	}
+	for i := 149; i >= 0; i-- {
+		n.play(fmt.Sprintf("end c%d; end s%d", i, i))
+	}
+	n.play("tick")
+	roots := 0
+	for name := range n.spans {
+		if n.parent(name) == "-" {
+			roots++
+		}
+	}
+	if len(n.spans) != 300 || roots > 5 {
+		t.Errorf("%d spans, %d roots", len(n.spans), roots)
+	}
+}
+
+// TestCircle feeds exchanges that would be their own ancestors.
+func TestCircle(t *testing.T) {
+	n := newNode(t, 1)
+	n.play("s1 server 1 1 A; c1 client 1 1 B; s2 server 2 2 B; c2 client 2 2 A; end s2; end s1; end c2; end c1; tick")
+	if len(n.spans) != 4 {
+		t.Errorf("%d spans", len(n.spans))
+	}
+}
+
+// TestBounds floods a linker with what has no end.
+func TestBounds(t *testing.T) {
+	n := newNode(t, 1)
+	var ev event.Event
+	for i := range uint64(3 * handoversMax) {
+		ev = event.Event{Kind: event.KindHandover, Socket: i}
+		n.l.Feed(&ev)
+		ev = event.Event{Kind: event.KindProcess, PID: uint32(i), Process: &event.Process{Service: "s"}}
+		n.l.Feed(&ev)
+	}
+	for i := range uint64(waitingMax + 100) {
+		x := &flow.Exchange{Server: true, PID: 1, TID: uint32(i), Conn: &flow.Conn{Socket: i, Conn: event.Conn{NameLocal: i + 1}}}
+		n.l.Started(x)
+		n.l.Ended(x)
+	}
+	if len(n.l.handovers) > handoversMax || len(n.l.processes.byPID) > processesMax || len(n.l.waiting) > waitingMax {
+		t.Errorf("%d handovers, %d processes, %d waiting", len(n.l.handovers), len(n.l.processes.byPID), len(n.l.waiting))
+	}
+	p := n.l.processes.of(1)
+	if len(p.habits.serves) > servesMax || len(p.spare) > spareMax || len(p.threads) > 0 {
+		t.Errorf("%d threads remembered, %d spare groups", len(p.habits.serves), len(p.spare))
+	}
+}
+
+func TestClock(t *testing.T) {
+	var c clock
+	c.tick(1000)
+	c.tick(400) // the reader was held up
+	if c.offset != 1000 {
+		t.Error("a late reading was believed")
+	}
+	c.tick(1001)
+	for range patience {
+		c.tick(500)
+	}
+	if c.offset != 500 {
+		t.Error("the clock was set back, and it is not believed")
+	}
+}

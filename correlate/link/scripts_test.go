@@ -1,0 +1,133 @@
+package link
+
+var scripts = []struct{ name, script, want string }{
+	{"wire, client first", "c client 1 1 A; s server 2 2 A; end s; end c", `c < -
+		s < c wire`},
+	{"wire, server first", "s server 2 2 A; c client 1 1 A; end s; end c", `c < -
+		s < c wire`},
+	{"wire, server over before its client is seen", "s server 2 2 A; end s; c client 1 1 A; end c", `c < -
+		s < c wire`},
+	{"wire, client gone", "c client 1 1 A; s server 2 2 A; drop c; end s", `s < ~? wire`},
+	{"wire, another request on the connection", "c client 1 1 A; s server 2 2 A at=1; end s; end c; tick", `c < -
+		s < -`},
+	{"wire, another target", "c client 1 1 A; s server 2 2 A target=x; end s; end c; tick", `c < -
+		s < -`},
+	{"wire, unix", "c client 1 1 A kind=unix; s server 2 2 A kind=unix; end s; end c", `c < -
+		s < c wire`},
+	{"wire, unix and tcp with the same numbers", "c client 1 1 A kind=unix; s server 2 2 A; end s; end c; tick", `c < -
+		s < -`},
+	{"wire, unix and older than weft", "c client 1 1 A kind=older; s server 2 2 A kind=older; end s; end c; tick", `c < -
+		s < -`},
+	{"wire, names unknown", "c client 1 1 A kind=noname; s server 2 2 B kind=noname; end s; end c; tick", `c < -
+		s < -`},
+	{"header", "s server 1 1 A head=T:P; end s; tick", `s < ~P header`},
+	{"header of another trace than the wire", "c client 1 1 A head=T:P; s server 2 2 A head=U:Q; end s; end c", `c < -
+		s < ~Q header`},
+	{"client with a carrier of its own", "s1 server 1 1 A head=T:P; c client 1 1 B head=T:C; s2 server 2 2 B head=T:C; end s2; end c; end s1; tick", `c < s1 header
+		s1 < ~P header
+		s2 < c wire`},
+	{"pass-through", "s1 server 1 1 A head=T:P; c client 1 2 B head=T:P; s2 server 2 2 B head=T:P; end s2; end c; end s1; tick", `c < s1 header
+		s1 < ~P header
+		s2 < c wire`},
+	{"pass-through among several requests of a trace", `s1 server 1 1 A head=T:P; s2 server 1 2 B head=T:Q; c client 1 9 C head=T:Q
+		end c; end s1; end s2; tick`, `c < s2 header
+		s1 < ~P header
+		s2 < ~Q header`},
+	{"two requests with one carrier", `s1 server 1 1 A head=T:P; s2 server 1 2 B head=T:P; c client 1 2 C head=T:P
+		end c; end s1; end s2; tick`, `c < s2 thread
+		s1 < ~P header
+		s2 < ~P header`},
+	{"two requests with one carrier and nothing to tell them apart", `s1 server 1 1 A head=T:P; s2 server 1 2 B head=T:P
+		c client 1 3 C head=T:P; end c; end s1; end s2; tick`, `c < - of 2
+		s1 < ~P header
+		s2 < ~P header`},
+	{"retries with the same carrier", `s server 1 1 A head=T:P; c1 client 1 1 B head=T:C; r1 server 2 2 B head=T:C; end r1; end c1
+		c2 client 1 1 D head=T:C; r2 server 2 2 D head=T:C; end r2; end c2; end s; tick`, `c1 < s header
+		c2 < s header
+		r1 < c1 wire
+		r2 < c2 wire
+		s < ~P header`},
+	{"trace started anew", "s1 server 1 1 A head=T:P; c client 1 1 B head=U:C; s2 server 2 2 B head=U:C; end s2; end c; end s1; tick", `c < -
+		s1 < ~P header
+		s2 < c wire`},
+	{"thread", "s1 server 1 1 A; c client 1 1 B; s2 server 2 2 B; end s2; end c; end s1; tick", `c < s1 thread
+		s1 < -
+		s2 < c wire`},
+	{"thread, several calls", "s1 server 1 1 A; c1 client 1 1 B; end c1; c2 client 1 1 C; end c2; end s1; tick", `c1 < s1 thread
+		c2 < s1 thread
+		s1 < -`},
+	{"thread, side by side", `s1 server 1 1 A; s2 server 1 2 B; c2 client 1 2 C; c1 client 1 1 D; end c1; end c2; end s1; end s2; tick`,
+		`c1 < s1 thread
+		c2 < s2 thread
+		s1 < -
+		s2 < -`},
+	{"thread that is answering", "s1 server 1 1 A; replies s1; c client 1 1 B; end c; end s1; tick", `c < -
+		s1 < -`},
+	{"thread after the reply", "s1 server 1 1 A; end s1; c client 1 1 B; end c; tick", `c < -
+		s1 < -`},
+	{"thread with lost records", "s1 server 1 1 A; lost s1; c client 1 1 B; end c; end s1; tick", `c < -
+		s1 < -`},
+	{"event loop", "s1 server 1 1 A; s2 server 1 1 B; c client 1 1 C; end c; end s1; end s2; tick", `c < - of 2
+		s1 < -
+		s2 < -`},
+	{"event loop, later alone", `s1 server 1 1 A; s2 server 1 1 B; end s1; end s2
+		s3 server 1 1 A at=1; c client 1 1 C; end c; end s3; tick`, `c < - of 1
+		s1 < -
+		s2 < -
+		s3 < -`},
+	{"event loop, call behind the reply of one and in the time of another", `s1 server 1 1 A; end s1; c0 client 1 1 C; end c0
+		s2 server 1 1 B; c client 1 1 C at=1; end c; end s2; tick`, `c < - of 1
+		c0 < -
+		s1 < -
+		s2 < -`},
+	{"hands requests on", `s1 server 1 1 A; c1 client 1 2 C; end c1; end s1
+		s2 server 1 1 B; s3 server 1 2 D; c2 client 1 2 C at=1; end c2; end s2; end s3; tick`, `c1 < -
+		c2 < - of 1
+		s1 < -
+		s2 < -
+		s3 < -`},
+	{"pipelined, threads unknown", "s1 server 1 1 A; s2 server 1 1 A at=1; c client 1 1 B; end c; end s1; end s2; tick", `c < - of 2
+		s1 < -
+		s2 < -`},
+	{"pipelined, thread per connection", `x server 1 8 X; y server 1 9 Y; end x; end y
+		s1 server 1 1 A; s2 server 1 1 A at=1; c1 client 1 1 B; end c1; end s1; c2 client 1 1 B at=1; end c2; end s2; tick`, `c1 < s1 thread
+		c2 < s2 thread
+		s1 < -
+		s2 < -
+		x < -
+		y < -`},
+	{"goroutine", "go 1; s1 server 1 1 A g=5; s2 server 1 1 B g=6; c client 1 2 C g=5; end c; end s1; end s2; tick", `c < s1 goroutine
+		s1 < -
+		s2 < -`},
+	{"goroutine, pipelined", "go 1; s1 server 1 1 A g=5; s2 server 1 1 A g=5 at=1; c client 1 2 C g=5; end c; end s1; end s2; tick", `c < s1 goroutine
+		s1 < -
+		s2 < -`},
+	{"child of a goroutine on a connection of its own", "go 1; s1 server 1 1 A g=5; c client 1 2 C g=7 pg=5; end c; end s1; tick", `c < s1 goroutine
+		s1 < -`},
+	{"child of a goroutine on a pooled connection", "go 1; s1 server 1 1 A g=5; c client 1 2 C g=7 pg=5 at=9; end c; end s1; tick", `c < -
+		s1 < -`},
+	{"goroutine over", "go 1; s1 server 1 1 A g=5; end s1; c client 1 1 C g=5; end c; tick", `c < -
+		s1 < -`},
+	{"threads of Go mean nothing", "go 1; s1 server 1 1 A; c client 1 1 C; end c; end s1; tick", `c < -
+		s1 < -`},
+	{"handover", `go 1; s1 server 1 1 A g=5; s2 server 1 1 B g=6; hand C 6; c1 client 1 1 C g=9; hand C 5; c2 client 1 1 C g=9 at=1
+		end c1; end c2; end s1; end s2; tick`, `c1 < s2 handover
+		c2 < s1 handover
+		s1 < -
+		s2 < -`},
+	{"handover is for one request", `go 1; s1 server 1 1 A g=5; hand C 5; c1 client 1 1 C g=9; c2 client 1 1 C g=9 at=1
+		end c1; end c2; end s1; tick`, `c1 < s1 handover
+		c2 < -
+		s1 < -`},
+	{"chain without headers", `c0 client 9 9 A; s1 server 1 1 A; c1 client 1 1 B; s2 server 2 2 B; c2 client 2 2 C; s3 server 3 3 C
+		end s3; end c2; end s2; end c1; end s1; end c0`, `c0 < -
+		c1 < s1 thread
+		c2 < s2 thread
+		s1 < c0 wire
+		s2 < c1 wire
+		s3 < c2 wire`},
+	{"abandoned in the middle of a chain", `s1 server 1 1 A head=T:P; c1 client 1 1 B; s2 server 2 2 B; drop c1; drop s1; end s2`,
+		`s2 < ~? wire`},
+	{"process gone before its exchanges", "s1 server 1 1 A; c client 1 1 B; exit 1; end c; end s1; tick", `c < s1 thread
+		s1 < -`},
+}
