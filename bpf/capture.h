@@ -22,17 +22,29 @@ static __always_inline bool passed_fin(const struct sock *sk, const struct tcp_s
 	return (sk->sk_shutdown & RCV_SHUTDOWN) && tcp->copied_seq == tcp->rcv_nxt;
 }
 
+/* This end has queued its FIN, which takes a sequence number behind the last byte. */
+static __always_inline bool has_finished(const struct sock *sk)
+{
+	__u8 state = sk->__sk_common.skc_state;
+
+	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_LAST_ACK || state == TCP_CLOSING;
+}
+
 /* The name of a TCP connection and the offsets at this moment, 64-bit. Both ends compute the same: what this end has
  * sent, without what it sent again, leads back to the first sequence number, and so does what it received. */
-static __always_inline void name_socket(struct socket_state *s, const struct tcp_sock *tcp)
+static __always_inline void name_socket(struct socket_state *s, const struct sock *sk, const struct tcp_sock *tcp)
 {
+	bool fin = has_finished(sk);
+
 	for (int i = 0; i < 3; i++) {
 		__u32 nxt = tcp->snd_nxt, rcv = tcp->rcv_nxt;
 		__u64 sent = tcp->bytes_sent - tcp->bytes_retrans, received = tcp->bytes_received;
 
-		s->name_local = nxt - (__u32)sent;
+		__u32 end = tcp->write_seq - fin, last = nxt - (fin && nxt == tcp->write_seq);
+
+		s->name_local = last - (__u32)sent;
 		s->name_peer = rcv - (__u32)received;
-		s->follower[DIRECTION_SEND].through = sent + (__s32)(tcp->write_seq - nxt);
+		s->follower[DIRECTION_SEND].through = sent + (__s32)(end - last);
 		s->follower[DIRECTION_RECEIVE].through = received + (__s32)(tcp->copied_seq - rcv);
 		if (nxt == tcp->snd_nxt && rcv == tcp->rcv_nxt)
 			break;
@@ -131,11 +143,33 @@ static __always_inline bool first_sight(struct operation *op, struct socket_stat
 		s->named = 1;
 		return true;
 	}
-	name_socket(s, tcp);
+	name_socket(s, sk, tcp);
 	if (op->direction == DIRECTION_RECEIVE)
 		s->follower[DIRECTION_RECEIVE].through -= passed_fin(sk, tcp);
 	s->follower[op->direction & 1].through -= op->size;
 	return true;
+}
+
+/* Tells Go that a connection is over. */
+__noinline int tell_close(struct socket_state *s, __u32 retransmits)
+{
+	struct close_record r = {};
+
+	if (!s)
+		return 0;
+	s->closing = 0;
+	r.head.kind = RECORD_CLOSE;
+	r.head.time = bpf_ktime_get_boot_ns();
+	r.head.socket = s->cookie;
+	r.sent = s->follower[DIRECTION_SEND].through;
+	r.received = s->follower[DIRECTION_RECEIVE].through;
+	r.previous = s->previous;
+	r.reset = s->reset;
+	r.lost = s->lost;
+	r.retransmits = retransmits;
+	if (bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP))
+		count_add(COUNT_RING_FULL, 1);
+	return 0;
 }
 
 /* The end of one operation: `ret` is its result, `flags` are those of the receive call. */
@@ -187,6 +221,8 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 		op.position = f->through;
 		if (direction == DIRECTION_RECEIVE && s->known && (sk->sk_shutdown & RCV_SHUTDOWN))
 			emit(&op, s, MESSAGE_EOF, 0, f->through);
+		if (s->closing && direction == DIRECTION_RECEIVE)
+			tell_close(s, tcp ? tcp->total_retrans : 0);
 		return 0;
 	}
 	place(&op, s, sk, tcp);

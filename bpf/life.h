@@ -39,27 +39,21 @@ static __always_inline void connection_starts(struct sock *sk)
 	s->owner = bpf_get_current_pid_tgid() >> 32;
 }
 
+/* A connection of which both directions were shut down is closed before its owner has read the last bytes: then the end of
+ * the stream, as the owner reads it, is told as the end. */
 static __always_inline void connection_closes(struct sock *sk)
 {
 	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
-	struct close_record r = {};
 	struct tcp_sock *tcp;
 
 	if (!s || !s->announced)
 		return;
-	r.head.kind = RECORD_CLOSE;
-	r.head.time = bpf_ktime_get_boot_ns();
-	r.head.socket = s->cookie;
-	r.sent = s->follower[DIRECTION_SEND].through;
-	r.received = s->follower[DIRECTION_RECEIVE].through;
-	r.previous = s->previous;
-	r.reset = s->reset;
-	r.lost = s->lost;
 	tcp = bpf_skc_to_tcp_sock(sk);
-	if (tcp)
-		r.retransmits = tcp->total_retrans;
-	if (bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP))
-		count_add(COUNT_RING_FULL, 1);
+	if (tcp && sk->sk_socket && !s->reset && !s->muted && (__s32)(tcp->rcv_nxt - tcp->copied_seq) > 1) {
+		s->closing = 1;
+		return;
+	}
+	tell_close(s, tcp ? tcp->total_retrans : 0);
 }
 
 static __always_inline int state_changes(struct sock *sk, int old_state, int new_state)

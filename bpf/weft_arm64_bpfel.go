@@ -268,6 +268,8 @@ type WeftSocketState struct {
 	Reset          uint8
 	Self           uint8
 	Included       uint8
+	Closing        uint8
+	Pad            [7]uint8
 	Heads          uint64
 	Lost           uint32
 	NameLocal      uint32
