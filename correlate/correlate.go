@@ -21,6 +21,7 @@ type Options struct {
 	HeadersResponse []string
 	Query           span.Query
 	RoutePatterns   []string
+	Poison          bool // for tests: see flow.Options
 }
 
 // segmentWords is how many words may stand at one place of a path before they become a placeholder.
@@ -52,7 +53,7 @@ func New(o Options, take func() *span.Span, put func(*span.Span)) (*Pipeline, er
 	}
 	p := &Pipeline{take: take, put: put, builder: span.Builder{Routes: routes, Query: o.Query}}
 	p.linker = link.New(link.Options{Key: o.Key, Hold: o.Hold}, func(x *flow.Exchange) { p.flows.Release(x) }, p.emit)
-	p.flows = flow.New(flow.Options{Max: o.Sockets, Request: o.HeadersRequest, Response: o.HeadersResponse}, p.linker)
+	p.flows = flow.New(flow.Options{Max: o.Sockets, Request: o.HeadersRequest, Response: o.HeadersResponse, Poison: o.Poison}, p.linker)
 	return p, nil
 }
 

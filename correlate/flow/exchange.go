@@ -104,11 +104,17 @@ func (t *Table) reuse(x *Exchange) {
 	if x.holders > 0 || !x.released {
 		return
 	}
+	t.counts.Live--
+	if t.options.Poison {
+		*x = Exchange{Method: "released", released: true}
+		return
+	}
 	*x = Exchange{Headers: x.Headers[:0], TraceParent: x.TraceParent[:0]}
 	t.free = append(t.free, x)
 }
 
 func (t *Table) exchange() *Exchange {
+	t.counts.Live++
 	if n := len(t.free); n > 0 {
 		x := t.free[n-1]
 		t.free = t.free[:n-1]

@@ -34,9 +34,9 @@ func (k *kernel) announce() {
 		ev.Conn.Origin = event.Accepted
 	}
 	if k.unix {
-		ev.Conn.Family = familyUnix
+		ev.Conn.Family, ev.Conn.Origin = familyUnix, event.Opened
 	}
-	if k.found || k.unix {
+	if k.found {
 		ev.Conn.Origin = event.Found
 	}
 	k.feed(&ev)

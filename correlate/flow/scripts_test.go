@@ -359,17 +359,17 @@ var scripts = []struct {
 		raw< "HTTP/1.1\x20abc\r\n\r\n"
 		> GET /2
 		< 200 /2 0`, want: `GET /2 200`, reasons: reasons{BadReply: 1}},
-	{name: "unix owner ends", unix: true, found: true, script: `
+	{name: "unix owner ends", unix: true, script: `
 		> GET /1
 		< 200 /1 0
 		> GET /2
 		exit`, want: `GET /1 200`, reasons: reasons{Gone: 1}},
-	{name: "unix server closes", unix: true, found: true, only: onlyClient, script: `
+	{name: "unix server closes", unix: true, only: onlyClient, script: `
 		> GET /1
 		< 200 /1
 		<~ 20
 		eof`, want: `GET /1 200 <20`},
-	{name: "unix server closes without a reply", unix: true, found: true, only: onlyClient, script: `
+	{name: "unix server closes without a reply", unix: true, only: onlyClient, script: `
 		> GET /1
 		eof`, want: `GET /1 0 closed`},
 	{name: "unfinished", script: `

@@ -51,6 +51,7 @@ type Counts struct {
 	Errors    [proto.Errors]uint64 // malformed messages by what is wrong with them
 	Events    uint64
 	Conns     int // in the table now
+	Live      int // exchanges that are in use, by flow or by others
 }
 
 // Options of a Table.
@@ -58,6 +59,7 @@ type Options struct {
 	Max      int      // connections followed at a time
 	Request  []string // request headers to keep, in lower case
 	Response []string // response headers to keep, in lower case
+	Poison   bool     // for tests: what is released is spoilt and never used again
 }
 
 // Table holds the connections of a node.

@@ -41,7 +41,9 @@ func (l *Linker) findCause(p *Process, x *flow.Exchange) {
 			left = append(left[:0], found...)
 		}
 	}
-	c.Alternates = len(left)
+	if len(left) > 1 {
+		c.Alternates = len(left)
+	}
 	for _, y := range left {
 		// It is unclear which request, but clear that its carrier was passed on unchanged.
 		c.Passed = c.Passed || passes(x, y)

@@ -75,12 +75,14 @@ func (n *node) conn(server bool, wire string, options map[string]string) *flow.C
 			c.Socket, c.NameLocal, c.NamePeer = b, b, a
 		}
 		if options["kind"] == "unix" {
-			c.Family = familyUnix
+			c.Family, c.Origin = familyUnix, event.Opened
 		}
 		if options["kind"] == "noname" {
 			c.NameLocal, c.NamePeer = 0, 0
 		}
-		c.Older = options["kind"] == "older"
+		if options["kind"] == "older" {
+			c.Family, c.Origin = familyUnix, event.Found
+		}
 		n.conns[key] = c
 	}
 	return n.conns[key]

@@ -71,18 +71,18 @@ var scripts = []struct{ name, script, want string }{
 		s1 < -
 		s2 < -`},
 	{"event loop, later alone", `s1 server 1 1 A; s2 server 1 1 B; end s1; end s2
-		s3 server 1 1 A at=1; c client 1 1 C; end c; end s3; tick`, `c < - of 1
+		s3 server 1 1 A at=1; c client 1 1 C; end c; end s3; tick`, `c < -
 		s1 < -
 		s2 < -
 		s3 < -`},
 	{"event loop, call behind the reply of one and in the time of another", `s1 server 1 1 A; end s1; c0 client 1 1 C; end c0
-		s2 server 1 1 B; c client 1 1 C at=1; end c; end s2; tick`, `c < - of 1
+		s2 server 1 1 B; c client 1 1 C at=1; end c; end s2; tick`, `c < -
 		c0 < -
 		s1 < -
 		s2 < -`},
 	{"hands requests on", `s1 server 1 1 A; c1 client 1 2 C; end c1; end s1
 		s2 server 1 1 B; s3 server 1 2 D; c2 client 1 2 C at=1; end c2; end s2; end s3; tick`, `c1 < -
-		c2 < - of 1
+		c2 < -
 		s1 < -
 		s2 < -
 		s3 < -`},

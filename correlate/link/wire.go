@@ -1,6 +1,9 @@
 package link
 
-import "weft/correlate/flow"
+import (
+	"weft/correlate/event"
+	"weft/correlate/flow"
+)
 
 // wireName names one request on a connection; both ends compute the same.
 type wireName struct {
@@ -21,7 +24,8 @@ func nameOf(x *flow.Exchange) wireName {
 // Both ends must have seen the same request line: a check that costs nothing, against names that are not what they seem.
 func (l *Linker) join(x *flow.Exchange) {
 	name := nameOf(x)
-	if (name.client == 0 && name.server == 0) || x.Conn.Older {
+	older := name.unix && x.Conn.Origin == event.Found
+	if (name.client == 0 && name.server == 0) || older {
 		return // the record that names the connection was lost, or the offsets of both ends do not start together
 	}
 	other := l.wires[name]

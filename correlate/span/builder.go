@@ -1,6 +1,7 @@
 package span
 
 import (
+	"hash/maphash"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,34 @@ const (
 type Builder struct {
 	Routes *route.Table
 	Query  Query
+	shown  redactions
+}
+
+// redactions remembers what queries look like without their values: they come again and again.
+type redactions struct {
+	seed  maphash.Seed // places texts only; no result depends on it
+	slots []redaction
+}
+
+type redaction struct{ query, shown string }
+
+const (
+	redactionSlots = 1 << 10
+	redactionMax   = 256 // bytes of a query that is worth a place
+)
+
+func (r *redactions) of(query string) string {
+	if len(query) > redactionMax {
+		return route.Redact(query)
+	}
+	if r.slots == nil {
+		r.seed, r.slots = maphash.MakeSeed(), make([]redaction, redactionSlots)
+	}
+	slot := &r.slots[maphash.String(r.seed, query)%redactionSlots]
+	if slot.query != query {
+		slot.query, slot.shown = query, route.Redact(query)
+	}
+	return slot.shown
 }
 
 // Fill makes s the span of x. wall turns boot time into Unix time; s keeps nothing of x.
@@ -58,7 +87,7 @@ func (b *Builder) fillTarget(s *Span, x *flow.Exchange) {
 	case b.Query == KeepQuery:
 		s.Query = query
 	case b.Query == RedactQuery && query != "":
-		s.Query = route.Redact(query)
+		s.Query = b.shown.of(query)
 	}
 	if authority == "" {
 		authority = x.Host
