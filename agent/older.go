@@ -22,7 +22,8 @@ func findOlder(log *slog.Logger) older {
 		log.Warn("not all listening sockets are known", "reason", err)
 	}
 	if o.unix, err = listener.Unix(); err != nil {
-		log.Warn("not all unix sockets are known", "reason", err)
+		log.Warn("not all unix sockets are known: none is joined with its other end", "reason", err)
+		o.unix = nil
 	}
 	return o
 }
@@ -31,7 +32,9 @@ func (o *older) describe(c *event.Conn) {
 	if c.Family == familyUnix {
 		_, mine := o.unix[c.NameLocal]
 		_, others := o.unix[c.NamePeer]
-		c.Older = mine || others
+		if o.unix != nil && !mine && !others {
+			c.Origin = event.Opened
+		}
 		return
 	}
 	_, c.Listening = o.listening[listener.Key{NetNS: c.NetNS, Port: c.Local.Port()}]

@@ -70,9 +70,10 @@ type Origin uint8
 
 // The origins of a connection.
 const (
-	Found     Origin = 0 // older than weft, or AF_UNIX
+	Found     Origin = 0 // older than weft: of AF_UNIX, its offsets start at first sight, not at 0
 	Connected Origin = 1
 	Accepted  Origin = 2
+	Opened    Origin = 3 // AF_UNIX: younger than weft; by which end is not told
 )
 
 // Conn names a connection as one of its ends sees it.
@@ -89,7 +90,6 @@ type Conn struct {
 	Cgroup      uint64
 	ConnectNS   uint64 // SYN to established, for Connected
 	Listening   bool   // the local port had a listener in this network namespace when weft started
-	Older       bool   // an AF_UNIX socket that was there before weft: its offsets start at first sight, not at 0
 }
 
 // Close is the end of a TCP connection.

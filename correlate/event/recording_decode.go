@@ -147,9 +147,8 @@ func (c *cursor) rare(m *Message, present byte, time uint64) {
 
 func (c *cursor) conn(n *Conn) {
 	n.Family = uint16(c.limited(0xffff))
-	n.Origin = Origin(c.limited(uint64(Accepted)))
-	flags := c.flags(3)
-	n.Listening, n.Older = flags&1 != 0, flags&2 != 0
+	n.Origin = Origin(c.limited(uint64(Opened)))
+	n.Listening = c.flags(1) != 0
 	n.Local, n.Peer = c.address(), c.address()
 	n.NameLocal, n.NamePeer = c.uvarint(), c.uvarint()
 	n.NetNS, n.Cgroup, n.ConnectNS = c.uvarint(), c.uvarint(), c.uvarint()

@@ -77,7 +77,7 @@ func zigzag(v uint64) uint64 { return v<<1 ^ uint64(int64(v)>>63) }
 
 func appendConn(b []byte, c *Conn) []byte {
 	b = binary.AppendUvarint(b, uint64(c.Family))
-	b = append(b, byte(c.Origin), bit(c.Listening)|bit(c.Older)<<1)
+	b = append(b, byte(c.Origin), bit(c.Listening))
 	b = appendAddress(b, c.Local)
 	b = appendAddress(b, c.Peer)
 	for _, v := range [...]uint64{c.NameLocal, c.NamePeer, c.NetNS, c.Cgroup, c.ConnectNS} {

@@ -1,0 +1,184 @@
+/* Puts records on the ring, and decides whose. */
+#pragma once
+#include "head.h"
+#include "operation.h"
+
+/* One area per direction: the two capture programs may hold one each on a CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __always_inline struct scratch *scratch_of(__u32 direction)
+{
+	__u32 key = direction & 1;
+	return bpf_map_lookup_elem(&scratches, &key);
+}
+
+/* Wakes the reader once for many records; those that are too few for that are fetched by the reader's timer. */
+static __always_inline __u64 wake_flags(__u32 size)
+{
+	__u32 zero = 0;
+	__u64 *bytes = bpf_map_lookup_elem(&unwoken, &zero);
+
+	if (!bytes)
+		return BPF_RB_FORCE_WAKEUP;
+	*bytes += size;
+	if (*bytes < settings.wake)
+		return BPF_RB_NO_WAKEUP;
+	*bytes = 0;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+static __always_inline void fill_record(struct record *r, __u8 kind, const struct operation *op, const struct socket_state *s)
+{
+	r->kind = kind;
+	r->direction = op->direction;
+	r->time = op->now;
+	r->socket = s->cookie;
+	r->pid = op->pid;
+	r->tid = op->tid;
+}
+
+static __always_inline __u16 port_of(__be16 port)
+{
+	return port << 8 | port >> 8;
+}
+
+static __always_inline __u64 inode_of(struct sock *sk)
+{
+	struct socket_alloc *alloc = (struct socket_alloc *)BPF_CORE_READ(sk, sk_socket);
+
+	return alloc ? BPF_CORE_READ(alloc, vfs_inode.i_ino) : 0;
+}
+
+static __always_inline void fill_addresses(struct socket_record *r, struct sock *sk)
+{
+	r->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	r->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	if (r->family == AF_UNIX) {
+		struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+		r->inode = inode_of(sk);
+		r->peer_inode = peer ? inode_of(peer) : 0;
+		return;
+	}
+	r->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	r->peer_port = port_of(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (r->family == AF_INET) {
+		*(__u32 *)r->local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		*(__u32 *)r->peer = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		return;
+	}
+	BPF_CORE_READ_INTO(&r->local, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
+	BPF_CORE_READ_INTO(&r->peer, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
+}
+
+/* Tells Go about a socket, once, before its first message. Tried again when the ring was full.
+ * A function of its own for its stack. */
+__noinline int announce(struct operation *op, struct socket_state *s)
+{
+	struct socket_record r = {};
+
+	if (!op || !s)
+		return 0;
+	fill_record(&r.head, RECORD_SOCKET, op, s);
+	fill_addresses(&r, (struct sock *)op->sk);
+	r.cgroup = bpf_get_current_cgroup_id();
+	r.connect_ns = s->connect_ns;
+	r.name_local = s->name_local;
+	r.name_peer = s->name_peer;
+	r.origin = s->origin;
+	if (bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP)) {
+		count_add(COUNT_RING_FULL, 1);
+		return 0;
+	}
+	s->announced = 1;
+	return 0;
+}
+
+/* Asks what was decided of the process and keeps the answer with the socket, until something else is decided or another
+ * process uses it. A Go process's goroutine is read on the way. */
+static __always_inline bool judge(struct operation *op, struct socket_state *s)
+{
+	__u32 pid = op->pid, now = generation();
+	struct process *p = bpf_map_lookup_elem(&processes, &pid);
+	__u8 choice = p ? p->choice : CHOICE_NONE;
+
+	s->ignored =
+	    choice == CHOICE_IGNORE || (!s->included && (choice == CHOICE_OTHER || (choice == CHOICE_NONE && settings.ignore_unknown)));
+	s->go = p && p->go;
+	s->judged = now;
+	s->judged_pid = pid;
+	if (s->ignored)
+		s->named = 0; /* its place in the stream is lost until it is looked at again */
+	if (s->go && !s->ignored && !op->goroutine)
+		find_goroutine(op, bpf_get_current_task_btf(), p);
+	return !s->ignored;
+}
+
+static __always_inline bool is_judged(const struct socket_state *s, __u32 pid)
+{
+	return s->judged == generation() && s->judged_pid == pid;
+}
+
+static __always_inline void refused(struct operation *op, struct socket_state *s, __u64 flags)
+{
+	struct follower *f = &s->follower[op->direction & 1];
+
+	s->lost++;
+	count_add(COUNT_RING_FULL, 1);
+	if (!(flags & MESSAGE_START) || !f->request)
+		return;
+	s->shed = 1;
+	count_add(s->role == ROLE_SERVER ? COUNT_LOST_SERVER : COUNT_LOST_CLIENT, 1);
+}
+
+/* Puts the record of one step on the ring; the payload is in the scratch area already. flags: enum message_flag. */
+__noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, __u32 length, __u64 offset)
+{
+	struct message_record *r;
+	struct scratch *area;
+	struct follower *f;
+	__u64 size;
+
+	if (!op || !s)
+		return 0;
+	area = scratch_of(op->direction);
+	if (!area)
+		return 0;
+	if (((s->go && !op->goroutine) || !is_judged(s, op->pid)) && !judge(op, s))
+		return 0;
+	f = &s->follower[op->direction & 1];
+	if (s->shed && !((flags & MESSAGE_START) && f->request)) {
+		s->lost++;
+		count_add(COUNT_SHED, 1);
+		return 0;
+	}
+	s->shed = 0;
+	if (!s->announced)
+		announce(op, s);
+	size = sizeof(*r) + clamp(length, PIECE_MAX);
+	r = &area->record;
+	fill_record(&r->head, RECORD_MESSAGE, op, s);
+	r->head.flags = flags | (s->lost ? MESSAGE_LOST : 0) | (s->included ? MESSAGE_PORT : 0);
+	r->head.length = length;
+	r->offset = offset;
+	r->through = f->through;
+	r->body = f->body;
+	r->previous = s->previous;
+	r->goroutine = op->goroutine;
+	r->parent_goroutine = op->parent_goroutine;
+	r->rtt = op->rtt;
+	r->retransmits = op->retransmits;
+	r->unread = op->unread;
+	r->lost = s->lost;
+	if (bpf_ringbuf_output(&ring, r, size, wake_flags(size))) {
+		refused(op, s, flags);
+		return 0;
+	}
+	s->lost = 0;
+	count_add(COUNT_RECORDS, 1);
+	return 0;
+}
