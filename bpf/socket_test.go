@@ -3,7 +3,6 @@ package bpf
 import (
 	"path/filepath"
 	"testing"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -206,10 +205,4 @@ func receiveAll(t testing.TB, receive operation, fd, n, size int) {
 		}
 		n -= got
 	}
-}
-
-// setTimeout bounds how long the receives of a descriptor wait.
-func setTimeout(t testing.TB, fd int, d time.Duration) {
-	v := unix.NsecToTimeval(int64(d))
-	check(t, unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &v))
 }

@@ -82,8 +82,6 @@ const (
 		"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\ntracestate: a=b\r\n\r\n"
 )
 
-func (l *load) exchanges() int { return (len(l.events) - 2 - 2*len(l.offsets)) / 2 }
-
 // BenchmarkPipeline feeds a keep-alive load over a thousand connections with both ends; exchanges are counted at each end.
 func BenchmarkPipeline(b *testing.B) {
 	for _, bench := range []struct{ name, head string }{{"plain", plainHead}, {"carrier", carrierHead}} {

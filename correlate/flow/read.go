@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"errors"
+
 	"weft/correlate/event"
 	"weft/correlate/proto"
 )
@@ -165,7 +167,7 @@ func (t *Table) takeHeads(c *Conn, ev *event.Event, data []byte) {
 			from = proto.FromClient
 		}
 		n, err := parser.Next(from, data, &t.message)
-		if (err == proto.ErrTooLong || err == nil && n == 0) && m.Flags&event.Cut != 0 {
+		if (errors.Is(err, proto.ErrTooLong) || err == nil && n == 0) && m.Flags&event.Cut != 0 {
 			n, err = len(data), parser.Cut(from, data, &t.message)
 		}
 		if err != nil || n == 0 {
@@ -189,7 +191,8 @@ func (t *Table) takeHeads(c *Conn, ev *event.Event, data []byte) {
 
 // malformed counts a head that can't be read and gives up the exchange that it was part of.
 func (t *Table) malformed(c *Conn, from proto.Side, err error) {
-	if e, ok := err.(proto.Error); ok {
+	var e proto.Error
+	if errors.As(err, &e) {
 		t.counts.Errors[e]++
 	} else {
 		t.count(Disagreed, 1)

@@ -31,7 +31,6 @@ type node struct {
 	names     map[[8]byte]string
 	out       []string
 	spans     map[string]flow.Cause
-	held      int
 }
 
 func newNode(t *testing.T, key byte) *node {
