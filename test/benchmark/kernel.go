@@ -20,7 +20,7 @@ func writeKernel(b *bench) error {
 	b.title("Where the kernel's time goes")
 	b.text("One run with the kernel's BPF statistics on, which add some 20 to 50 ns to each hit. Times are per request.\n")
 	var rows [][]string
-	for _, v := range variants {
+	for _, v := range b.chosen(len(variants)) {
 		programs, requests, err := b.profileKernel(v)
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)

@@ -44,6 +44,7 @@ type bench struct {
 	receiver *receiver
 	pairs    int
 	run      time.Duration // of one measured run
+	on       string        // part of the names of the workloads that are measured
 	goOutput string        // file with the output of go test -bench; may be empty
 }
 
@@ -71,6 +72,7 @@ func measure() (err error) {
 	path := flag.String("o", "", "also write the report to this file")
 	only := flag.String("only", "", "sections to write, joined by commas: saturated, paced, kernel, bystander, memory, start, replay, go")
 	flag.StringVar(&b.weft, "weft", "", "the weft to measure; without it one is built from this checkout")
+	flag.StringVar(&b.on, "on", "", "measure only the workloads with this in their name")
 	flag.IntVar(&b.pairs, "pairs", 5, "pairs of runs without and with weft")
 	flag.DurationVar(&b.run, "run", 5*time.Second, "length of one run")
 	flag.StringVar(&b.goOutput, "go", "", "output of go test -bench that is shown with the rest")

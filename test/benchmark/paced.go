@@ -20,7 +20,7 @@ func writePaced(b *bench) error {
 	b.title("What the traced side pays, at 1,000 requests a second")
 	b.text("An open-loop client of ours sends each request when it is due, over 16 keep-alive connections, and counts from then.\n")
 	var rows [][]string
-	for _, v := range variants[:2] {
+	for _, v := range b.chosen(2) {
 		pairs, err := b.pacePairs(v)
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)

@@ -15,7 +15,7 @@ func writeReplay(b *bench) error {
 	b.text("The whole of correlate on one core (`GOMAXPROCS=1 taskset -c 0 weft replay FILE --output none`), reading and unpacking the file included. " +
 		"An exchange is a request and its reply as one end saw them.\n")
 	var rows [][]string
-	for _, v := range variants[:2] {
+	for _, v := range b.chosen(2) {
 		row, err := b.measureReplay(v)
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.name, err)
