@@ -74,6 +74,10 @@ func Open(o Options) (*Agent, error) {
 // Missing tells what this kernel or these permissions do not give.
 func (a *Agent) Missing() []Missing { return a.kernel.missing }
 
+// Ready is closed when everything that runs now is traced as well as it can be: the executables of all processes were
+// looked at. Events come before that, too.
+func (a *Agent) Ready() <-chan struct{} { return a.scout.scanned }
+
 // Close takes the programs off.
 func (a *Agent) Close() {
 	a.scout.stop()

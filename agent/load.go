@@ -71,6 +71,10 @@ func load(o *Options) (*kernel, error) {
 		k.close()
 		return nil, err
 	}
+	if err := k.decide(&o.Choice); err != nil {
+		k.close()
+		return nil, err
+	}
 	if err := k.attach(); err != nil {
 		k.close()
 		return nil, err
@@ -90,6 +94,19 @@ func (k *kernel) putPorts(c *Choice) error {
 			if err := k.objects.Ports.Put(port, value); err != nil {
 				return fmt.Errorf("write port %d to the kernel: %w", port, err)
 			}
+		}
+	}
+	return nil
+}
+
+// decide settles what runs already, so that nothing of an ignored process is recorded, or lost, at the start.
+func (k *kernel) decide(c *Choice) error {
+	if c.Decide == nil {
+		return nil
+	}
+	for _, pid := range processIDs() {
+		if err := k.update(pid, func(p *bpf.WeftProcess) { p.Choice = uint8(c.Decide(pid)) }); err != nil {
+			return err
 		}
 	}
 	return nil

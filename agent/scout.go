@@ -23,6 +23,7 @@ type scout struct {
 	log      *slog.Logger
 	tasks    chan task
 	done     chan struct{}
+	scanned  chan struct{} // closed when the processes that were there at the start have been looked at
 	programs map[inode]*program
 	running  map[uint32]*program
 	stopping sync.Once
@@ -54,11 +55,10 @@ const tasksMax = 4096
 func startScout(k *kernel, handover bool, log *slog.Logger) *scout {
 	s := &scout{
 		kernel: k, handover: handover, log: log,
-		tasks: make(chan task, tasksMax), done: make(chan struct{}),
+		tasks: make(chan task, tasksMax), done: make(chan struct{}), scanned: make(chan struct{}),
 		programs: make(map[inode]*program), running: make(map[uint32]*program),
 	}
-	scanned := processIDs()
-	go s.run(scanned)
+	go s.run(processIDs())
 	return s
 }
 
@@ -67,6 +67,7 @@ func (s *scout) run(scanned []uint32) {
 	for _, pid := range scanned {
 		s.inspect(pid)
 	}
+	close(s.scanned)
 	for t := range s.tasks {
 		if t.gone {
 			s.forget(t.pid)

@@ -219,8 +219,11 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 	find_buffer(&op, s, task);
 	if (ret == 0) {
 		op.position = f->through;
-		if (direction == DIRECTION_RECEIVE && s->known && (sk->sk_shutdown & RCV_SHUTDOWN))
+		/* Once: some programs ask again and again. */
+		if (direction == DIRECTION_RECEIVE && s->known && !s->ended && (sk->sk_shutdown & RCV_SHUTDOWN)) {
+			s->ended = 1;
 			emit(&op, s, MESSAGE_EOF, 0, f->through);
+		}
 		if (s->closing && direction == DIRECTION_RECEIVE)
 			tell_close(s, tcp ? tcp->total_retrans : 0);
 		return 0;

@@ -88,9 +88,10 @@ struct socket_state {
 	__u8 shed;	      /* the last request was refused by the ring: its answer is held back */
 	__u8 reset;
 	__u8 self;
+	__u8 ended;    /* the peer has shut down, and it was told */
 	__u8 included; /* by its port */
 	__u8 closing;  /* closed, with bytes that are still to be read */
-	__u8 pad[7];
+	__u8 pad[6];
 	__u64 heads; /* which of the requests since the last turn were HEAD, oldest lowest */
 	__u32 lost;  /* records refused since the last one that was not */
 	__u32 name_local;

@@ -267,9 +267,10 @@ type WeftSocketState struct {
 	Shed           uint8
 	Reset          uint8
 	Self           uint8
+	Ended          uint8
 	Included       uint8
 	Closing        uint8
-	Pad            [7]uint8
+	Pad            [6]uint8
 	Heads          uint64
 	Lost           uint32
 	NameLocal      uint32

@@ -47,7 +47,7 @@ func recordCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	defer a.Close()
-	fmt.Fprintln(os.Stderr, "weft: ready")
+	go tellReady(a)
 	events, err := record(ctx, a, func() error { return errors.Join(writer.Flush(), buffered.Flush()) }, writer)
 	if err := errors.Join(err, writer.Close(), buffered.Flush(), file.Close()); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"weft/agent"
 	"weft/agent/config"
 	"weft/correlate"
 	"weft/correlate/event"
@@ -59,7 +60,7 @@ func run(ctx context.Context, c *config.Config) error {
 	for _, m := range a.Missing() {
 		log.Warn("not seen on this kernel: "+m.Effect, "hook", m.Hook, "reason", m.Reason)
 	}
-	fmt.Fprintln(os.Stderr, "weft: ready")
+	go tellReady(a)
 	err = a.Run(ctx, func(ev *event.Event) error {
 		pipeline.Feed(ev)
 		if ev.Kind == event.KindClock {
@@ -76,4 +77,10 @@ func run(ctx context.Context, c *config.Config) error {
 	ledger.snapshot()
 	ledger.print(os.Stderr)
 	return err
+}
+
+// tellReady says once that everything that runs is traced; traffic may well come before that.
+func tellReady(a *agent.Agent) {
+	<-a.Ready()
+	fmt.Fprintln(os.Stderr, "weft: ready")
 }

@@ -5,7 +5,8 @@ import (
 	"weft/correlate/flow"
 )
 
-// wireName names one request on a connection; both ends compute the same.
+// wireName names one request on a connection; both ends compute the same. Of AF_UNIX the client's inode is enough, and all
+// there is when it sends before the server has accepted: the server's socket has no inode until then.
 type wireName struct {
 	client, server, offset uint64
 	unix                   bool
@@ -15,6 +16,9 @@ func nameOf(x *flow.Exchange) wireName {
 	n := wireName{client: x.Conn.NameLocal, server: x.Conn.NamePeer, offset: x.Offset, unix: x.Conn.Family == familyUnix}
 	if x.Server {
 		n.client, n.server = n.server, n.client
+	}
+	if n.unix {
+		n.server = 0
 	}
 	return n
 }
