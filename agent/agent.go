@@ -21,6 +21,9 @@ import (
 // tick is how often waiting decisions get a chance to expire, and how long a record waits on an idle ring.
 const tick = 20 * time.Millisecond
 
+// lossEvery is how often the kernel's counters are read: each costs a system call.
+const lossEvery = 250 * time.Millisecond
+
 // Options are what Open needs; the zero value of each is not useful, except Choice.
 type Options struct {
 	RingSize  uint64 // bytes, a power of two and a multiple of the page size
@@ -50,6 +53,7 @@ type Agent struct {
 	ev      event.Event
 	ticked  uint64 // boot time of the last tick
 	losses  event.Loss
+	told    uint64 // boot time of the last look at the losses
 	older   older
 }
 
@@ -102,6 +106,7 @@ func (a *Agent) Run(ctx context.Context, handle func(*event.Event) error) error 
 			err = a.record(record.RawSample)
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			if ctx.Err() != nil {
+				a.told = 0
 				return a.tick(bootTime())
 			}
 			a.reader.SetDeadline(time.Now().Add(tick))
@@ -187,8 +192,11 @@ func (a *Agent) tick(now uint64) error {
 		now = a.ticked
 	}
 	a.ticked = now
-	if err := a.tellLoss(now); err != nil {
-		return err
+	if now >= a.told+uint64(lossEvery) {
+		a.told = now
+		if err := a.tellLoss(now); err != nil {
+			return err
+		}
 	}
 	wall := time.Now().UnixNano() - int64(bootTime()) + int64(now)
 	return a.handle(&event.Event{Kind: event.KindClock, Time: now, Wall: wall})

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"weft/agent"
 	"weft/agent/config"
@@ -28,8 +29,15 @@ func runCommand(ctx context.Context, args []string) error {
 	return run(ctx, &c)
 }
 
+// garbage is how much the heap may grow before it is collected, in percent: what lives is small, so that time is worth more
+// than this memory. GOGC overrules it.
+const garbage = 300
+
 // run is the wiring: kernel, agent, correlate, export.
 func run(ctx context.Context, c *config.Config) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	log, err := newLog(c)
 	if err != nil {
 		return err
