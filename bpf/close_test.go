@@ -34,6 +34,24 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// TestClosedUnread: a client that closes with a part of its replies unread. Nobody will read them, so the end is told at once.
+func TestClosedUnread(t *testing.T) {
+	k := start(t)
+	p := families["ipv4"](t)
+	reply := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+	for range 3 {
+		move(t, p.client, p.server, get, 1<<20)
+		sendAll(t, sends["write"], p.server, []byte(reply))
+	}
+	receiveAll(t, receives["read"], p.client, len(reply)+9, 1<<20)
+	unix.Close(p.client)
+	unix.Close(p.server)
+	k.drain()
+	if len(k.closed) != 2 {
+		t.Errorf("%d of 2 ends were told", len(k.closed))
+	}
+}
+
 func receiveEnd(t *testing.T, fd int) {
 	t.Helper()
 	if n, err := unix.Read(fd, make([]byte, 1)); n != 0 || err != nil {

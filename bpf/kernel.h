@@ -37,12 +37,13 @@ enum {
 	TCP_FIN_WAIT1 = 4,
 	TCP_FIN_WAIT2 = 5,
 	TCP_CLOSE = 7,
+	TCP_CLOSE_WAIT = 8,
 	TCP_LAST_ACK = 9,
 	TCP_LISTEN = 10,
 	TCP_CLOSING = 11
 };
 enum { MSG_OOB = 0x1, MSG_PEEK = 0x2, MSG_TRUNC = 0x20, MSG_ERRQUEUE = 0x2000 };
-enum { RCV_SHUTDOWN = 1 };
+enum { SHUTDOWN_MASK = 3, RCV_SHUTDOWN = 1 };
 enum { PF_IO_WORKER = 0x10, PF_KTHREAD = 0x200000 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

@@ -41,7 +41,14 @@ static __always_inline void connection_starts(struct sock *sk)
 
 /* A connection of which both directions were shut down is closed before its owner has read the last bytes: then the end of
  * the stream, as the owner reads it, is told as the end. */
-static __always_inline void connection_closes(struct sock *sk)
+/* The owner itself closes, with bytes unread: __tcp_close goes from an open state straight to TCP_CLOSE, and nobody is left
+ * to read them. */
+static __always_inline bool owner_closes(const struct sock *sk, int old_state)
+{
+	return (sk->sk_shutdown & SHUTDOWN_MASK) == SHUTDOWN_MASK && (old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT);
+}
+
+static __always_inline void connection_closes(struct sock *sk, int old_state)
 {
 	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
 	struct tcp_sock *tcp;
@@ -49,7 +56,7 @@ static __always_inline void connection_closes(struct sock *sk)
 	if (!s || !s->announced)
 		return;
 	tcp = bpf_skc_to_tcp_sock(sk);
-	if (tcp && sk->sk_socket && !s->reset && !s->muted && (__s32)(tcp->rcv_nxt - tcp->copied_seq) > 1) {
+	if (tcp && sk->sk_socket && !s->reset && !s->muted && !owner_closes(sk, old_state) && (__s32)(tcp->rcv_nxt - tcp->copied_seq) > 1) {
 		s->closing = 1;
 		return;
 	}
@@ -65,7 +72,7 @@ static __always_inline int state_changes(struct sock *sk, int old_state, int new
 	else if (new_state == TCP_ESTABLISHED)
 		connection_opens(sk, old_state);
 	else if (new_state == TCP_CLOSE)
-		connection_closes(sk);
+		connection_closes(sk, old_state);
 	return 0;
 }
 
