@@ -85,7 +85,7 @@ func load(o *Options) (*kernel, error) {
 // wakeBytes is how much one CPU writes before it wakes the reader: few wake-ups, and never more than a quarter of the ring
 // that nobody was told of.
 func wakeBytes(ring uint64) uint32 {
-	return uint32(min(ring/4/uint64(runtime.NumCPU()), 256<<10))
+	return uint32(min(ring/4/uint64(runtime.NumCPU()), 1<<20))
 }
 
 func (k *kernel) putPorts(c *Choice) error {
