@@ -37,8 +37,14 @@ run: build ## build, and trace this machine until Ctrl-C (ARGS="--exe nginx")
 .PHONY: test
 test: test-unit test-bpf test-e2e ## all tests, installing what they need
 
+# The tests of agent/golang look at programs that the C linker has put together.
+.PHONY: cc
+cc:
+	@command -v gcc >/dev/null && [ -e /usr/include/stdlib.h ] || { \
+		$(ROOT) apt-get -qq update; $(ROOT) apt-get -qq install -y --no-install-recommends gcc libc6-dev; }
+
 .PHONY: test-unit
-test-unit: ## tests that need nothing, with the seeds of every fuzz target
+test-unit: cc ## tests that need nothing, with the seeds of every fuzz target
 	$(GO_TEST) $(UNIT)
 
 .PHONY: test-bpf

@@ -8,13 +8,16 @@ packages=(
   curl wrk
   gunicorn python3-flask python3-fastapi python3-uvicorn python3-requests
   ruby puma
-  openjdk-17-jdk-headless maven nodejs
+  openjdk-17-jdk-headless maven nodejs npm
+  cargo-web gcc libc6-dev # the distribution's cargo is too old for today's tokio
 )
 
 # nodejs may come from another vendor, and a program that is there needs no package.
 have() {
   case $1 in
-    nodejs) command -v node && command -v npm ;;
+    nodejs) command -v node ;;
+    npm) command -v npm ;;
+    cargo-web) command -v cargo ;;
     maven) command -v mvn ;;
     *) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
   esac >/dev/null
