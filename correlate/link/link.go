@@ -24,6 +24,7 @@ type Linker struct {
 	put       func(*flow.Exchange, *Process)
 	processes processes
 	wires     map[wireName]*flow.Exchange
+	states    map[string]string // tracestate as received, and as it is passed on
 	handovers map[uint64]uint64 // socket to goroutine, for the next request on it
 	waiting   []*flow.Exchange  // ended, in order of their ends
 	used      usedIDs
@@ -42,6 +43,7 @@ func New(o Options, release func(*flow.Exchange), put func(*flow.Exchange, *Proc
 		put:       put,
 		processes: processes{byPID: make(map[uint32]*Process)},
 		wires:     make(map[wireName]*flow.Exchange),
+		states:    make(map[string]string),
 		handovers: make(map[uint64]uint64),
 		used:      newUsedIDs(),
 		evidences: []evidence{header{}, handover{}, goroutine{}, thread{}},
@@ -194,7 +196,27 @@ func (l *Linker) readCarrier(x *flow.Exchange) {
 	x.Cause.HeadTrace = context.TraceID
 	x.Cause.HeadParent = context.ParentID
 	x.Cause.HeadFlags = context.Flags
-	x.Cause.TraceState = x.TraceState
+	x.Cause.TraceState = l.traceState(x.TraceState)
+}
+
+// statesMax bounds the lists of vendors that are remembered: few differ, and each is read once.
+const statesMax = 1 << 10
+
+// traceState gives the list in its shortest form, or nothing if it is not valid: W3C Trace Context section 3.3.1 has it
+// dropped then, while the traceparent stays.
+func (l *Linker) traceState(list string) string {
+	if list == "" {
+		return ""
+	}
+	if known, ok := l.states[list]; ok {
+		return known
+	}
+	if len(l.states) >= statesMax {
+		clear(l.states)
+	}
+	valid, _ := tracecontext.ParseState([]byte(list))
+	l.states[list] = valid
+	return valid
 }
 
 // Evidence of an exchange's parent as a span tells it.

@@ -341,3 +341,21 @@ func TestClock(t *testing.T) {
 		t.Error("the clock was set back, and it is not believed")
 	}
 }
+
+// TestTraceState: a list that is not valid is dropped, one that is stays, and neither is read twice.
+func TestTraceState(t *testing.T) {
+	l := New(Options{}, func(*flow.Exchange) {}, func(*flow.Exchange, *Process) {})
+	for range 2 {
+		for list, want := range map[string]string{"": "", "a=b, c=d": "a=b,c=d", "a=1,a=2": "", "no list": ""} {
+			if got := l.traceState(list); got != want {
+				t.Errorf("%q becomes %q, want %q", list, got, want)
+			}
+		}
+	}
+	for i := range 3 * statesMax {
+		l.traceState(fmt.Sprint("a=", i))
+	}
+	if len(l.states) > statesMax {
+		t.Errorf("%d lists are remembered", len(l.states))
+	}
+}
