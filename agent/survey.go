@@ -148,6 +148,3 @@ func memlock(fd int) (uint64, error) {
 	line, _, _ := strings.Cut(after, "\n")
 	return strconv.ParseUint(strings.TrimSpace(line), 10, 64)
 }
-
-// MapMemory is what the kernel side's maps take, in bytes, the ring included.
-func (a *Agent) MapMemory() (uint64, error) { return a.kernel.memory() }

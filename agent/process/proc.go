@@ -2,8 +2,6 @@ package process
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -80,27 +78,4 @@ func (p proc) group() (pid uint32, comm string) {
 		}
 	}
 	return 0, ""
-}
-
-// Scan calls yield with the id of every process of /proc. The error says that /proc cannot be listed.
-func (t *Table) Scan(yield func(pid uint32)) error {
-	dir, err := os.Open(t.options.Proc)
-	if err != nil {
-		return fmt.Errorf("list processes: %w", err)
-	}
-	defer dir.Close() //nolint:errcheck // read only
-	for {
-		names, err := dir.Readdirnames(1024)
-		for _, name := range names {
-			if pid, err := strconv.ParseUint(name, 10, 32); err == nil {
-				yield(uint32(pid))
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("list processes: %w", err)
-		}
-	}
 }

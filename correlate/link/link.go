@@ -7,7 +7,6 @@ import (
 
 	"weft/correlate/event"
 	"weft/correlate/flow"
-	"weft/correlate/span"
 	"weft/correlate/tracecontext"
 )
 
@@ -218,6 +217,3 @@ func (l *Linker) traceState(list string) string {
 	l.states[list] = valid
 	return valid
 }
-
-// Evidence of an exchange's parent as a span tells it.
-func Evidence(x *flow.Exchange) span.Evidence { return span.Evidence(x.Cause.Evidence) }
