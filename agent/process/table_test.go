@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"weft/correlate/event"
 )
@@ -240,11 +241,24 @@ func TestRealProcesses(t *testing.T) {
 		_ = c.Process.Kill()
 		_ = c.Wait()
 	}()
+	awaitEnvironment(t, c.Process.Pid)
 	p := table.Find(uint32(c.Process.Pid))
 	expect(t, p, map[string]string{"service.name": "sleeper", "process.executable.name": "sleep"})
 	if p.Go {
 		t.Error("sleep is told to be Go")
 	}
+}
+
+// awaitEnvironment waits until the kernel has laid out the new program: exec closes the files of the old one, which is what
+// Start waits for, a moment before it sets where the environment stands.
+func awaitEnvironment(t *testing.T, pid int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err == nil && len(env) > 0 {
+			return
+		}
+	}
+	t.Fatalf("the environment of %d did not appear", pid)
 }
 
 func TestArgumentsAreToldOnlyWhenAskedFor(t *testing.T) {
