@@ -1,5 +1,5 @@
-// Package tracecontext owns the reading of W3C Trace Context: https://www.w3.org/TR/trace-context/ (level 1) and
-// https://www.w3.org/TR/trace-context-2/.
+// Package tracecontext owns the carriers of trace context: it reads each format that is known, W3C Trace Context before all
+// (https://www.w3.org/TR/trace-context/, https://www.w3.org/TR/trace-context-2/), and compares them in one form.
 package tracecontext
 
 import "bytes"
@@ -10,20 +10,12 @@ const (
 	Random  = 1 << 1 // level 2: the last seven bytes of the trace id are random
 )
 
-// Context is what a traceparent says.
-type Context struct {
-	TraceID  [16]byte
-	ParentID [8]byte
-	Flags    byte
-	Version  byte // as received; above 0 the rest was read by the rules of version 0
-}
-
 // State says what is known of a carrier.
 type State uint8
 
 // The states of a carrier.
 const (
-	Unknown State = iota // not looked at, or the head was cut before it could come; Parse never gives it
+	Unknown State = iota // not looked at, or the head was cut before all of it could come; Parse never gives it
 	Absent               // there was none
 	Invalid
 	Valid
@@ -46,7 +38,7 @@ const (
 	RuleVersion   Rule = "version"        // version ff
 	RuleTraceID   Rule = "zero_trace_id"  // all zero
 	RuleParentID  Rule = "zero_parent_id" // all zero
-	RuleRepeated  Rule = "repeated"       // several traceparent fields; for callers, Parse sees only one
+	RuleRepeated  Rule = "repeated"       // several traceparent fields, or several values in one; Parse sees only one
 )
 
 // traceparent: version 2, trace id 32, parent id 16 and flags 2 digits, with hyphens between them.
@@ -72,6 +64,7 @@ func Parse(value []byte) (Context, State, Rule) {
 	class := decode(version[:], value) | decode(c.TraceID[:], value[traceAt:]) |
 		decode(c.ParentID[:], value[parentAt:]) | decode(flags[:], value[flagsAt:])
 	c.Version, c.Flags = version[0], flags[0]
+	c.Width, c.Decision = 128, decide(c.Flags&Sampled != 0)
 	if rule := c.check(value, class); rule != "" {
 		return Context{}, Invalid, rule
 	}

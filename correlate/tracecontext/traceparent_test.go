@@ -87,7 +87,11 @@ func read(value string) (c Context) {
 		}
 		return b
 	}
-	return Context{TraceID: [16]byte(part(g[2])), ParentID: [8]byte(part(g[3])), Flags: part(g[4])[0], Version: part(g[1])[0]}
+	c = Context{TraceID: [16]byte(part(g[2])), ParentID: [8]byte(part(g[3])), Width: 128, Decision: Denied}
+	if c.Flags, c.Version = part(g[4])[0], part(g[1])[0]; c.Flags%2 == 1 {
+		c.Decision = Accepted
+	}
+	return c
 }
 
 func FuzzParse(f *testing.F) {

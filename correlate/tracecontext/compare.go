@@ -1,0 +1,93 @@
+package tracecontext
+
+import "bytes"
+
+// CompareState tells what became of the members of tracestate on the way through a service, by
+// https://www.w3.org/TR/trace-context-2/#tracestate-header. lost: one is gone, changed or in another place among the others.
+// The service may put its own first, new or changed, and may take whole members off a list that is longer than MaxLength or
+// MaxMembers. truncatedMember: one was cut in its middle. Nothing is said of a list that came in not valid, because that may be
+// dropped, and of one of which not all is known.
+func CompareState(in, out *Set) (lost, truncatedMember bool) {
+	var from members
+	if !in.keeps(W3C) || !out.keeps(W3C) || !out.whole {
+		return false, false
+	}
+	if rule := from.add(in.TraceState()); rule != "" || from.count == 0 {
+		return false, false
+	}
+	return compareMembers(from.of[:from.count], out.TraceState())
+}
+
+// keeps tells that nothing of a format was left out for its size.
+func (s *Set) keeps(f Format) bool { return s.over&(1<<f) == 0 }
+
+// compareMembers walks through what was sent and what came at once. Both are without blanks around members.
+func compareMembers(came [][]byte, sent []byte) (lost, cut bool) {
+	own, rest, _ := bytes.Cut(sent, []byte(","))
+	ownKey := key(own)
+	at, count, longest := 0, 1, 0
+	if i := index(came, own); i >= 0 || len(sent) == 0 {
+		rest, ownKey, count = sent, nil, 0 // the service has put in nothing
+	}
+	for len(rest) > 0 {
+		var one []byte
+		one, rest, _ = bytes.Cut(rest, []byte(","))
+		count++
+		i := index(came[at:], one)
+		switch {
+		case i >= 0:
+			longest = max(longest, longestOf(came[at:at+i], ownKey))
+			at += i + 1
+		case cutFrom(came, one):
+			cut = true
+		default:
+			lost = lost || index(came, one) >= 0 // in another place; a foreign one is none of the members that came
+		}
+	}
+	longest = max(longest, longestOf(came[at:], ownKey))
+	fits := len(sent)+1+longest <= MaxLength && count < MaxMembers
+	return lost || longest > 0 && fits && !cut, cut
+}
+
+// longestOf gives the length of the longest member but that of one key, 0 if there is none.
+func longestOf(list [][]byte, but []byte) (longest int) {
+	for _, member := range list {
+		if !bytes.Equal(key(member), but) {
+			longest = max(longest, len(member))
+		}
+	}
+	return longest
+}
+
+// cutFrom tells that a member is the beginning of one in the list.
+func cutFrom(list [][]byte, one []byte) bool {
+	for _, member := range list {
+		if len(one) < len(member) && bytes.HasPrefix(member, one) {
+			return true
+		}
+	}
+	return false
+}
+
+func index(list [][]byte, one []byte) int {
+	for i, member := range list {
+		if bytes.Equal(member, one) {
+			return i
+		}
+	}
+	return -1
+}
+
+// key gives what stands before the equals sign, all if there is none.
+func key(member []byte) []byte {
+	name, _, _ := bytes.Cut(member, []byte("="))
+	return name
+}
+
+// CompareBaggage tells what became of the members of baggage on the way through a service.
+func CompareBaggage(in, out *Set) (lost, partial bool) {
+	if !in.keeps(Baggage) || !out.keeps(Baggage) || !out.whole {
+		return false, false
+	}
+	return !bytes.Contains(out.Baggage(), in.Baggage()), false
+}
