@@ -19,8 +19,7 @@ const (
 const RuleParentSpan Rule = "parent_span_id"
 
 func (b3) read(v view) Carrier {
-	one := v.b3Single()
-	several := v.b3Several()
+	one, several := v.b3Single(), v.b3Several()
 	switch {
 	case one.State == Absent:
 		return several
@@ -41,12 +40,12 @@ func (v view) b3Single() (c Carrier) {
 	}
 	conflict := c.Conflict
 	c.Conflict = false
-	c = v.judge(c, c.Context.b3Single(value))
+	c = v.judge(&c, c.Context.single(value))
 	c.Conflict = conflict
 	return c
 }
 
-func (c *Context) b3Single(value []byte) (rule Rule) {
+func (c *Context) single(value []byte) (rule Rule) {
 	if len(value) == 1 {
 		return c.b3Decision(value)
 	}
@@ -70,9 +69,9 @@ func (c *Context) b3Single(value []byte) (rule Rule) {
 
 func (c *Context) b3Decision(word []byte) Rule {
 	switch string(word) {
-	case "0", "false":
+	case "0":
 		c.Decision = Denied
-	case "1", "true":
+	case "1":
 		c.Decision = Accepted
 	case "d":
 		c.Decision = Debug
@@ -101,18 +100,24 @@ func (v view) b3Several() (c Carrier) {
 	}
 	conflict := c.Conflict
 	c.Conflict, c.Fields = false, v.count(b3TraceID)
-	c = v.judge(c, c.Context.b3Several(trace, span, parent))
-	if c.State == Valid && sampled != nil {
-		c = v.judge(c, c.Context.b3Decision(sampled))
+	rule := c.Context.several(trace, span, parent)
+	if rule == "" && sampled != nil {
+		rule = c.Context.isTrue(sampled)
 	}
-	if c.State == Valid && string(flags) == "1" {
+	if string(flags) == "1" {
 		c.Context.Decision = Debug
+	}
+	if rule == "" && trace == nil {
+		c = v.judgeDecision(&c)
+	} else {
+		c = v.judge(&c, rule)
 	}
 	c.Conflict = conflict
 	return c
 }
 
-func (c *Context) b3Several(trace, span, parent []byte) (rule Rule) {
+// several reads the ids, if there are any.
+func (c *Context) several(trace, span, parent []byte) (rule Rule) {
 	switch {
 	case trace == nil && span == nil:
 		return ""

@@ -1,9 +1,58 @@
 package tracecontext
 
-// baggage is https://www.w3.org/TR/baggage/: any names and values, for all services of a trace.
+import (
+	"bytes"
+	"strings"
+)
+
+// baggage is names and values that any service puts in for all others: https://www.w3.org/TR/baggage/.
 type baggage struct{}
+
+// Limits of baggage: what has to be passed on, and what the grammar allows.
+const (
+	baggageKept = 64
+	baggageMax  = 180
+)
 
 func (baggage) read(v view) Carrier {
 	c := Carrier{Fields: v.count(mainField)}
-	return v.judge(c, "")
+	list, count := v.set.Baggage(), 0
+	for len(list) > 0 {
+		var member []byte
+		member, list, _ = bytes.Cut(list, []byte(","))
+		if count++; count > baggageMax {
+			return v.judge(&c, RuleMembers)
+		}
+		if rule := checkMember(member); rule != "" {
+			return v.judge(&c, rule)
+		}
+	}
+	return v.judge(&c, "")
+}
+
+// checkMember checks key=value;property;key=value.
+func checkMember(member []byte) Rule {
+	for i := 0; ; i++ {
+		part, rest, more := bytes.Cut(member, []byte(";"))
+		name, value, equals := bytes.Cut(part, []byte("="))
+		if !isToken(trim(name)) || i == 0 && !equals {
+			return RuleKey
+		}
+		if !isOctets(trim(value)) {
+			return RuleValue
+		}
+		if member = rest; !more {
+			return ""
+		}
+	}
+}
+
+// isOctets tells whether a value has only the characters that need not be percent-encoded, and percent signs.
+func isOctets(value []byte) bool {
+	for _, c := range value {
+		if c <= ' ' || c > '~' || strings.IndexByte(`",;\`, c) >= 0 {
+			return false
+		}
+	}
+	return true
 }

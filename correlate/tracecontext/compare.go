@@ -26,7 +26,7 @@ func compareMembers(came [][]byte, sent []byte) (lost, cut bool) {
 	own, rest, _ := bytes.Cut(sent, []byte(","))
 	ownKey := key(own)
 	at, count, longest := 0, 1, 0
-	if i := index(came, own); i >= 0 || len(sent) == 0 {
+	if index(came, own) >= 0 || len(ownKey) == len(own) {
 		rest, ownKey, count = sent, nil, 0 // the service has put in nothing
 	}
 	for len(rest) > 0 {
@@ -41,7 +41,7 @@ func compareMembers(came [][]byte, sent []byte) (lost, cut bool) {
 		case cutFrom(came, one):
 			cut = true
 		default:
-			lost = lost || index(came, one) >= 0 // in another place; a foreign one is none of the members that came
+			lost = lost || hasKey(came, key(one)) // in another place, or changed
 		}
 	}
 	longest = max(longest, longestOf(came[at:], ownKey))
@@ -69,6 +69,15 @@ func cutFrom(list [][]byte, one []byte) bool {
 	return false
 }
 
+func hasKey(list [][]byte, name []byte) bool {
+	for _, member := range list {
+		if bytes.Equal(key(member), name) {
+			return true
+		}
+	}
+	return false
+}
+
 func index(list [][]byte, one []byte) int {
 	for i, member := range list {
 		if bytes.Equal(member, one) {
@@ -82,12 +91,4 @@ func index(list [][]byte, one []byte) int {
 func key(member []byte) []byte {
 	name, _, _ := bytes.Cut(member, []byte("="))
 	return name
-}
-
-// CompareBaggage tells what became of the members of baggage on the way through a service.
-func CompareBaggage(in, out *Set) (lost, partial bool) {
-	if !in.keeps(Baggage) || !out.keeps(Baggage) || !out.whole {
-		return false, false
-	}
-	return !bytes.Contains(out.Baggage(), in.Baggage()), false
 }

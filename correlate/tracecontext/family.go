@@ -3,8 +3,6 @@ package tracecontext
 import (
 	"bytes"
 	"strings"
-
-	"github.com/dchest/siphash"
 )
 
 // family reads one format.
@@ -16,37 +14,16 @@ type family interface {
 
 // families is indexed by Format.
 var families = [Formats]family{
-	W3C: w3c{}, Baggage: baggage{}, B3: b3{},
-}
-
-// row is the name of one field.
-type row struct {
-	name   string // in lower case
-	format Format
-	field  uint8 // for the family to tell its fields apart
-	prefix bool  // more may follow
-}
-
-// mainField is the field of each family that holds the trace id, or all.
-const mainField = 0
-
-// rows are the fields of all formats.
-var rows = [...]row{
-	{name: "traceparent", format: W3C},
-	{name: "tracestate", format: W3C, field: stateField},
-	{name: "baggage", format: Baggage},
-	{name: "b3", format: B3},
-	{name: "x-b3-traceid", format: B3, field: b3TraceID},
-	{name: "x-b3-spanid", format: B3, field: b3SpanID},
-	{name: "x-b3-parentspanid", format: B3, field: b3ParentID},
-	{name: "x-b3-sampled", format: B3, field: b3Sampled},
-	{name: "x-b3-flags", format: B3, field: b3Flags},
+	W3C: w3c{}, Baggage: baggage{}, B3: b3{}, Jaeger: jaeger{}, Datadog: datadog{}, XRay: xray{}, GoogleCloud: googleCloud{},
+	OpenCensus: openCensus{}, SkyWalking: skyWalking{}, OpenTracing: openTracing{}, Elastic: elastic{}, NewRelic: newRelic{},
+	Instana: instana{}, Sentry: sentry{}, RequestID: requestID{}, Opaque: opaque{}, Custom: custom{},
 }
 
 // The rules that several formats have, beside those of traceparent.
 const (
-	RuleMissing  Rule = "missing_field" // a field, or a part of one, that has to be there
-	RuleDecision Rule = "decision"      // another word than the format has for its decisions
+	RuleMissing    Rule = "missing_field" // a field that has to be beside another one
+	RuleIncomplete Rule = "missing_part"  // a part of the value
+	RuleDecision   Rule = "decision"      // another word than the format has for its decisions
 )
 
 // view is what a family sees of a message: its own fields.
@@ -131,7 +108,7 @@ func (v view) join(field uint8) span {
 }
 
 // judge ends the reading of a carrier, with the rule that it breaks or none.
-func (v view) judge(c Carrier, rule Rule) Carrier {
+func (v view) judge(c *Carrier, rule Rule) Carrier {
 	if c.Conflict {
 		rule = RuleRepeated
 	}
@@ -142,68 +119,32 @@ func (v view) judge(c Carrier, rule Rule) Carrier {
 		c.State, c.Rule = Invalid, rule
 	default:
 		c.State = Valid
-		return c
+		return *c
 	}
 	c.Context = Context{}
-	return c
+	return *c
+}
+
+// judgeDecision ends the reading of a carrier without ids. In a head that was cut they may be behind the cut.
+func (v view) judgeDecision(c *Carrier) Carrier {
+	if !v.whole {
+		return v.judge(c, RuleMissing)
+	}
+	return v.judge(c, "")
 }
 
 func trim(value []byte) []byte { return bytes.Trim(value, " \t") }
 
 func lower(name string) string { return strings.ToLower(name) }
 
+func isLetterOrDigit(c byte) bool { return isLowerOrDigit(c) || ('A' <= c && c <= 'Z') }
+
 // isToken tells whether a name may be that of a field (RFC 9110, section 5.6.2).
 func isToken(name []byte) bool {
 	for _, c := range name {
-		if !isLowerOrDigit(c|0x20) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+		if !isLetterOrDigit(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
 			return false
 		}
 	}
 	return len(name) > 0
-}
-
-// exact reads an id of exactly the digits that fill to, in lower case.
-func exact(to, digits []byte) Rule {
-	if len(digits) != 2*len(to) {
-		return RuleLength
-	}
-	switch class := decode(to, digits); {
-	case class&other != 0:
-		return RuleHex
-	case class&upper != 0:
-		return RuleUppercase
-	}
-	return ""
-}
-
-// traceID reads a trace id of 16 or 32 digits in lower case.
-func (c *Context) traceID(digits []byte) (rule Rule) {
-	if c.Width = 128; len(digits) == 16 {
-		c.Width = 64
-		rule = exact(c.TraceID[8:], digits)
-	} else {
-		rule = exact(c.TraceID[:], digits)
-	}
-	if rule == "" && c.TraceID == [16]byte{} {
-		return RuleTraceID
-	}
-	return rule
-}
-
-// parentID reads a span id of 16 digits in lower case.
-func (c *Context) parentID(digits []byte) Rule {
-	rule := exact(c.ParentID[:], digits)
-	if rule == "" && c.ParentID == [8]byte{} {
-		return RuleParentID
-	}
-	return rule
-}
-
-// text takes an id that is a text: its hash, of which nothing else depends than that equal ids are equal.
-func (c *Context) text(id []byte) {
-	high, low := siphash.Hash128(0, 0, id)
-	c.Width = 0
-	for i := range 8 {
-		c.TraceID[i], c.TraceID[8+i] = byte(high>>(8*i)), byte(low>>(8*i))
-	}
 }

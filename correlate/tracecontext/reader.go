@@ -83,7 +83,8 @@ func isFold(name []byte, lower string) bool {
 // what came is judged for itself.
 func (r *Reader) Settle(s *Set, whole bool) {
 	s.whole, s.carriers, s.text = whole, s.carriers[:0], s.text[:s.received]
-	s.state, s.baggage = span{}, span{}
+	s.state = view{s, W3C, whole}.join(stateField)
+	s.baggage = view{s, Baggage, whole}.join(mainField)
 	if s.present == 0 {
 		return
 	}
@@ -92,13 +93,11 @@ func (r *Reader) Settle(s *Set, whole bool) {
 			continue
 		}
 		c := Carrier{}
-		if s.over&(1<<f) == 0 && families[f] != nil {
+		if s.over&(1<<f) == 0 {
 			c = families[f].read(view{s, f, whole})
 		}
 		if c.Format = f; c.State != Absent {
 			s.carriers = append(s.carriers, c)
 		}
 	}
-	s.state = view{s, W3C, whole}.join(stateField)
-	s.baggage = view{s, Baggage, whole}.join(mainField)
 }

@@ -17,12 +17,12 @@ func readTraceparents(v view) (c Carrier) {
 		return Carrier{State: Absent}
 	case n > 1 || isJoined(v.at(mainField, 0)):
 		v.first(&c, mainField)
-		return v.judge(c, RuleRepeated)
+		return v.judge(&c, RuleRepeated)
 	}
 	var rule Rule
 	c.Fields = 1
 	c.Context, _, rule = Parse(v.at(mainField, 0))
-	return v.judge(c, rule)
+	return v.judge(&c, rule)
 }
 
 // isJoined tells that a value is several traceparents with commas between them. A comma in what a future version may have
