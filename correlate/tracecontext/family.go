@@ -133,7 +133,18 @@ func (v view) judgeDecision(c *Carrier) Carrier {
 	return v.judge(c, "")
 }
 
-func trim(value []byte) []byte { return bytes.Trim(value, " \t") }
+// trim takes blanks off both ends. What is empty then is not nil, other than with bytes.Trim: the field was there.
+func trim(value []byte) []byte {
+	for len(value) > 0 && isBlank(value[0]) {
+		value = value[1:]
+	}
+	for len(value) > 0 && isBlank(value[len(value)-1]) {
+		value = value[:len(value)-1]
+	}
+	return value
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 func lower(name string) string { return strings.ToLower(name) }
 

@@ -3,7 +3,7 @@ package tracecontext
 import "bytes"
 
 // newRelic is JSON in base64: {"v":[0,1],"d":{"tr":trace,"id":span,"tx":transaction,"sa":sampled,...}}. Of id and tx one is
-// there: https://github.com/newrelic/node-newrelic/blob/main/lib/transaction/dt-payload.js.
+// there. Agents read it without base64, too: https://github.com/newrelic/node-newrelic/blob/main/lib/transaction/dt-payload.js.
 type newRelic struct{}
 
 // RuleJSON: not the JSON that it has to be.
@@ -12,10 +12,11 @@ const RuleJSON Rule = "json"
 const newRelicMax = 1 << 10 // bytes that are read
 
 func (newRelic) read(v view) (c Carrier) {
-	value := v.first(&c, mainField)
-	if bytes.HasPrefix(value, []byte("{")) {
-		return v.judge(&c, c.Context.newRelic(v.at(mainField, 0)))
+	if plain := v.at(mainField, 0); bytes.HasPrefix(plain, []byte("{")) {
+		c.Fields = v.count(mainField)
+		return v.judge(&c, c.Context.newRelic(plain))
 	}
+	value := v.first(&c, mainField)
 	var room [newRelicMax]byte
 	p, rule := fromBase64(room[:], value)
 	if rule == "" {

@@ -34,8 +34,11 @@ func NewReader(custom []string) (*Reader, error) {
 func (r *Reader) add(one row) {
 	at := letter(one.name[0])
 	r.rows[at] = append(r.rows[at], one)
-	r.lengths[at] |= 1 << min(len(one.name), 63)
-	for n := len(one.name) + 1; one.prefix && n < 64; n++ {
+	if !one.prefix {
+		r.lengths[at] |= 1 << min(len(one.name), 63)
+		return
+	}
+	for n := len(one.name) + 1; n < 64; n++ {
 		r.lengths[at] |= 1 << n
 	}
 }
@@ -57,7 +60,7 @@ func (r *Reader) keep(s *Set, name, value []byte) {
 func find(rows []row, name []byte) *row {
 	for i := range rows {
 		one := &rows[i]
-		if len(one.name) == len(name) || one.prefix && len(one.name) < len(name) {
+		if len(one.name) == len(name) && !one.prefix || one.prefix && len(one.name) < len(name) {
 			if isFold(name[:len(one.name)], one.name) {
 				return one
 			}

@@ -2,8 +2,6 @@
 // (https://www.w3.org/TR/trace-context/, https://www.w3.org/TR/trace-context-2/), and compares them in one form.
 package tracecontext
 
-import "bytes"
-
 // Bits of Context.Flags; the others are to be ignored.
 const (
 	Sampled = 1 << 0
@@ -55,7 +53,7 @@ func Parse(value []byte) (Context, State, Rule) {
 	if value == nil {
 		return Context{}, Absent, ""
 	}
-	value = bytes.Trim(value, " \t")
+	value = trim(value)
 	if len(value) < size {
 		return Context{}, Invalid, RuleLength
 	}
