@@ -1,9 +1,6 @@
 package tracecontext
 
-import (
-	"bytes"
-	"strings"
-)
+import "bytes"
 
 // baggage is names and values that any service puts in for all others: https://www.w3.org/TR/baggage/.
 type baggage struct{}
@@ -38,21 +35,11 @@ func checkMember(member []byte) Rule {
 		if !isToken(trim(name)) || i == 0 && !equals {
 			return RuleKey
 		}
-		if !isOctets(trim(value)) {
+		if !isAll(trim(value), ofOctets) {
 			return RuleValue
 		}
 		if member = rest; !more {
 			return ""
 		}
 	}
-}
-
-// isOctets tells whether a value has only the characters that need not be percent-encoded, and percent signs.
-func isOctets(value []byte) bool {
-	for _, c := range value {
-		if c <= ' ' || c > '~' || strings.IndexByte(`",;\`, c) >= 0 {
-			return false
-		}
-	}
-	return true
 }

@@ -1,9 +1,6 @@
 package tracecontext
 
-import (
-	"bytes"
-	"strings"
-)
+import "bytes"
 
 // family reads one format.
 type family interface {
@@ -145,17 +142,3 @@ func trim(value []byte) []byte {
 }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
-
-func lower(name string) string { return strings.ToLower(name) }
-
-func isLetterOrDigit(c byte) bool { return isLowerOrDigit(c) || ('A' <= c && c <= 'Z') }
-
-// isToken tells whether a name may be that of a field (RFC 9110, section 5.6.2).
-func isToken(name []byte) bool {
-	for _, c := range name {
-		if !isLetterOrDigit(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return len(name) > 0
-}

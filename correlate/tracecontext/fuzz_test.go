@@ -264,11 +264,11 @@ func FuzzField(f *testing.F) {
 	f.Add("uberctx-a", "b")
 	f.Add("\r3", "0")
 	f.Fuzz(func(t *testing.T, name, value string) {
-		r, err := NewReader([]string{name})
-		if isToken([]byte(name)) != (err == nil) {
+		if _, err := NewReader([]string{name}); isToken([]byte(name)) != (err == nil) {
 			t.Fatalf("%q: %v", name, err)
 		}
-		if r, err = NewReader(nil); err != nil {
+		r, err := NewReader(nil)
+		if err != nil {
 			t.Fatal(err)
 		}
 		var s Set

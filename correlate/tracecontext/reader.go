@@ -1,11 +1,23 @@
 package tracecontext
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Reader recognises the fields of carriers. It does not change once it is made.
 type Reader struct {
-	lengths [32]uint64 // bit n: there is a name of n characters that begins with the letter; 63 stands for all above, too
-	rows    [32][]row  // by letter
+	at     [32][lengths]uint16 // by the first letter and the length of a name: where in groups those are that it can be, 0 for none
+	groups []group
+}
+
+// lengths are those of names, the last one stands for all above, too.
+const lengths = 64
+
+// group is the rows that names of one first letter and one length can be.
+type group struct {
+	second, last uint32 // second and last letters that they have, by bit
+	rows         []row
 }
 
 // letter puts both cases of one together.
@@ -15,43 +27,72 @@ func letter(c byte) byte { return c & 31 }
 // may take that of an opaque carrier or of a request id; of another format it changes nothing. An error names what is no
 // name of a field.
 func NewReader(custom []string) (*Reader, error) {
-	r := &Reader{}
+	all := make([]row, 0, len(rows)+len(custom))
 	for _, name := range custom {
 		if !isToken([]byte(name)) {
 			return nil, fmt.Errorf("header %q: not a name of a header", name)
 		}
-		own := row{name: lower(name), format: Custom}
-		if known := find(rows[:], []byte(name)); known == nil || known.format == RequestID || known.format == Opaque {
-			r.add(own)
+		known := find(rows[:], []byte(name))
+		if known == nil || known.format == RequestID || known.format == Opaque {
+			all = append(all, row{name: strings.ToLower(name), format: Custom})
 		}
 	}
-	for _, known := range rows {
-		r.add(known)
+	all = append(all, rows[:]...)
+	r := &Reader{groups: make([]group, 1)}
+	for first := range r.at {
+		var same []row
+		for i := range all {
+			if int(letter(all[i].name[0])) == first {
+				same = append(same, all[i])
+			}
+		}
+		for length := range lengths {
+			r.index(same, byte(first), length)
+		}
 	}
 	return r, nil
 }
 
-func (r *Reader) add(one row) {
-	at := letter(one.name[0])
-	r.rows[at] = append(r.rows[at], one)
-	if !one.prefix {
-		r.lengths[at] |= 1 << min(len(one.name), 63)
-		return
+// index makes the group of those rows that can have a name of that length.
+func (r *Reader) index(all []row, first byte, length int) {
+	var g group
+	for _, one := range all {
+		if !one.canBe(length) {
+			continue
+		}
+		g.rows = append(g.rows, one)
+		g.second |= 1 << letter(one.name[min(1, len(one.name)-1)])
+		if g.last |= 1 << letter(one.name[len(one.name)-1]); one.prefix {
+			g.last = 1<<32 - 1
+		}
 	}
-	for n := len(one.name) + 1; n < 64; n++ {
-		r.lengths[at] |= 1 << n
+	if g.rows != nil {
+		r.at[first][length] = uint16(len(r.groups))
+		r.groups = append(r.groups, g)
 	}
+}
+
+// canBe tells whether the row can have a name of that length.
+func (r *row) canBe(length int) bool {
+	return min(len(r.name), lengths-1) == length || r.prefix && len(r.name) < length
 }
 
 // Field keeps a field if it is one of a carrier. It copies what it keeps.
 func (r *Reader) Field(s *Set, name, value []byte) {
-	if len(name) > 0 && r.lengths[letter(name[0])]>>(min(len(name), 63)&63)&1 != 0 {
-		r.keep(s, name, value)
+	if len(name) == 0 {
+		return
+	}
+	if at := r.at[letter(name[0])][min(len(name), lengths-1)]; at != 0 {
+		r.groups[at].keep(s, name, value)
 	}
 }
 
-func (r *Reader) keep(s *Set, name, value []byte) {
-	if found := find(r.rows[letter(name[0])], name); found != nil {
+func (g *group) keep(s *Set, name, value []byte) {
+	last := len(name) - 1
+	if g.second>>letter(name[min(1, last)])&(g.last>>letter(name[last]))&1 == 0 {
+		return
+	}
+	if found := find(g.rows, name); found != nil {
 		s.add(found, name, value)
 	}
 }

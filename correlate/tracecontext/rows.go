@@ -60,7 +60,6 @@ var rows = [...]row{
 	{name: "pinpoint-", format: Opaque, prefix: true},
 	{name: "eagleeye-", format: Opaque, prefix: true},
 	{name: "x-tingyun", format: Opaque},
-	{name: "x-tingyun-", format: Opaque, prefix: true},
 	{name: "cloudwiserequestinfo", format: Opaque},
 	{name: "new_rpc_trace_context", format: Opaque},
 	{name: "singularityheader", format: Opaque},

@@ -3,7 +3,6 @@ package tracecontext
 import (
 	"bytes"
 	"encoding/binary"
-	"strings"
 
 	"github.com/dchest/siphash"
 )
@@ -59,10 +58,5 @@ func (c *Context) skyWalking(value []byte) Rule {
 // isBase64 tells whether a text of at least one character is in base64, by its characters.
 func isBase64(text []byte) bool {
 	text = bytes.TrimRight(text, "=")
-	for _, c := range text {
-		if !isLetterOrDigit(c) && strings.IndexByte("+/", c) < 0 {
-			return false
-		}
-	}
-	return len(text) > 0
+	return len(text) > 0 && isAll(text, ofBase64)
 }
