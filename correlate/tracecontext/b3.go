@@ -3,7 +3,7 @@ package tracecontext
 import "bytes"
 
 // b3 is Zipkin's format, in one field or in several: https://github.com/openzipkin/b3-propagation. The first value of a
-// repeated field counts, the single field before the others.
+// repeated field counts, and the single field before the others, unless it is invalid and they are not.
 type b3 struct{}
 
 // The fields beside b3.
@@ -23,10 +23,11 @@ func (b3) read(v view) Carrier {
 	switch {
 	case one.State == Absent:
 		return several
-	case one.State == Invalid && several.State == Valid:
-		several.Conflict = true
+	case several.State != Valid || several.Context.TraceID == [16]byte{}:
+	case one.State == Invalid:
+		several.Conflict, several.Rule = true, one.Rule
 		return several
-	case one.State == Valid && several.State == Valid && several.Context.TraceID != [16]byte{}:
+	case one.State == Valid:
 		one.Conflict = one.Conflict || one.Context.TraceID != several.Context.TraceID
 	}
 	return one

@@ -29,7 +29,7 @@ func compareMembers(came [][]byte, sent []byte) (lost, cut bool) {
 	if index(came, own) >= 0 || len(ownKey) == len(own) {
 		rest, ownKey, count = sent, nil, 0 // the service has put in nothing
 	}
-	for len(rest) > 0 {
+	for len(rest) > 0 && count < 2*MaxMembers { // a longer list is not valid, and may take too long
 		var one []byte
 		one, rest, _ = bytes.Cut(rest, []byte(","))
 		count++

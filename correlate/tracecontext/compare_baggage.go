@@ -11,7 +11,7 @@ func CompareBaggage(in, out *Set) (lost, partial bool) {
 		return false, false
 	}
 	from := walk{set: in}
-	for from.next() {
+	for from.next() && !(lost && partial) {
 		if from.count > baggageKept {
 			return false, false
 		}

@@ -5,7 +5,8 @@ const (
 	familyMax = 8 << 10
 	setMax    = 16 << 10
 	entryCost = 16
-	spareMax  = 4 << 10 // room that Reset keeps
+	spareMax  = 4 << 10 // room for text that Reset keeps
+	spareOf   = 64      // the same for entries
 )
 
 // Set holds the carriers of one message. The zero value is that of a message not looked at: all is Unknown. A Set may be
@@ -39,7 +40,7 @@ func (s *Set) Reset() {
 		return
 	}
 	text, entries, carriers := s.text[:0], s.entries[:0], s.carriers[:0]
-	if cap(text) > spareMax {
+	if cap(text) > spareMax || cap(entries) > spareOf {
 		text, entries = nil, nil
 	}
 	*s = Set{text: text, entries: entries, carriers: carriers}

@@ -27,7 +27,8 @@ func (s State) String() string { return stateNames[s] }
 // Rule names the rule that a carrier breaks; empty for none.
 type Rule string
 
-// The rules of traceparent, in the order in which they are checked.
+// The rules of traceparent, in the order in which they are checked. The other formats have them for the same faults; the
+// specification that each follows stands at the type that reads it.
 const (
 	RuleLength    Rule = "length"         // shorter than 55 characters, or version 00 and longer
 	RuleUppercase Rule = "uppercase"      // right but for upper-case hexadecimal
