@@ -371,7 +371,7 @@ func TestNewRelic(t *testing.T) {
 		{send(`{"v":[0,1],"d":{tr:1}}`), "invalid json"},
 		{send(`{"v":[0,1],"d":{"tr" "a"}}`), "invalid json"},
 		{payload(`"tr":5,"id":"` + low + `"`), "invalid missing_part"},
-		{payload(`"t"r":5,` + ids), full + "deferred"},
+		{payload(`"t\"r":5,` + ids), full + "deferred"},
 		{"newrelic: ", "invalid json"},
 		{"newrelic: ****", "invalid base64"},
 		{send(strings.Repeat("{", 2000)), "invalid length"},
