@@ -113,3 +113,24 @@ func BenchmarkCompare(b *testing.B) {
 		CompareBaggage(in, out)
 	}
 }
+
+// BenchmarkHostile has heads that are as expensive as the bounds allow.
+func BenchmarkHostile(b *testing.B) {
+	heads := map[string][]string{
+		"members": {"tracestate: " + strings.Repeat("a,", 4000), "baggage: " + strings.Repeat("a=1,", 2000)},
+		"fields":  strings.Split(strings.Repeat("b3: x|x-b3-spanid: x|ot-baggage-a: b|", 250), "|"),
+		"commas":  {"x-b3-traceid: " + strings.Repeat(",", 8000), "sentry-trace: " + strings.Repeat("\t,", 4000)},
+		"json":    {"newrelic: " + strings.Repeat(`{"`, 4000)},
+	}
+	for name, head := range heads {
+		b.Run(name, func(b *testing.B) {
+			in, read := prepare(b, fullHead)(), prepare(b, head)
+			for b.Loop() {
+				s := read()
+				CompareState(in, s)
+				CompareBaggage(in, s)
+				CompareBaggage(s, s)
+			}
+		})
+	}
+}
