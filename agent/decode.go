@@ -83,7 +83,7 @@ func decodeHandover(sample []byte, ev *event.Event) error {
 		return err
 	}
 	*ev = event.Event{Kind: event.KindHandover, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid}
-	ev.Message.Goroutine = r.Goroutine
+	ev.Message.Goroutine, ev.Message.ParentGoroutine = r.Goroutine, r.ParentGoroutine
 	return nil
 }
 

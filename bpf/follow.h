@@ -119,6 +119,22 @@ static __always_inline void head_ends(struct operation *op, struct socket_state 
 	emit(op, s, flags, n, offset);
 }
 
+/* Spans of a program's own leave it by protocols that are not followed: OTLP by gRPC, SkyWalking. That it has such a connection
+ * is told all the same. */
+__noinline int tell_exporter(struct operation *op, struct socket_state *s)
+{
+	const struct sock *sk;
+	__u16 port;
+
+	if (!op || !s || s->announced)
+		return 0;
+	sk = (const struct sock *)op->sk;
+	port = port_of(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if ((port == PORT_OTLP || port == PORT_SKYWALKING) && (is_judged(s, op->pid) || judge(op, s)))
+		announce(op, s);
+	return 0;
+}
+
 /* A turn of direction that starts with something else. Bulk traffic of no known protocol ends up muted. */
 static __always_inline void not_http(struct operation *op, struct socket_state *s, struct follower *f)
 {
@@ -132,6 +148,7 @@ static __always_inline void not_http(struct operation *op, struct socket_state *
 		return;
 	s->muted = 1;
 	count_add(COUNT_SOCKETS_MUTED, 1);
+	tell_exporter(op, s);
 }
 
 /* Starts the bookkeeping of a new message. */

@@ -53,6 +53,7 @@ static __always_inline int hand_over(struct pt_regs *regs)
 	r.head.pid = pid;
 	r.head.tid = bpf_get_current_pid_tgid();
 	r.goroutine = op.goroutine;
+	r.parent_goroutine = op.parent_goroutine;
 	if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(sizeof(r))))
 		count_add(COUNT_RING_FULL, 1);
 	return 0;

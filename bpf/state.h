@@ -19,7 +19,9 @@ enum {
 	ENV_MAX = 8192,
 	ARGS_MAX = 2048,
 	STEPS_MAX = 1024, /* messages, chunks and pieces followed in one operation */
-	STRIKES_MAX = 3,  /* turns of direction that look like no protocol before a socket is muted */
+	PORT_OTLP = 4317, /* OTLP by gRPC */
+	PORT_SKYWALKING = 11800,
+	STRIKES_MAX = 3, /* turns of direction that look like no protocol before a socket is muted */
 };
 
 /* Set once by Go before the programs are loaded. */

@@ -83,7 +83,8 @@ type WeftHandoverRecord struct {
 		Pid       uint32
 		Tid       uint32
 	}
-	Goroutine uint64
+	Goroutine       uint64
+	ParentGoroutine uint64
 }
 
 type WeftMessageFlag uint32

@@ -126,6 +126,7 @@ struct close_record {
 struct handover_record {
 	struct record head; /* socket: the connection that will carry the request */
 	__u64 goroutine;    /* that works on what the request is for */
+	__u64 parent_goroutine;
 };
 
 struct process_record {

@@ -8,8 +8,10 @@ import (
 	"weft/correlate/event"
 	"weft/correlate/flow"
 	"weft/correlate/link"
+	"weft/correlate/propagation"
 	"weft/correlate/route"
 	"weft/correlate/span"
+	"weft/correlate/tracecontext"
 )
 
 // Options of a Pipeline.
@@ -21,6 +23,8 @@ type Options struct {
 	HeadersResponse []string
 	Query           span.Query
 	RoutePatterns   []string
+	Carriers        []string // further header fields that carry a context
+	Propagation     propagation.Options
 	Poison          bool // for tests: see flow.Options
 }
 
@@ -31,6 +35,7 @@ const segmentWords = 24
 type Pipeline struct {
 	flows   *flow.Table
 	linker  *link.Linker
+	judge   *propagation.Table
 	builder span.Builder
 	take    func() *span.Span
 	put     func(*span.Span)
@@ -51,9 +56,20 @@ func New(o Options, take func() *span.Span, put func(*span.Span)) (*Pipeline, er
 	if err != nil {
 		return nil, err
 	}
+	carriers, err := tracecontext.NewReader(o.Carriers)
+	if err != nil {
+		return nil, err
+	}
 	p := &Pipeline{take: take, put: put, builder: span.Builder{Routes: routes, Query: o.Query}}
-	p.linker = link.New(link.Options{Key: o.Key, Hold: o.Hold}, func(x *flow.Exchange) { p.flows.Release(x) }, p.emit)
-	p.flows = flow.New(flow.Options{Max: o.Sockets, Request: o.HeadersRequest, Response: o.HeadersResponse, Poison: o.Poison}, p.linker)
+	p.linker = link.New(link.Options{
+		Key: o.Key, Hold: o.Hold, NoRepair: !o.Propagation.Repair, Started: p.started, Lost: p.lost,
+	}, func(x *flow.Exchange) { p.flows.Release(x) }, p.emit)
+	p.flows = flow.New(flow.Options{
+		Max: o.Sockets, Request: o.HeadersRequest, Response: o.HeadersResponse, Carriers: carriers, Poison: o.Poison,
+	}, p.linker)
+	if p.judge, err = propagation.New(o.Propagation, p.linker.Wall); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -66,13 +82,23 @@ func (p *Pipeline) Feed(ev *event.Event) {
 	}
 	p.flows.Feed(ev)
 	p.linker.Feed(ev)
+	if ev.Kind == event.KindSocket || ev.Kind == event.KindClock {
+		p.judge.Feed(ev, p.linker.Service(ev.PID))
+	}
 }
 
 // Close gives out what waits and counts what is open.
 func (p *Pipeline) Close() {
 	p.flows.Close()
 	p.linker.Close()
+	p.judge.Close()
 }
+
+// Report gives what was found of the propagation of contexts.
+func (p *Pipeline) Report() propagation.Report { return p.judge.Report() }
+
+// Explain gives the evidence behind a CLIENT span, by its span id in hexadecimal; false when it is not known any more.
+func (p *Pipeline) Explain(id string) (propagation.Explanation, bool) { return p.judge.Explain(id) }
 
 // Counts gives a copy of the account.
 func (p *Pipeline) Counts() Counts {
@@ -81,9 +107,27 @@ func (p *Pipeline) Counts() Counts {
 	return c
 }
 
+// started completes what is known of an exchange at its start.
+func (p *Pipeline) started(x *flow.Exchange, process *link.Process) {
+	if x.Server {
+		x.Route = p.builder.Route(x, process.Resource)
+		p.judge.Started(x, process.Resource.Service)
+	}
+}
+
+// lost ends an exchange that becomes no span.
+func (p *Pipeline) lost(x *flow.Exchange, process *link.Process) {
+	p.judge.Ended(x, process.Resource.Service, "", true)
+}
+
 func (p *Pipeline) emit(x *flow.Exchange, process *link.Process) {
+	mark := p.judge.Ended(x, process.Resource.Service, link.Peer(x), false)
 	s := p.take()
 	p.builder.Fill(s, x, process.Resource, p.linker.Wall)
+	if mark.Lead != propagation.Unjudged {
+		s.Verdict, s.Notes = mark.Lead.String(), mark.Notes.Strings(s.Notes)
+		s.Break = mark.Lead.Severity() == propagation.Fault
+	}
 	if x.Server {
 		p.counts.Server++
 	} else {

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"weft/correlate/propagation"
 )
 
 // The values of Config.Output.
@@ -32,6 +34,12 @@ const (
 	HandoverAuto = "auto"
 	HandoverOn   = "on"
 	HandoverOff  = "off"
+)
+
+// The values of Config.Repair.
+const (
+	On  = "on"
+	Off = "off"
 )
 
 // Config is every setting of weft. The tag `key` names the setting; the comment tells what it means.
@@ -70,6 +78,22 @@ type Config struct {
 	// Templates for http.route, tried in this order before the route is inferred. A segment in braces matches
 	// any one segment of the path: /users/{id}.
 	RoutePatterns []string `key:"route.patterns"`
+	// Header fields that carry a trace context of a kind of your own, besides the formats that weft reads. Their values
+	// are compared as a whole.
+	Carriers []string `key:"carriers"`
+	// The share of requests whose trace has to go on: an edge whose rate is surely below it is broken, one whose rate
+	// is surely above it is healthy.
+	MinRate float64 `key:"min.rate"`
+	// What the rates of the report are of: the last half to whole of this time.
+	BreaksWindow time.Duration `key:"breaks.window"`
+	// Edges (a service on a route toward a peer) that are remembered. The one that was not used for the longest time
+	// is forgotten first, and counted.
+	BreaksEdges int `key:"breaks.edges"`
+	// Exclusions that do not apply: their pairs are judged like all others. weft report lists them all.
+	ExclusionsOff []string `key:"exclusions.off"`
+	// Whether spans are put together over a break whose two sides are known to belong together. off shows the traces as
+	// they would be without weft.
+	Repair string `key:"repair"`
 	// How long a span waits for what decides its parent, such as the record of the connection's other end.
 	Hold time.Duration `key:"hold"`
 	// The secret from which the ids of spans without a header are made, in hexadecimal. Agents that share it
@@ -100,15 +124,19 @@ type Config struct {
 // Default gives the settings of a weft that was told nothing.
 func Default() Config {
 	return Config{
-		Output:     OutputAuto,
-		Query:      QueryRedact,
-		Hold:       200 * time.Millisecond,
-		GoHandover: HandoverAuto,
-		RingSize:   8 << 20,
-		SocketsMax: 131072,
-		Control:    "/run/weft/weft.sock",
-		LogLevel:   "info",
-		LogFormat:  "text",
+		Output:       OutputAuto,
+		Query:        QueryRedact,
+		Hold:         200 * time.Millisecond,
+		MinRate:      propagation.DefaultMinRate,
+		BreaksWindow: propagation.DefaultWindow,
+		BreaksEdges:  propagation.DefaultEdges,
+		Repair:       On,
+		GoHandover:   HandoverAuto,
+		RingSize:     8 << 20,
+		SocketsMax:   131072,
+		Control:      "/run/weft/weft.sock",
+		LogLevel:     "info",
+		LogFormat:    "text",
 	}
 }
 

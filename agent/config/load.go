@@ -113,6 +113,10 @@ func readFlags(args []string, own []func(*flag.FlagSet)) (values map[string][]it
 			return nil
 		})
 	}
+	set.BoolFunc("no-repair", "", func(string) error {
+		values["repair"] = []item{{where: "--no-repair", text: Off}}
+		return nil
+	})
 	for _, add := range own {
 		add(set)
 	}

@@ -3,9 +3,11 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"weft/correlate/propagation"
 	"weft/correlate/route"
 )
 
@@ -62,6 +64,16 @@ var settings = []setting{
 	choice("query", func(c *Config) *string { return &c.Query }, QueryDrop, QueryRedact, QueryKeep),
 	many("route.patterns", "a path that begins with a slash and has braces only around whole segments, like /users/{id}",
 		func(c *Config) *[]string { return &c.RoutePatterns }, parseText, isRoute),
+	many("carriers", headerAllowed, func(c *Config) *[]string { return &c.Carriers }, parseHeader, isHeader),
+	one("min.rate", "a number above 0 and below 1, like 0.99", func(c *Config) *float64 { return &c.MinRate }, parseFloat,
+		func(p float64) bool { return p > 0 && p < 1 }),
+	one("breaks.window", "a time from 1m to 168h, like 1h", func(c *Config) *time.Duration { return &c.BreaksWindow }, parseDuration,
+		func(d time.Duration) bool { return d >= time.Minute && d <= 168*time.Hour }),
+	one("breaks.edges", "a number from 100 to 1000000", func(c *Config) *int { return &c.BreaksEdges }, parseInt,
+		func(n int) bool { return n >= 100 && n <= 1_000_000 }),
+	many("exclusions.off", "one of "+strings.Join(propagation.ExclusionNames(), ", "),
+		func(c *Config) *[]string { return &c.ExclusionsOff }, parseText, isExclusion),
+	choice("repair", func(c *Config) *string { return &c.Repair }, On, Off),
 	one("hold", "a time from 0s to 1m, like 200ms", func(c *Config) *time.Duration { return &c.Hold }, parseDuration,
 		func(d time.Duration) bool { return d >= 0 && d <= time.Minute }),
 	secret(one("id.key", "32 hexadecimal digits", func(c *Config) *Secret { return &c.IDKey }, parseSecret,
@@ -157,6 +169,10 @@ func parseInt(text string) (int, error) {
 	n, err := parseNumber[uint32](text)
 	return int(n), err
 }
+
+func parseFloat(text string) (float64, error) { return strconv.ParseFloat(text, 64) }
+
+func isExclusion(name string) bool { return slices.Contains(propagation.ExclusionNames(), name) }
 
 func isGlob(g Glob) bool { return g != "" }
 

@@ -1,18 +1,22 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
-// serveControl answers each connection on a unix socket with the account, as one JSON object.
-func serveControl(path string, l *ledger) (closeControl func(), err error) {
+// serveControl answers requests on a unix socket: one line with a word and its argument, answered by one JSON object. The words
+// are account, report and explain ID; an answer with the member "error" says what was wrong.
+func serveControl(path string, l *ledger, d *desk) (closeControl func(), err error) {
 	closeControl = func() {}
 	if path == "" {
 		return closeControl, nil
@@ -34,35 +38,96 @@ func serveControl(path string, l *ledger) (closeControl func(), err error) {
 		listener.Close()
 		return closeControl, fmt.Errorf("protect the control socket: %w", err)
 	}
-	go answer(listener, l)
+	go answer(listener, l, d)
 	return func() { listener.Close() }, nil
 }
 
-func answer(listener net.Listener, l *ledger) {
+// Bounds of one request: time, bytes, and how many are answered at a time.
+const (
+	controlTime  = 2 * time.Second
+	requestMax   = 256
+	controlLimit = 8
+)
+
+func answer(listener net.Listener, l *ledger, d *desk) {
+	slots := make(chan struct{}, controlLimit)
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
 			return
 		}
-		// Without a deadline a client that does not read would stop the answers to all others.
-		if err := conn.SetDeadline(time.Now().Add(time.Second)); err == nil {
-			l.print(conn)
-		}
-		conn.Close()
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots }()
+			defer conn.Close()
+			// Without a deadline clients that neither write nor read would stop the answers to all others.
+			if err := conn.SetDeadline(time.Now().Add(controlTime)); err != nil {
+				return
+			}
+			// Nobody is left to be told that an answer could not be written.
+			_ = json.NewEncoder(conn).Encode(reply(conn, l, d))
+		}()
 	}
 }
 
-// askControl reads the account of a running weft.
-func askControl(path string) (a account, err error) {
+// failure is the answer to a request that has none.
+type failure struct {
+	Error string `json:"error"`
+}
+
+// reply reads one request and gives its answer.
+func reply(conn net.Conn, l *ledger, d *desk) any {
+	line, err := bufio.NewReader(io.LimitReader(conn, requestMax)).ReadString('\n')
+	if err != nil {
+		return failure{"no request: send one line with account, report or explain ID"}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), controlTime)
+	defer cancel()
+	var out any
+	switch word, argument, _ := strings.Cut(strings.TrimSpace(line), " "); word {
+	case "account":
+		out, err = l.account()
+	case "report":
+		out, err = d.report(ctx)
+	case "explain":
+		out, err = d.explain(ctx, argument)
+	default:
+		return failure{fmt.Sprintf("unknown request %q: there are account, report and explain ID", word)}
+	}
+	if err != nil {
+		return failure{err.Error()}
+	}
+	return out
+}
+
+// askControl sends a request to a running weft and reads the answer.
+func askControl(path, request string, answer any) error {
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	if err != nil {
-		return a, fmt.Errorf("ask a running weft: %w", err)
+		return fmt.Errorf("ask a running weft: %w (is one running, and with the same --control?)", err)
 	}
 	defer conn.Close()
-	if err := json.NewDecoder(conn).Decode(&a); err != nil {
-		return a, fmt.Errorf("read the answer of a running weft: %w", err)
+	if err := conn.SetDeadline(time.Now().Add(2 * controlTime)); err != nil {
+		return fmt.Errorf("ask a running weft: %w", err)
 	}
-	return a, nil
+	if _, err := fmt.Fprintln(conn, request); err != nil {
+		return fmt.Errorf("ask a running weft: %w", err)
+	}
+	text, err := io.ReadAll(conn)
+	if err != nil {
+		return fmt.Errorf("read the answer of a running weft: %w", err)
+	}
+	var refused failure
+	if err := json.Unmarshal(text, &refused); err != nil {
+		return fmt.Errorf("read the answer of a running weft: %w", err)
+	}
+	if refused.Error != "" {
+		return fmt.Errorf("a running weft answers: %s", refused.Error)
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return fmt.Errorf("read the answer of a running weft: %w", err)
+	}
+	return nil
 }
 
 func sortedKeys(m map[string]uint64) []string {

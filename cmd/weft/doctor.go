@@ -41,8 +41,8 @@ func doctorCommand(_ context.Context, args []string) error {
 
 func tellRunning(c *config.Config) {
 	fmt.Println("running weft")
-	a, err := askControl(c.Control)
-	if err != nil {
+	var a account
+	if err := askControl(c.Control, "account", &a); err != nil {
 		fmt.Printf("  none answers on %s (%v)\n", c.Control, err)
 		return
 	}

@@ -27,6 +27,9 @@ var commands = []command{
 	{"run", "trace this machine", runCommand},
 	{"record", "write what the kernel tells to a file: weft record -o FILE", recordCommand},
 	{"replay", "make the spans of a recorded file: weft replay FILE", replayCommand},
+	{"report", "tell which services break the propagation of trace contexts: weft report [FILE]", reportCommand},
+	{"explain", "show the evidence of a verdict or a link: weft explain ID [FILE]", explainCommand},
+	{"check", "judge the propagation for a while, for a pipeline: weft check --for 30s", checkCommand},
 	{"doctor", "tell what this kernel and these permissions allow, and the counters of a running weft", doctorCommand},
 	{"version", "print the version", versionCommand},
 }
@@ -39,10 +42,25 @@ func main() {
 		if errors.Is(err, flag.ErrHelp) {
 			return
 		}
-		fmt.Fprintln(os.Stderr, "weft:", err)
-		os.Exit(1)
+		var ended *exit
+		if !errors.As(err, &ended) {
+			ended = &exit{code: 1, cause: err}
+		}
+		if ended.cause != nil {
+			fmt.Fprintln(os.Stderr, "weft:", ended.cause)
+		}
+		os.Exit(ended.code)
 	}
 }
+
+// exit ends the program with a code of its own. cause is told to the standard error; nil: all was said.
+type exit struct {
+	code  int
+	cause error
+}
+
+// Error tells the cause.
+func (e *exit) Error() string { return fmt.Sprintf("exit %d: %v", e.code, e.cause) }
 
 func dispatch(ctx context.Context, args []string) error {
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {

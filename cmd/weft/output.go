@@ -10,6 +10,7 @@ import (
 
 	"weft/agent/config"
 	"weft/correlate"
+	"weft/correlate/propagation"
 	"weft/correlate/span"
 	"weft/export/otlp"
 	"weft/export/queue"
@@ -90,7 +91,12 @@ func pipelineOptions(c *config.Config) correlate.Options {
 		HeadersRequest:  c.HeadersRequest,
 		HeadersResponse: c.HeadersResponse,
 		RoutePatterns:   c.RoutePatterns,
-		Query:           map[string]span.Query{config.QueryDrop: span.DropQuery, config.QueryKeep: span.KeepQuery}[c.Query],
+		Carriers:        c.Carriers,
+		Propagation: propagation.Options{
+			MinRate: c.MinRate, Window: c.BreaksWindow, Edges: c.BreaksEdges, Off: c.ExclusionsOff, Repair: c.Repair == config.On,
+			Secrets: c.RecordRedact, KeepQuery: c.Query == config.QueryKeep,
+		},
+		Query: map[string]span.Query{config.QueryDrop: span.DropQuery, config.QueryKeep: span.KeepQuery}[c.Query],
 	}
 	copy(o.Key[:], c.IDKey)
 	return o

@@ -60,7 +60,8 @@ func run(ctx context.Context, c *config.Config) error {
 	}
 	defer a.Close()
 	ledger := newLedger(a, pipeline, sampled)
-	closeControl, err := serveControl(c.Control, ledger)
+	desk := newDesk(pipeline)
+	closeControl, err := serveControl(c.Control, ledger, desk)
 	if err != nil {
 		log.Warn("weft doctor can't read the counters of this agent", "reason", err)
 	}
@@ -73,10 +74,12 @@ func run(ctx context.Context, c *config.Config) error {
 		pipeline.Feed(ev)
 		if ev.Kind == event.KindClock {
 			ledger.snapshot()
+			desk.answer()
 		}
 		return nil
 	})
 	pipeline.Close()
+	desk.end()
 	closing, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
 	if closed := sampled.Close(closing); closed != nil && err == nil {

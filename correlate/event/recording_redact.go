@@ -83,3 +83,17 @@ func (r *redactor) forget(socket uint64) {
 	delete(r.open, way{socket, Receive})
 	delete(r.open, way{socket, Send})
 }
+
+// Redactor blanks heads that are shown to people, by the same rules.
+type Redactor struct{ redactor redactor }
+
+// NewRedactor makes one.
+func NewRedactor(o Redaction) *Redactor { return &Redactor{redactor: newRedactor(o)} }
+
+// Head gives a copy of a head of HTTP/1, or of its beginning, in which what is secret is overwritten.
+func (r *Redactor) Head(p []byte) []byte {
+	var h head
+	blanked := append([]byte(nil), p...)
+	h.blank(blanked, &r.redactor)
+	return blanked
+}

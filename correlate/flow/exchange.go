@@ -5,7 +5,11 @@ package flow
 import (
 	"weft/correlate/event"
 	"weft/correlate/proto"
+	"weft/correlate/tracecontext"
 )
+
+// HeadMax is how much of a request's head is kept with its exchange, as evidence, in bytes.
+const HeadMax = 4 << 10
 
 // Fault is why an exchange did not end as its protocol says.
 type Fault uint8
@@ -36,9 +40,10 @@ type Exchange struct {
 	End       uint64 // last byte of the reply, or the end of the connection
 
 	Method, Target, Host, UserAgent string
-	TraceParent                     []byte // of the first such field, valid as long as the exchange is held
-	TraceState                      string
-	TraceParents                    int
+	Route                           string           // of a server, as far as it is known at the start: set by the observer
+	Carriers                        tracecontext.Set // of the request, valid as long as the exchange is held
+	Head                            []byte           // of the request, as far as HeadMax; valid as long as the exchange is held
+	Nominated                       bool             // its Connection field names a carrier: the next hop must take it off
 	Minor                           uint8
 	Status                          uint16
 	RequestBody, ReplyBody          uint64
@@ -77,12 +82,24 @@ type Cause struct {
 	TraceState    string
 	HeadTrace     [16]byte // of the request's own carrier; zero: none or invalid
 	HeadParent    [8]byte
-	HeadFlags     byte
+	HeadDecision  tracecontext.Decision
 	Resolved      bool
 	HasRemote     bool
 	RemoteSampled bool
 	Passed        bool // the carrier is the one that came in, unchanged
 	Waiting       bool
+
+	Peer       any       // of link, of a client: the process at the other end, if that was seen
+	Confirmed  bool      // evidence other than the carrier names Parent
+	Misled     bool      // weak evidence names another request than the carrier does
+	Crowd      *Exchange // without Parent: one of CrowdSize requests of which one is the cause; held
+	CrowdSize  int
+	CrowdSure  float64  // how sure it is that one of them is
+	CrowdMixed bool     // they are not all of one route
+	Repaired   bool     // the trace is that of Parent or Partner, not the one that the carrier names
+	WireTrace  [16]byte // with Repaired: what the carrier names
+	Place      int      // among the requests that the process has open
+	Judged     any      // of propagation: what was found of the calls that this request has caused
 }
 
 // Ended tells whether the exchange is over.
@@ -109,8 +126,15 @@ func (t *Table) reuse(x *Exchange) {
 		*x = Exchange{Method: "released", released: true}
 		return
 	}
-	*x = Exchange{Headers: x.Headers[:0], TraceParent: x.TraceParent[:0]}
+	x.clear()
 	t.free = append(t.free, x)
+}
+
+// clear empties the exchange but for the room that it has.
+func (x *Exchange) clear() {
+	carriers := x.Carriers
+	carriers.Reset()
+	*x = Exchange{Headers: x.Headers[:0], Head: x.Head[:0], Carriers: carriers}
 }
 
 func (t *Table) exchange() *Exchange {

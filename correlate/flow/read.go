@@ -174,6 +174,7 @@ func (t *Table) takeHeads(c *Conn, ev *event.Event, data []byte) {
 			t.malformed(c, from, err)
 			return
 		}
+		t.head = data[:n]
 		data = data[n:]
 		t.take(c, ev, from, s.offset+uint64(n), len(data) == 0)
 		if t.message.Framing == proto.Length && len(data) > 0 {

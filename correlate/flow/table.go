@@ -3,6 +3,7 @@ package flow
 import (
 	"weft/correlate/event"
 	"weft/correlate/proto"
+	"weft/correlate/tracecontext"
 )
 
 // Observer is told of exchanges in the order in which that can be known. A reply may end in the same event in which its
@@ -56,10 +57,11 @@ type Counts struct {
 
 // Options of a Table.
 type Options struct {
-	Max      int      // connections followed at a time
-	Request  []string // request headers to keep, in lower case
-	Response []string // response headers to keep, in lower case
-	Poison   bool     // for tests: what is released is spoilt and never used again
+	Max      int                  // connections followed at a time
+	Request  []string             // request headers to keep, in lower case
+	Response []string             // response headers to keep, in lower case
+	Carriers *tracecontext.Reader // of requests; nil: none is read
+	Poison   bool                 // for tests: what is released is spoilt and never used again
 }
 
 // Table holds the connections of a node.
@@ -70,6 +72,7 @@ type Table struct {
 	oldest   Conn // sentinel of the list of connections, least recently used first
 	free     []*Exchange
 	message  proto.Message // of the parser, used again for each head
+	head     []byte        // what message was read from
 	texts    *texts
 	unix     map[uint32]int // AF_UNIX connections by the process that used them last
 	counts   Counts

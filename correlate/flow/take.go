@@ -79,27 +79,28 @@ func (t *Table) readRequest(x *Exchange) {
 	x.Target = t.texts.of(msg.Target)
 	x.Host = t.texts.of(msg.Host)
 	x.UserAgent = t.texts.of(msg.UserAgent)
-	x.TraceParent = append(x.TraceParent[:0], msg.TraceParent...)
-	x.TraceParents = msg.TraceParents
-	x.TraceState = t.traceState()
 	x.Minor = msg.Minor
 	x.HeadCut = msg.HeadCut
+	x.Head = append(x.Head[:0], t.head[:min(len(t.head), HeadMax)]...)
+	t.readCarriers(x)
 	x.keep(t, t.options.Request, "http.request.header.")
 }
 
-// traceState joins the tracestate fields of a head, as W3C Trace Context section 3.3.1 wants it.
-func (t *Table) traceState() string {
-	if t.message.TraceStates <= 1 {
-		return t.texts.of(t.message.TraceState)
+// readCarriers reads the trace contexts of the head in t.message.
+func (t *Table) readCarriers(x *Exchange) {
+	msg := &t.message
+	if t.options.Carriers == nil {
+		return
 	}
-	joined := make([]byte, 0, 512)
-	t.message.ForEach("tracestate", func(value []byte) {
-		if len(joined) > 0 {
-			joined = append(joined, ',')
-		}
-		joined = append(joined, value...)
-	})
-	return t.texts.of(joined)
+	for i := range msg.Fields {
+		t.options.Carriers.Field(&x.Carriers, msg.Fields[i].Name, msg.Fields[i].Value)
+	}
+	t.options.Carriers.Settle(&x.Carriers, !msg.HeadCut && msg.Dropped == 0)
+	if len(msg.Connection) > len("keep-alive") {
+		x.Carriers.Each(func(name, _ []byte) {
+			x.Nominated = x.Nominated || proto.Lists(msg.Connection, name)
+		})
+	}
 }
 
 func (t *Table) takeReply(c *Conn, ev *event.Event, behind uint64, last bool) {

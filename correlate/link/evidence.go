@@ -20,35 +20,70 @@ type evidence interface {
 // threshold is how sure evidence has to be to make a link: a wrong one is worse than a missing one.
 const threshold = 0.8
 
-// findCause asks the kinds of evidence, strongest first. A weaker one only chooses among what a stronger one leaves open;
-// where nothing decides there is no link.
+// strong is how sure evidence of the runtime has to be to contradict a carrier.
+const strong = 0.95
+
+// decision is what evidence of the runtime says of a call: the one request that caused it, or several of which one did.
+type decision struct {
+	parent     *flow.Exchange
+	kind       span.Evidence
+	confidence float64
+	among      []*flow.Exchange // without parent; good until the next decision
+	descent    bool             // among are all that can be: the goroutine descends from the one that served them
+}
+
+// findCause weighs what the carrier says against what the runtime says. Where nothing decides there is no link.
 func (l *Linker) findCause(p *Process, x *flow.Exchange) {
 	c := &x.Cause
-	left := l.left[:0]
+	named, sure := header{}.candidates(l, p, x)
+	d := l.atRuntime(p, x, nil)
+	switch {
+	case len(named) == 0:
+	case d.parent != nil && slices.Contains(named, d.parent):
+		c.Confirmed = true
+		if len(named) == 1 {
+			d.kind, d.confidence = span.Header, sure
+		}
+	case d.parent != nil && d.confidence >= strong:
+		// The carrier of another request has got into this one.
+	case len(named) == 1:
+		c.Misled = d.parent != nil
+		d = decision{parent: named[0], kind: span.Header, confidence: sure}
+	default:
+		d = l.atRuntime(p, x, named)
+		c.Confirmed = d.parent != nil
+	}
+	if d.parent == nil {
+		l.findCrowd(p, x, &d)
+		return
+	}
+	c.Confirmed = c.Confirmed || d.kind != span.Header || p.confirm(x)
+	c.Parent = d.parent.Hold()
+	c.Evidence, c.Confidence = uint8(d.kind), d.confidence
+	c.Passed = passes(x, c.Parent)
+}
+
+// atRuntime asks the kinds of evidence other than the carrier, strongest first, for one of the requests in left, or of all
+// when left is nil. A weaker kind only chooses among what a stronger one leaves open.
+func (l *Linker) atRuntime(p *Process, x *flow.Exchange, of []*flow.Exchange) (d decision) {
+	left := append(l.left[:0], of...)
 	for _, e := range l.evidences {
 		found, confidence := e.candidates(l, p, x)
 		if len(left) > 0 {
 			found = l.both(left, found)
 		}
 		if len(found) == 1 && confidence >= threshold {
-			c.Parent = found[0].Hold()
-			c.Evidence = uint8(e.kind())
-			c.Confidence = confidence
-			c.Passed = passes(x, c.Parent)
-			return
+			d.parent, d.kind, d.confidence = found[0], e.kind(), confidence
+			break
 		}
 		if len(found) > 0 {
 			left = append(left[:0], found...)
+			d.descent = d.descent || e.kind() != span.Thread
 		}
 	}
-	if len(left) > 1 {
-		c.Alternates = len(left)
-	}
-	for _, y := range left {
-		// It is unclear which request, but clear that its carrier was passed on unchanged.
-		c.Passed = c.Passed || passes(x, y)
-	}
 	l.left = left
+	d.among = left
+	return d
 }
 
 // passes tells that the carrier of a call is the one that has come with the request.
@@ -94,17 +129,21 @@ func (header) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	return g.members, 0.99
 }
 
-// handover: the goroutine that works on the request gave the outgoing one to the connection that carries it.
+// handover: the goroutine that works on the request, or a child of it, gave the outgoing one to the connection that
+// carries it.
 type handover struct{}
 
 func (handover) kind() span.Evidence { return span.Handover }
 
 func (handover) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
-	goid, ok := l.handovers[x.Conn.Socket]
+	given, ok := l.handovers[x.Conn.Socket]
 	if !ok {
 		return nil, 0
 	}
-	return p.onGoroutine(goid), 0.99
+	if found := p.onGoroutine(given.goroutine); found != nil {
+		return found, 0.99
+	}
+	return l.ofAncestor(p, x, given.parent)
 }
 
 // goroutine: the same goroutine reads the request and sends the call, or its child does on a connection that was opened
@@ -113,7 +152,7 @@ type goroutine struct{}
 
 func (goroutine) kind() span.Evidence { return span.Goroutine }
 
-func (goroutine) candidates(_ *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
+func (goroutine) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
 	if x.Goroutine == 0 {
 		return nil, 0
 	}
@@ -123,7 +162,26 @@ func (goroutine) candidates(_ *Linker, p *Process, x *flow.Exchange) ([]*flow.Ex
 	if x.Conn.Origin != event.Connected || x.Offset != 0 {
 		return nil, 0
 	}
-	return p.onGoroutine(x.ParentGoroutine), 0.95
+	return l.ofAncestor(p, x, x.ParentGoroutine)
+}
+
+// ofAncestor gives what the parent of a goroutine works on, or has worked on last: net/http serves one connection with one
+// goroutine, and what a request has left running may go on after its reply. Once the process was seen to do so, a child can
+// belong to either.
+func (l *Linker) ofAncestor(p *Process, x *flow.Exchange, parent uint64) ([]*flow.Exchange, float64) {
+	open, last := p.onGoroutine(parent), p.lastOn(parent, x.Start)
+	switch {
+	case last == nil:
+		return open, 0.95
+	case open == nil:
+		p.lingers = true
+		l.same = append(l.same[:0], last)
+		return l.same, 0.9
+	case !p.lingers:
+		return open, 0.95
+	}
+	l.same = append(l.same[:0], last, open[0])
+	return l.same, 0.9
 }
 
 // onGoroutine gives what a goroutine works on: of the requests that it has read on its connection the oldest.

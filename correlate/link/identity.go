@@ -39,8 +39,8 @@ func (l *Linker) resolve(x *flow.Exchange, depth int) bool {
 	return true
 }
 
-// resolveServer: the client span that was seen at the other end is the parent; the trace is the one that the carrier
-// names, else the client's.
+// resolveServer: the client span that was seen at the other end is the parent, and its trace goes on, whatever became of the
+// carrier on the way; without it the carrier decides.
 func (l *Linker) resolveServer(x *flow.Exchange, depth int) {
 	c := &x.Cause
 	client := c.Partner
@@ -51,16 +51,34 @@ func (l *Linker) resolveServer(x *flow.Exchange, depth int) {
 	switch {
 	case hasHeader(x):
 		l.adopt(x)
-		c.ParentID = c.HeadParent
-		c.Evidence, c.Confidence = uint8(span.Header), 1
+		if c.ParentID = c.HeadParent; c.ParentID != [8]byte{} {
+			c.Evidence, c.Confidence = uint8(span.Header), 1
+		}
 	case client == nil:
 		c.TraceID = l.hashTrace(x)
 		return
 	}
-	if client != nil && (!hasHeader(x) || client.Cause.TraceID == c.TraceID) {
-		c.ParentID = client.Cause.SpanID
-		l.inherit(x, client)
-		c.Evidence, c.Confidence = uint8(span.Wire), 1
+	if client == nil {
+		return
+	}
+	cut := !hasHeader(x) && client.Cause.HasRemote || hasHeader(x) && client.Cause.TraceID != c.TraceID
+	if cut && l.options.NoRepair {
+		if !hasHeader(x) {
+			c.TraceID = l.hashTrace(x)
+		}
+		return
+	}
+	c.ParentID = client.Cause.SpanID
+	l.inherit(x, client)
+	l.mend(x, cut)
+	c.Evidence, c.Confidence = uint8(span.Wire), 1
+}
+
+// mend notes that the trace goes on over a break.
+func (l *Linker) mend(x *flow.Exchange, cut bool) {
+	x.Cause.Repaired = cut
+	if cut {
+		x.Cause.WireTrace = x.Cause.HeadTrace
 	}
 }
 
@@ -68,10 +86,12 @@ func (l *Linker) resolveServer(x *flow.Exchange, depth int) {
 func (l *Linker) adopt(x *flow.Exchange) {
 	c := &x.Cause
 	c.TraceID = c.HeadTrace
-	c.HasRemote, c.RemoteSampled = true, c.HeadFlags&tracecontext.Sampled != 0
+	c.HasRemote = c.HeadDecision != tracecontext.Deferred
+	c.RemoteSampled = c.HeadDecision == tracecontext.Accepted || c.HeadDecision == tracecontext.Debug
 }
 
-// resolveClient: the id that the carrier names is the id of this span, unless the carrier is only passed on.
+// resolveClient: the trace of the request that it is part of goes on, whatever the carrier says. The id that the carrier names
+// is the id of this span, unless the carrier is only passed on.
 func (l *Linker) resolveClient(x *flow.Exchange, depth int) {
 	c := &x.Cause
 	parent := c.Parent
@@ -86,15 +106,16 @@ func (l *Linker) resolveClient(x *flow.Exchange, depth int) {
 	default:
 		c.TraceID = l.hashTrace(x)
 	}
-	if parent != nil && parent.Cause.TraceID == c.TraceID {
+	if same := parent != nil && parent.Cause.TraceID == c.TraceID; same || parent != nil && !l.options.NoRepair {
 		c.ParentID = parent.Cause.SpanID
 		l.inherit(x, parent)
+		l.mend(x, !same)
 	} else {
 		// Another trace than that of the request which it is part of: no parent in this one.
 		c.Evidence, c.Confidence = uint8(span.NoEvidence), 0
 	}
 	c.SpanID = l.hashID(x, sideClient)
-	if hasHeader(x) && !c.Passed && l.used.first(c.HeadTrace, c.HeadParent) {
+	if c.HeadParent != [8]byte{} && !c.Passed && l.used.first(c.HeadTrace, c.HeadParent) {
 		c.SpanID = c.HeadParent
 	}
 }

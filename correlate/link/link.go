@@ -14,6 +14,10 @@ import (
 type Options struct {
 	Key  [16]byte      // of the hash that makes ids; agents that share it give the same ids
 	Hold time.Duration // how long a server span without a parent waits for the other end of its connection
+	// NoRepair leaves a trace in two where a carrier was lost or replaced, although it is known how it goes on.
+	NoRepair bool
+	Started  func(*flow.Exchange, *Process) // told of each exchange whose cause was looked for; may be nil
+	Lost     func(*flow.Exchange, *Process) // told of each that becomes no span; may be nil
 }
 
 // Linker is told of exchanges as they start and end, and gives out those whose identity is settled.
@@ -24,7 +28,7 @@ type Linker struct {
 	processes processes
 	wires     map[wireName]*flow.Exchange
 	states    map[string]string // tracestate as received, and as it is passed on
-	handovers map[uint64]uint64 // socket to goroutine, for the next request on it
+	handovers map[uint64]given  // by socket, for the next request on it
 	waiting   []*flow.Exchange  // ended, in order of their ends
 	used      usedIDs
 	clock     clock
@@ -32,6 +36,9 @@ type Linker struct {
 
 	left, same, common []*flow.Exchange // room for findCause
 }
+
+// given is who gave a request to a connection.
+type given struct{ goroutine, parent uint64 }
 
 // New makes a linker. put takes each exchange once, with its process, when its Cause is final; release gives back what
 // the linker has held.
@@ -43,10 +50,11 @@ func New(o Options, release func(*flow.Exchange), put func(*flow.Exchange, *Proc
 		processes: processes{byPID: make(map[uint32]*Process)},
 		wires:     make(map[wireName]*flow.Exchange),
 		states:    make(map[string]string),
-		handovers: make(map[uint64]uint64),
+		handovers: make(map[uint64]given),
 		used:      newUsedIDs(),
-		evidences: []evidence{header{}, handover{}, goroutine{}, thread{}},
+		evidences: []evidence{handover{}, goroutine{}, thread{}},
 	}
+	l.processes.gone = l.forget
 	l.processes.oldest.next, l.processes.oldest.previous = &l.processes.oldest, &l.processes.oldest
 	return l
 }
@@ -56,16 +64,17 @@ func (l *Linker) Wall(boot uint64) int64 { return int64(boot) + l.clock.offset }
 
 // Feed takes the events that are not about messages.
 func (l *Linker) Feed(ev *event.Event) {
+	l.processes.now = max(l.processes.now, ev.Time)
 	switch ev.Kind {
 	case event.KindProcess:
 		l.processes.describe(ev.PID, ev.Process)
 	case event.KindExit:
-		l.processes.forget(ev.PID)
+		l.forget(ev.PID)
 	case event.KindHandover:
 		if len(l.handovers) >= handoversMax {
 			clear(l.handovers)
 		}
-		l.handovers[ev.Socket] = ev.Message.Goroutine
+		l.handovers[ev.Socket] = given{ev.Message.Goroutine, ev.Message.ParentGoroutine}
 	case event.KindClock:
 		l.clock.tick(ev.Wall - int64(ev.Time))
 		l.expire(ev.Time)
@@ -88,6 +97,9 @@ func (l *Linker) Started(x *flow.Exchange) {
 		delete(l.handovers, x.Conn.Socket)
 	}
 	l.join(x)
+	if l.options.Started != nil {
+		l.options.Started(x, p)
+	}
 }
 
 // Ended gives the exchange out, or lets it wait for the other end of its connection.
@@ -112,12 +124,33 @@ func (l *Linker) Abandoned(x *flow.Exchange) {
 	l.leave(x)
 	l.unjoin(x)
 	l.resolve(x, 0)
+	if l.options.Lost != nil {
+		l.options.Lost(x, owner(x))
+	}
 	l.letGo(x)
+}
+
+// Service names the program behind a process id; empty when it is not known.
+func (l *Linker) Service(pid uint32) string {
+	if p := l.processes.byPID[pid]; p != nil {
+		return p.Resource.Service
+	}
+	return ""
+}
+
+// Peer names the service at the other end of a call; empty when that was not seen.
+func Peer(x *flow.Exchange) string {
+	if p, ok := x.Cause.Peer.(*Process); ok {
+		return p.Resource.Service
+	}
+	return ""
 }
 
 func (l *Linker) leave(x *flow.Exchange) {
 	if x.Server {
-		owner(x).closes(x)
+		p := owner(x)
+		p.closes(x)
+		l.keepLast(p, x)
 	} else {
 		l.unjoin(x)
 	}
@@ -160,7 +193,12 @@ func (l *Linker) stopWaiting(x *flow.Exchange) {
 }
 
 // Close gives out everything that waits.
-func (l *Linker) Close() { l.expire(^uint64(0)) }
+func (l *Linker) Close() {
+	l.expire(^uint64(0))
+	for p := l.processes.oldest.next; p != &l.processes.oldest; p = p.next {
+		l.dropLast(p)
+	}
+}
 
 // settle makes the identity final and gives the exchange out.
 func (l *Linker) settle(x *flow.Exchange) {
@@ -181,21 +219,23 @@ func (l *Linker) letGo(x *flow.Exchange) {
 		l.release(c.Partner)
 		c.Partner = nil
 	}
+	if c.Crowd != nil {
+		l.release(c.Crowd)
+		c.Crowd = nil
+	}
 }
 
-// readCarrier reads the W3C carrier of the request.
+// readCarrier takes the identity from the request's own carrier.
 func (l *Linker) readCarrier(x *flow.Exchange) {
-	if x.TraceParents != 1 {
+	best := x.Carriers.Best()
+	if best == nil {
 		return
 	}
-	context, state, _ := tracecontext.Parse(x.TraceParent)
-	if state != tracecontext.Valid {
-		return
+	c := &x.Cause
+	c.HeadTrace, c.HeadParent, c.HeadDecision = best.Context.TraceID, best.Context.ParentID, best.Context.Decision
+	if best.Format == tracecontext.W3C {
+		c.TraceState = l.traceState(x.Carriers.TraceState())
 	}
-	x.Cause.HeadTrace = context.TraceID
-	x.Cause.HeadParent = context.ParentID
-	x.Cause.HeadFlags = context.Flags
-	x.Cause.TraceState = l.traceState(x.TraceState)
 }
 
 // statesMax bounds the lists of vendors that are remembered: few differ, and each is read once.
@@ -203,17 +243,17 @@ const statesMax = 1 << 10
 
 // traceState gives the list in its shortest form, or nothing if it is not valid: W3C Trace Context section 3.3.1 has it
 // dropped then, while the traceparent stays.
-func (l *Linker) traceState(list string) string {
-	if list == "" {
+func (l *Linker) traceState(list []byte) string {
+	if len(list) == 0 {
 		return ""
 	}
-	if known, ok := l.states[list]; ok {
+	if known, ok := l.states[string(list)]; ok {
 		return known
 	}
 	if len(l.states) >= statesMax {
 		clear(l.states)
 	}
-	valid, _ := tracecontext.ParseState([]byte(list))
-	l.states[list] = valid
+	valid, _ := tracecontext.ParseState(list)
+	l.states[string(list)] = valid
 	return valid
 }

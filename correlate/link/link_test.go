@@ -11,6 +11,7 @@ import (
 	"weft/correlate/event"
 	"weft/correlate/flow"
 	"weft/correlate/span"
+	"weft/correlate/tracecontext"
 )
 
 // node plays scripts into a Linker. A line is one of
@@ -64,6 +65,16 @@ func carrier(text string) []byte {
 	return fmt.Appendf(nil, "00-%032x-%016x-01", trace[0], parent[0])
 }
 
+// carry puts a header field into a set of carriers.
+func carry(s *tracecontext.Set, name string, value []byte) {
+	r, err := tracecontext.NewReader(nil)
+	if err != nil {
+		panic(err)
+	}
+	r.Field(s, []byte(name), value)
+	r.Settle(s, true)
+}
+
 func (n *node) conn(server bool, wire string, options map[string]string) *flow.Conn {
 	key := fmt.Sprint(wire, server)
 	if n.conns[key] == nil {
@@ -101,7 +112,7 @@ func (n *node) start(name string, f []string) {
 	}
 	x.Conn = n.conn(x.Server, f[3], options)
 	if head := options["head"]; head != "" {
-		x.TraceParent, x.TraceParents = carrier(head), 1
+		carry(&x.Carriers, "traceparent", carrier(head))
 	}
 	n.exchanges[name] = x
 	n.l.Started(x)
@@ -347,13 +358,13 @@ func TestTraceState(t *testing.T) {
 	l := New(Options{}, func(*flow.Exchange) {}, func(*flow.Exchange, *Process) {})
 	for range 2 {
 		for list, want := range map[string]string{"": "", "a=b, c=d": "a=b,c=d", "a=1,a=2": "", "no list": ""} {
-			if got := l.traceState(list); got != want {
+			if got := l.traceState([]byte(list)); got != want {
 				t.Errorf("%q becomes %q, want %q", list, got, want)
 			}
 		}
 	}
 	for i := range 3 * statesMax {
-		l.traceState(fmt.Sprint("a=", i))
+		l.traceState(fmt.Append(nil, "a=", i))
 	}
 	if len(l.states) > statesMax {
 		t.Errorf("%d lists are remembered", len(l.states))

@@ -13,11 +13,17 @@ type Process struct {
 	pid      uint32
 
 	open       int               // server exchanges under way
+	bare       int               // of these, without a context that could go on
+	requests   []*flow.Exchange  // these, in no order
 	threads    map[uint32]*group // by the thread that has read the request
 	goroutines map[uint64]*group // the same for Go
 	traces     map[[16]byte]*group
 	spare      []*group
 	habits     habits
+	work       work
+	last       last
+	lingers    bool // what its requests start goes on after their replies
+	ended      bool
 
 	previous, next *Process
 }
@@ -26,8 +32,8 @@ type Process struct {
 type group struct{ members []*flow.Exchange }
 
 var unknownResource = &span.Resource{
-	Service:    "unknown_service",
-	Attributes: []event.Attribute{{Key: "service.name", Value: "unknown_service"}},
+	Service:    span.UnknownService,
+	Attributes: []event.Attribute{{Key: "service.name", Value: span.UnknownService}},
 }
 
 // processesMax bounds the processes that are known, for the case that their ends are not told.
@@ -37,13 +43,16 @@ const processesMax = 1 << 15
 type processes struct {
 	byPID  map[uint32]*Process
 	oldest Process // sentinel
+	now    uint64  // boot time, ns, of the last event
+	gone   func(pid uint32)
 }
 
+// of gives the process, a new one if it is not known.
 func (t *processes) of(pid uint32) *Process {
 	p := t.byPID[pid]
 	if p == nil {
 		if len(t.byPID) >= processesMax {
-			t.forget(t.oldest.next.pid)
+			t.gone(t.oldest.next.pid)
 		}
 		p = &Process{
 			Resource:   unknownResource,
@@ -51,6 +60,7 @@ func (t *processes) of(pid uint32) *Process {
 			threads:    make(map[uint32]*group),
 			goroutines: make(map[uint64]*group),
 			traces:     make(map[[16]byte]*group),
+			work:       work{since: t.now},
 		}
 		t.byPID[pid] = p
 	} else if p.next == &t.oldest {
@@ -64,13 +74,15 @@ func (t *processes) of(pid uint32) *Process {
 }
 
 // forget drops a process; its exchanges keep what they need of it.
-func (t *processes) forget(pid uint32) {
-	p := t.byPID[pid]
+func (l *Linker) forget(pid uint32) {
+	p := l.processes.byPID[pid]
 	if p == nil {
 		return
 	}
-	delete(t.byPID, pid)
+	delete(l.processes.byPID, pid)
 	p.previous.next, p.next.previous = p.next, p.previous
+	l.dropLast(p)
+	p.ended = true
 }
 
 // describe takes the facts about a process. Other facts than those known are another program under the same number.
@@ -80,7 +92,7 @@ func (t *processes) describe(pid uint32, facts *event.Process) {
 		return
 	}
 	if p.facts != nil {
-		t.forget(pid)
+		t.gone(pid)
 		p = t.of(pid)
 	}
 	p.facts = facts
@@ -103,8 +115,15 @@ func (p *Process) opens(x *flow.Exchange) {
 	}
 	if hasHeader(x) {
 		join(p, p.traces, x.Cause.HeadTrace, x)
+	} else {
+		p.bare++
+	}
+	if p.open == 0 {
+		p.work.turn(x.Start, true)
 	}
 	p.open++
+	x.Cause.Place = len(p.requests)
+	p.requests = append(p.requests, x)
 }
 
 func (p *Process) closes(x *flow.Exchange) {
@@ -116,7 +135,17 @@ func (p *Process) closes(x *flow.Exchange) {
 	}
 	if hasHeader(x) {
 		leave(p, p.traces, x.Cause.HeadTrace, x)
+	} else {
+		p.bare--
 	}
+	if p.open == 0 {
+		p.work.turn(max(x.End, x.Start), false)
+	}
+	end := len(p.requests) - 1
+	moved := p.requests[end]
+	p.requests[x.Cause.Place], moved.Cause.Place = moved, x.Cause.Place
+	p.requests[end] = nil
+	p.requests = p.requests[:end]
 }
 
 func join[K comparable](p *Process, groups map[K]*group, key K, x *flow.Exchange) {

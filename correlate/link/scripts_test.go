@@ -22,7 +22,7 @@ var scripts = []struct{ name, script, want string }{
 		s < -`},
 	{"header", "s server 1 1 A head=T:P; end s; tick", `s < ~P header`},
 	{"header of another trace than the wire", "c client 1 1 A head=T:P; s server 2 2 A head=U:Q; end s; end c", `c < -
-		s < ~Q header`},
+		s < c wire`},
 	{"client with a carrier of its own", "s1 server 1 1 A head=T:P; c client 1 1 B head=T:C; s2 server 2 2 B head=T:C; end s2; end c; end s1; tick", `c < s1 header
 		s1 < ~P header
 		s2 < c wire`},
@@ -47,7 +47,7 @@ var scripts = []struct{ name, script, want string }{
 		r1 < c1 wire
 		r2 < c2 wire
 		s < ~P header`},
-	{"trace started anew", "s1 server 1 1 A head=T:P; c client 1 1 B head=U:C; s2 server 2 2 B head=U:C; end s2; end c; end s1; tick", `c < -
+	{"trace started anew", "s1 server 1 1 A head=T:P; c client 1 1 B head=U:C; s2 server 2 2 B head=U:C; end s2; end c; end s1; tick", `c < s1 thread
 		s1 < ~P header
 		s2 < c wire`},
 	{"thread", "s1 server 1 1 A; c client 1 1 B; s2 server 2 2 B; end s2; end c; end s1; tick", `c < s1 thread

@@ -45,6 +45,7 @@ func (l *Linker) join(x *flow.Exchange) {
 	if !x.Server {
 		server, client = other, x
 	}
+	client.Cause.Peer = server.Cause.Process
 	if server.Cause.Resolved {
 		return // it was part of another trace already
 	}

@@ -61,16 +61,19 @@ type Service struct {
 
 // Edge is one service on one route toward one peer.
 type Edge struct {
-	Service  string            `json:"service"`
-	Route    string            `json:"route"`    // of the incoming request, with its method: "POST /charge"
-	Peer     string            `json:"peer"`     // service at the other end if it is on this node, else host:port
-	Protocol string            `json:"protocol"` // of the outgoing request: "http/1.1"
-	Health   Health            `json:"health"`
-	Rate     Rate              `json:"rate"`
-	Unknown  uint64            `json:"unknown"`
-	Excluded map[string]uint64 `json:"excluded,omitempty"`
-	Findings []Finding         `json:"findings,omitempty"` // most frequent first
-	Strata   []Stratum         `json:"strata,omitempty"`   // parts that differ from the rest, beyond chance
+	Service   string            `json:"service"`
+	Route     string            `json:"route"`    // of the incoming request, with its method: "POST /charge"
+	Peer      string            `json:"peer"`     // service at the other end if it is on this node, else host:port
+	Protocol  string            `json:"protocol"` // of the outgoing request: "http/1.1"
+	Health    Health            `json:"health"`
+	Rate      Rate              `json:"rate"`
+	Unknown   uint64            `json:"unknown"`
+	NoContext uint64            `json:"no_context"` // the incoming request had none
+	Excluded  map[string]uint64 `json:"excluded,omitempty"`
+	Findings  []Finding         `json:"findings,omitempty"` // most frequent first
+	Strata    []Stratum         `json:"strata,omitempty"`   // parts that differ from the rest, beyond chance
+
+	key edgeKey
 }
 
 // Finding is one verdict on one edge.
@@ -155,4 +158,41 @@ type Transition struct {
 	At   time.Time
 	From Health
 	Edge Edge // as it is now
+}
+
+// Only gives the part of a report about some services. The totals stay those of all.
+func (r Report) Only(service func(name string) bool) Report {
+	out := r
+	out.Services, out.Edges = []Service{}, []Edge{}
+	for _, s := range r.Services {
+		if service(s.Service) {
+			out.Services = append(out.Services, s)
+		}
+	}
+	for _, e := range r.Edges {
+		if service(e.Service) {
+			out.Edges = append(out.Edges, e)
+		}
+	}
+	return out
+}
+
+// Health sums a report up: broken when an edge is, healthy when every service with pairs surely is above the limit.
+func (r Report) Health() Health {
+	for _, e := range r.Edges {
+		if e.Health == Broken {
+			return Broken
+		}
+	}
+	health := NotEnough
+	for _, s := range r.Services {
+		switch {
+		case s.Rate.N == 0:
+		case s.Rate.Lower < r.MinRate:
+			return NotEnough
+		default:
+			health = Healthy
+		}
+	}
+	return health
 }

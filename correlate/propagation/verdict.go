@@ -22,7 +22,8 @@ const (
 	Refused                // what came in is valid but unusual, and was taken for invalid
 	Disagreeing            // two carriers of one message name different traces
 	Shared                 // several outgoing requests carry one parent id
-	SampledFlipped         // the decision to record was turned around
+	SampledFlipped         // what the root wants recorded is not, or the flag was changed without a new parent id
+	SampledRaised          // what the root does not want recorded is, under a new parent id: allowed, and costs
 	RandomLost             // the flag that the trace id is random is gone
 	StateLost              // members of tracestate are gone, changed or in another order
 	BaggageLost            // members of baggage are gone or changed
@@ -69,6 +70,7 @@ var verdictRows = [Verdicts]verdictRow{
 	Disagreeing:    {"formats_disagree", "F17", Fault, true},
 	Shared:         {"shared_parent", "F14", Note, true},
 	SampledFlipped: {"sampled_flipped", "F7", Fault, true},
+	SampledRaised:  {"sampled_raised", "F7", Note, true},
 	RandomLost:     {"random_lost", "F8", Note, true},
 	StateLost:      {"tracestate_lost", "F9", Fault, true},
 	BaggageLost:    {"baggage_lost", "F10", Fault, true},

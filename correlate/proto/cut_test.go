@@ -41,7 +41,7 @@ func inside(b, buf []byte) bool {
 
 func checkAliases(t *testing.T, m *Message, buf []byte) {
 	t.Helper()
-	parts := [][]byte{m.Method, m.Target, m.Host, m.UserAgent, m.TraceParent, m.TraceState}
+	parts := [][]byte{m.Method, m.Target, m.Host, m.UserAgent, m.Connection}
 	for _, f := range m.Fields {
 		parts = append(parts, f.Name, f.Value)
 	}

@@ -57,13 +57,8 @@ func (h *head) known(name, value []byte) {
 	case len(name) == 10 && first == 'u' && equalFold(name, "user-agent"):
 		setFirst(&h.m.UserAgent, value)
 	case len(name) == 10 && first == 'c' && equalFold(name, "connection"):
+		setFirst(&h.m.Connection, value)
 		h.options(value)
-	case len(name) == 10 && first == 't' && equalFold(name, "tracestate"):
-		setFirst(&h.m.TraceState, value)
-		h.m.TraceStates++
-	case len(name) == 11 && first == 't' && equalFold(name, "traceparent"):
-		setFirst(&h.m.TraceParent, value)
-		h.m.TraceParents++
 	case len(name) == 14 && first == 'c' && equalFold(name, "content-length"):
 		h.contentLength(value)
 	case len(name) == 17 && first == 't' && equalFold(name, "transfer-encoding"):
@@ -92,6 +87,18 @@ func (h *head) options(list []byte) {
 			h.upgrade = true
 		}
 	}
+}
+
+// Lists tells whether a list of tokens, such as the value of Connection, has that one, in any case.
+func Lists(list, token []byte) bool {
+	for len(list) > 0 {
+		var one []byte
+		one, list = element(list)
+		if bytes.EqualFold(one, token) {
+			return true
+		}
+	}
+	return false
 }
 
 // contentLength reads one field; a list of equal numbers is one number (RFC 9112, section 6.3).

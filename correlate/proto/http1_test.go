@@ -15,10 +15,10 @@ type parsed struct {
 
 func freeze(m *Message) parsed {
 	p := parsed{Message: *m}
-	for _, part := range []*[]byte{&p.Method, &p.Target, &p.Host, &p.UserAgent, &p.TraceParent, &p.TraceState} {
+	for _, part := range []*[]byte{&p.Method, &p.Target, &p.Host, &p.UserAgent} {
 		*part = bytes.Clone(*part)
 	}
-	p.Fields = nil
+	p.Fields, p.Connection = nil, nil
 	for _, f := range m.Fields {
 		p.fields += string(f.Name) + "=" + string(f.Value) + "\n"
 	}
@@ -39,8 +39,7 @@ func TestHeads(t *testing.T) {
 				Host: []byte("localhost:8080"), UserAgent: []byte("curl/7.88.1")},
 				fields: "Host=localhost:8080\nUser-Agent=curl/7.88.1\nAccept=*/*\n"}},
 		{"trace context", FromClient, "PROPFIND * HTTP/1.1\nHOST:a\ntraceparent:  x \t\nTraceParent: y\nTRACESTATE: a=1\ntracestate: b=2\n\n",
-			parsed{Message: Message{Request: true, Minor: 1, Method: []byte("PROPFIND"), Target: []byte("*"), Host: []byte("a"),
-				TraceParent: []byte("x"), TraceParents: 2, TraceState: []byte("a=1"), TraceStates: 2},
+			parsed{Message: Message{Request: true, Minor: 1, Method: []byte("PROPFIND"), Target: []byte("*"), Host: []byte("a")},
 				fields: "HOST=a\ntraceparent=x\nTraceParent=y\nTRACESTATE=a=1\ntracestate=b=2\n"}},
 		{"absolute", FromClient, "POST http://u:p@h:1/x HTTP/1.0\nContent-Length: 5\n\n",
 			parsed{Message: Message{Request: true, Method: []byte("POST"), Target: []byte("http://u:p@h:1/x"),
@@ -223,8 +222,8 @@ func TestMaxHeadIsRead(t *testing.T) {
 	if n, err := (HTTP1{}).Next(FromClient, []byte(head+body), &m); n != MaxHead || err != nil {
 		t.Fatalf("n %d, error %v", n, err)
 	}
-	if string(m.TraceParent) != "z" {
-		t.Errorf("traceparent %q", m.TraceParent)
+	if last := m.Fields[len(m.Fields)-1]; string(last.Value) != "z" {
+		t.Errorf("the last field is %q", last.Value)
 	}
 }
 
@@ -234,8 +233,8 @@ func TestManyFields(t *testing.T) {
 	if _, err := (HTTP1{}).Next(FromClient, []byte(head), &m); err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Fields) != MaxFields || m.Dropped != 5 || string(m.TraceParent) != "z" || m.Length != 9 {
-		t.Errorf("%d fields, %d dropped, traceparent %q, length %d", len(m.Fields), m.Dropped, m.TraceParent, m.Length)
+	if len(m.Fields) != MaxFields || m.Dropped != 5 || m.Length != 9 {
+		t.Errorf("%d fields, %d dropped, length %d", len(m.Fields), m.Dropped, m.Length)
 	}
 }
 
@@ -262,6 +261,20 @@ func TestAnswer(t *testing.T) {
 		m.Answer([]byte(test.method))
 		if m.Framing != test.want {
 			t.Errorf("%s, %q: framing %d, want %d", test.method, test.head, m.Framing, test.want)
+		}
+	}
+}
+
+func TestLists(t *testing.T) {
+	for _, test := range []struct {
+		list, token string
+		want        bool
+	}{
+		{"close, TraceParent", "traceparent", true}, {"traceparent", "Traceparent", true}, {"close", "traceparent", false},
+		{"", "a", false}, {"xtraceparent ,traceparentx", "traceparent", false}, {"a,,b", "b", true},
+	} {
+		if got := Lists([]byte(test.list), []byte(test.token)); got != test.want {
+			t.Errorf("%q has %q: %v", test.list, test.token, got)
 		}
 	}
 }

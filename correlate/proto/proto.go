@@ -44,12 +44,9 @@ type Message struct {
 	Close         bool   // the connection ends after this exchange: Connection: close, or HTTP/1.0 without keep-alive
 	Upgrade       bool   // a request asks for another protocol
 	HeadCut       bool   // only a part of the head was there, see Cut
-	Host          []byte // of the first such field, like the next three
+	Host          []byte // of the first such field, like the next
 	UserAgent     []byte
-	TraceParent   []byte
-	TraceState    []byte
-	TraceParents  int     // fields of that name; more than one is invalid
-	TraceStates   int     // fields of that name; together they are one list, see ForEach
+	Connection    []byte  // the same: it names the fields that are for the next hop only
 	Fields        []Field // in order, at most MaxFields; the slice is used again by the next call
 	Dropped       int     // fields beyond MaxFields; the fields named above are read all the same
 }

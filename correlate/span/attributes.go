@@ -194,6 +194,21 @@ func (s *Span) appendParent(dst []Attribute) []Attribute {
 	if s.Alternates > 0 {
 		dst = appendInt(dst, "weft.parent.ambiguous_among", int64(s.Alternates))
 	}
+	if s.Repaired {
+		dst = appendString(dst, "weft.link.evidence", s.Evidence.String())
+		if s.WireTraceID.IsValid() {
+			dst = append(dst, Attribute{Key: "weft.link.wire_trace_id", Kind: String, of: s, text: textWireTrace})
+		}
+	}
+	return s.appendVerdict(dst)
+}
+
+// appendVerdict says what became of the trace context that the request should carry on.
+func (s *Span) appendVerdict(dst []Attribute) []Attribute {
+	dst = appendString(dst, "weft.propagation.verdict", s.Verdict)
+	for _, note := range s.Notes {
+		dst = append(dst, Attribute{Key: "weft.propagation.notes", Kind: Strings, Str: note})
+	}
 	return dst
 }
 

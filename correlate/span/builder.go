@@ -55,12 +55,12 @@ func (r *redactions) of(query string) string {
 
 // Fill makes s the span of x. wall turns boot time into Unix time; s keeps nothing of x.
 func (b *Builder) Fill(s *Span, x *flow.Exchange, resource *Resource, wall func(uint64) int64) {
-	headers := s.Headers[:0]
+	headers, notes := s.Headers[:0], s.Notes[:0]
 	*s = Span{
 		Kind: Client, Resource: resource, PID: x.PID, TID: x.TID, Goroutine: x.Goroutine,
 		Start: wall(x.Start), End: wall(x.End),
 		Method: x.Method, UserAgent: x.UserAgent, Minor: x.Minor, Status: x.Status,
-		RequestBody: x.RequestBody, ReplyBody: x.ReplyBody, Headers: append(headers, x.Headers...),
+		RequestBody: x.RequestBody, ReplyBody: x.ReplyBody, Headers: append(headers, x.Headers...), Notes: notes,
 		Local: x.Conn.Local, Peer: x.Conn.Peer, Unix: x.Conn.Family == familyUnix, ConnectNS: x.Conn.ConnectNS,
 		RTT: x.RTT, Retransmits: x.Retransmits, Upgraded: x.Upgraded, HeadCut: x.HeadCut, Loss: x.Lost,
 		Fault: faults[x.Fault],
@@ -71,10 +71,24 @@ func (b *Builder) Fill(s *Span, x *flow.Exchange, resource *Resource, wall func(
 	b.fillTarget(s, x)
 	if x.Server {
 		s.Kind = Server
-		s.Route = b.Routes.Infer(resource.Service, s.Path)
+		if s.Route = x.Route; s.Route == "" {
+			s.Route = b.Routes.Infer(resource.Service, s.Path)
+		}
 	}
 	fillCause(s, x)
 }
+
+// Route gives the route of a request that has just started; empty while its service is not known.
+func (b *Builder) Route(x *flow.Exchange, resource *Resource) string {
+	if resource.Service == "" || resource.Service == UnknownService {
+		return ""
+	}
+	path, _, _, _, _ := route.Path(x.Target)
+	return b.Routes.Infer(resource.Service, path)
+}
+
+// UnknownService is the name of a service of which nothing is known.
+const UnknownService = "unknown_service"
 
 const familyUnix = 1
 
@@ -115,4 +129,5 @@ func fillCause(s *Span, x *flow.Exchange) {
 	s.HasRemote, s.ParentSampled = c.HasRemote, c.RemoteSampled
 	s.ParentRemote = x.Server && Evidence(c.Evidence) == Header
 	s.Evidence, s.Confidence, s.Alternates = Evidence(c.Evidence), c.Confidence, c.Alternates
+	s.Repaired, s.WireTraceID = c.Repaired, c.WireTrace
 }

@@ -92,8 +92,13 @@ type Span struct {
 	PID, TID    uint32
 	Goroutine   uint64
 	Evidence    Evidence
-	Confidence  float64 // of the parent, 0 to 1
-	Alternates  int     // candidates among which nothing could decide; the span is then a root
+	Confidence  float64  // of the parent, 0 to 1
+	Alternates  int      // candidates among which nothing could decide; the span is then a root
+	Repaired    bool     // the trace goes on here although the carrier was lost or names another one
+	WireTraceID TraceID  // with Repaired: the trace that the carrier names; zero for none
+	Verdict     string   // of correlate/propagation, on a client span; empty: not judged
+	Notes       []string // further verdicts
+	Break       bool     // the verdict is a fault
 	Fault       Fault
 	Method      string // as received, any token
 	Route       string // low-cardinality template of Path; empty for a client or when unknown

@@ -1,6 +1,7 @@
 package span
 
 import (
+	"encoding/hex"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ const (
 	textStatus
 	textPeer
 	textLocal
+	textWireTrace
 )
 
 // AppendText appends the value of an attribute of kind String or Strings: bytes as they were on the wire, which
@@ -29,6 +31,8 @@ func (a *Attribute) AppendText(dst []byte) []byte {
 		return appendAddr(dst, a.of.Peer)
 	case textLocal:
 		return appendAddr(dst, a.of.Local)
+	case textWireTrace:
+		return hex.AppendEncode(dst, a.of.WireTraceID[:])
 	}
 	return append(dst, a.Str...)
 }

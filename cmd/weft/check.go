@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"weft/agent/config"
+	"weft/correlate"
+	"weft/correlate/event"
+	"weft/correlate/propagation"
+	"weft/correlate/span"
+	"weft/export/report"
+)
+
+// The ends of weft check.
+const (
+	exitBroken    = 1
+	exitWrongUse  = 2
+	exitNotEnough = 3
+)
+
+// checkCommand judges what happens on this machine for a while, or what a recording holds, and tells by its exit code whether
+// contexts go on: 0 healthy, 1 broken, 2 wrong use, 3 not enough data. It looks itself, whether or not another weft is
+// running, so that nothing counts but what happens in its time.
+func checkCommand(ctx context.Context, args []string) error {
+	var length time.Duration
+	var service config.Glob
+	var format string
+	c, rest, err := config.Load(args, os.Environ(), formatFlag(&format, report.Table), func(f *flag.FlagSet) {
+		f.DurationVar(&length, "for", 30*time.Second, "")
+		f.Func("service", "", func(text string) error { service = config.Glob(text); return nil })
+	})
+	if errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	switch {
+	case err != nil:
+	case len(rest) > 1 || length <= 0:
+		err = errors.New("usage: weft check [--for TIME] [--min-rate RATE] [--service PATTERN] [--format text|json|junit|sarif] [FILE]")
+	case !report.IsFormat(format):
+		err = report.UnknownFormat(format)
+	}
+	if err != nil {
+		return &exit{exitWrongUse, err}
+	}
+	var p *correlate.Pipeline
+	if len(rest) == 1 {
+		p, err = judgeFile(ctx, &c, rest[0])
+	} else {
+		p, err = judgeNow(ctx, &c, length)
+	}
+	if err != nil {
+		return &exit{exitWrongUse, err}
+	}
+	r := p.Report().Only(func(name string) bool { return service == "" || service.Match(name) })
+	if err := writeReport(os.Stdout, r, format); err != nil {
+		return &exit{exitWrongUse, err}
+	}
+	return verdictOf(r)
+}
+
+// verdictOf gives the end of the check.
+func verdictOf(r propagation.Report) error {
+	switch r.Health() {
+	case propagation.Broken:
+		return &exit{code: exitBroken}
+	case propagation.NotEnough:
+		return &exit{exitNotEnough, fmt.Errorf("not enough data to say whether contexts go on: let it run longer, or send more requests with a context")}
+	}
+	return nil
+}
+
+// judgeNow watches this machine for a time.
+func judgeNow(ctx context.Context, c *config.Config, length time.Duration) (*correlate.Pipeline, error) {
+	log, err := newLog(c)
+	if err != nil {
+		return nil, err
+	}
+	s := new(span.Span)
+	p, err := correlate.New(pipelineOptions(c), func() *span.Span { return s }, func(*span.Span) {})
+	if err != nil {
+		return nil, err
+	}
+	a, err := openAgent(c, log)
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		tellReady(a)
+		select {
+		case <-time.After(length):
+		case <-watch.Done():
+		}
+		stop()
+	}()
+	err = a.Run(watch, func(ev *event.Event) error {
+		p.Feed(ev)
+		return nil
+	})
+	p.Close()
+	return p, err
+}

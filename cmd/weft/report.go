@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"weft/agent/config"
+	"weft/correlate"
+	"weft/correlate/propagation"
+	"weft/correlate/span"
+	"weft/export/report"
+	"weft/export/terminal"
+)
+
+// formatFlag is --format of the commands that write a report.
+func formatFlag(format *string, usual string) func(*flag.FlagSet) {
+	return func(f *flag.FlagSet) { f.StringVar(format, "format", usual, "") }
+}
+
+// reportCommand writes what a running agent, or a recording, tells of the propagation of contexts.
+func reportCommand(ctx context.Context, args []string) error {
+	var format string
+	c, rest, err := config.Load(args, os.Environ(), formatFlag(&format, report.Table))
+	if err != nil {
+		return err
+	}
+	var r propagation.Report
+	switch len(rest) {
+	case 0:
+		err = askControl(c.Control, "report", &r)
+	case 1:
+		var p *correlate.Pipeline
+		if p, err = judgeFile(ctx, &c, rest[0]); err == nil {
+			r = p.Report()
+		}
+	default:
+		err = errors.New("usage: weft report [--format table|json|markdown] [FILE]")
+	}
+	if err != nil {
+		return err
+	}
+	return writeReport(os.Stdout, r, format)
+}
+
+func writeReport(w io.Writer, r propagation.Report, format string) error {
+	out := bufio.NewWriter(w)
+	color := w == os.Stdout && terminal.Color(os.Stdout)
+	if err := report.Write(out, r, format, color); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// explainCommand writes the evidence behind one span.
+func explainCommand(ctx context.Context, args []string) error {
+	var format string
+	c, rest, err := config.Load(args, os.Environ(), formatFlag(&format, report.Table))
+	if err != nil {
+		return err
+	}
+	var e propagation.Explanation
+	switch len(rest) {
+	case 1:
+		err = askControl(c.Control, "explain "+rest[0], &e)
+	case 2:
+		var p *correlate.Pipeline
+		if p, err = judgeFile(ctx, &c, rest[1]); err == nil {
+			var found bool
+			if e, found = p.Explain(rest[0]); !found {
+				err = unknownID(rest[0])
+			}
+		}
+	default:
+		err = errors.New("usage: weft explain ID [--format table|json] [FILE]")
+	}
+	if err != nil {
+		return err
+	}
+	return report.Explain(os.Stdout, e, format)
+}
+
+// judgeFile replays a recording for its verdicts; the spans go nowhere.
+func judgeFile(ctx context.Context, c *config.Config, path string) (*correlate.Pipeline, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open recording: %w", err)
+	}
+	defer file.Close()
+	s := new(span.Span)
+	p, err := correlate.New(pipelineOptions(c), func() *span.Span { return s }, func(*span.Span) {})
+	if err != nil {
+		return nil, err
+	}
+	if err := replay(ctx, file, p); err != nil {
+		return nil, err
+	}
+	p.Close()
+	return p, nil
+}

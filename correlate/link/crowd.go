@@ -1,0 +1,112 @@
+package link
+
+import (
+	"net/netip"
+
+	"weft/correlate/flow"
+	"weft/correlate/span"
+	"weft/correlate/tracecontext"
+)
+
+// work is what a process does while it serves no request: calls that nobody's request has caused. Times are boot time, ns.
+type work struct {
+	since      uint64 // of the last change between idle and busy
+	idle, busy uint64
+	alone      map[netip.AddrPort]uint32 // calls while idle, by peer
+	served     map[netip.AddrPort]uint32 // calls while busy, by peer
+}
+
+// peersMax bounds the peers whose calls are counted, for each process; crowdMax the requests that are looked at for one call.
+const (
+	peersMax = 128
+	crowdMax = 128
+)
+
+// doubt is how large the share of calls that no request has caused may be, for a call to be judged by what all requests
+// under way have in common.
+const doubt = 0.02
+
+// unseen is the upper 95 % bound of a Poisson rate of which nothing was seen: the rule of three.
+const unseen = 3
+
+func (w *work) turn(now uint64, busy bool) {
+	if now < w.since {
+		return
+	}
+	if busy {
+		w.idle += now - w.since
+	} else {
+		w.busy += now - w.since
+	}
+	w.since = now
+}
+
+// calls counts a call and gives an upper bound for the share of calls to this peer, made while requests are under way, that
+// none of them has caused: how often the process calls it while idle, for the time that it was busy.
+func (w *work) calls(peer netip.AddrPort, now uint64, busy bool) (background float64) {
+	if w.alone == nil {
+		w.alone, w.served = make(map[netip.AddrPort]uint32), make(map[netip.AddrPort]uint32)
+	}
+	to := w.alone
+	if busy {
+		to = w.served
+	}
+	if _, known := to[peer]; !known && len(to) >= peersMax {
+		return 1
+	}
+	to[peer]++
+	if !busy || w.idle == 0 {
+		return 1
+	}
+	busyTime := w.busy + now - min(now, w.since)
+	expected := float64(w.alone[peer]+unseen) / float64(w.idle) * float64(busyTime)
+	return min(1, expected/float64(w.served[peer]))
+}
+
+// findCrowd looks at a call of which no single request is known to be the cause. Where one of those under way must be, and
+// all of them brought a context, what became of it can be told all the same.
+func (l *Linker) findCrowd(p *Process, x *flow.Exchange, d *decision) {
+	c := &x.Cause
+	background := p.work.calls(x.Conn.Peer, x.Start, p.open > 0)
+	among := d.among
+	if len(among) > 1 {
+		c.Alternates = len(among)
+	}
+	for _, y := range among {
+		// It is unclear which request, but clear that its carrier was passed on unchanged.
+		c.Passed = c.Passed || passes(x, y)
+	}
+	c.CrowdSure = strong
+	if !d.descent {
+		among, c.CrowdSure = p.requests, 1-background
+	}
+	if len(among) == 0 || len(among) > crowdMax || !d.descent && (background > doubt || p.bare > 0) {
+		return
+	}
+	for _, y := range among {
+		if y.Carriers.Best() == nil {
+			return
+		}
+		if same, narrow := sameTrace(x, y); same && narrow {
+			// Half of the id names the request.
+			c.Parent, c.Evidence, c.Confidence, c.Confirmed = y.Hold(), uint8(span.Header), strong, true
+			return
+		}
+		c.CrowdMixed = c.CrowdMixed || y.Route != among[0].Route || y.Method != among[0].Method
+	}
+	c.Crowd, c.CrowdSize = among[0].Hold(), len(among)
+}
+
+// confirm tells whether a call that only its carrier links counts for a rate: one without a carrier would have been judged too.
+func (p *Process) confirm(x *flow.Exchange) bool {
+	background := p.work.calls(x.Conn.Peer, x.Start, p.open > 0)
+	return p.bare == 0 && background <= doubt
+}
+
+func sameTrace(x, y *flow.Exchange) (same, narrow bool) {
+	a, b := x.Carriers.Best(), y.Carriers.Best()
+	if a == nil || b == nil {
+		return false, false
+	}
+	return tracecontext.SameTrace(b.Context, a.Context)
+}

@@ -1,0 +1,243 @@
+package propagation
+
+import (
+	"strconv"
+	"strings"
+
+	"weft/correlate/flow"
+	"weft/correlate/rate"
+	"weft/correlate/tracecontext"
+)
+
+// service is one program, by name.
+type service struct {
+	name           string
+	ownSpans       string // how it is known that it exports spans of its own; empty: not known
+	edges          int
+	agreed, misled uint64 // links by the runtime that a carrier confirms, and that it contradicts
+	unlinked       uint64
+	waits          [openWaits]*wait
+	nextWait       int
+}
+
+// edgeKey names an edge. Of a crowd of several routes the route is anyRoute.
+type edgeKey struct{ service, method, route, peer string }
+
+// anyRoute stands for one of several routes.
+const anyRoute = "(several)"
+
+// edge is one service on one route toward one peer.
+type edge struct {
+	edgeKey
+	service   *service
+	half      uint32 // of the newest sums
+	cells     []cell
+	findings  []finding
+	unknown   uint64
+	noContext uint64
+	excluded  [rules]uint32
+	doubt     [2]float64 // by half window: sum over the pairs of how likely each was no request's
+	health    Health
+	version   uint8 // minor version of HTTP
+
+	previous, next *edge
+}
+
+// traits are what a pair is like; each may be what a fault depends on.
+type traits uint8
+
+const (
+	retried    traits = 1 << iota // an earlier attempt of the same call has ended
+	afterError                    // an earlier call of the same request has failed
+	failed                        // the incoming request was answered by an error
+	async                         // the incoming request had been answered before
+	unsampled                     // the incoming context says that it is not recorded
+	traitBits  = 5
+)
+
+// traitNames say what a trait is called in a report: name, value, and how a fault that only occurs with it is described.
+var traitNames = [traitBits]struct{ name, value, other, only, never string }{
+	{"attempt", "2+", "1", "only on retries", "only on the first attempt"},
+	{"after_failed_call", "yes", "no", "only after another call has failed", "only while no other call has failed"},
+	{"status", "error", "ok", "only when the request fails", "only when the request succeeds"},
+	{"async", "yes", "no", "only after the reply", "only before the reply"},
+	{"sampled", "no", "yes", "only for traces that are not recorded", "only for traces that are recorded"},
+}
+
+// cell holds the pairs of an edge with the same traits, of two half windows, the newer first.
+type cell struct {
+	traits traits
+	sums   [2]rate.Sums
+}
+
+// finding is one verdict of an edge.
+type finding struct {
+	verdict     Verdict
+	count       [2]uint32 // by half window
+	since, last uint64    // boot time, ns
+	format      tracecontext.Format
+	rule        tracecontext.Rule
+	client      string
+	fingerprint string
+	examples    [2][8]byte // span ids: the first and the latest
+	taken       uint64     // when the latest was kept
+}
+
+// turn moves the window of an edge on.
+func (e *edge) turn(half uint32) {
+	gone := half - e.half
+	if gone == 0 {
+		return
+	}
+	e.half = half
+	e.doubt[1], e.doubt[0] = e.doubt[0], 0
+	if gone > 1 {
+		e.doubt[1] = 0
+	}
+	for i := range e.cells {
+		s := &e.cells[i].sums
+		s[1], s[0] = s[0], rate.Sums{}
+		if gone > 1 {
+			s[1] = rate.Sums{}
+		}
+	}
+	for i := range e.findings {
+		f := &e.findings[i]
+		f.count[1], f.count[0] = f.count[0], 0
+		if gone > 1 {
+			f.count[1] = 0
+		}
+	}
+}
+
+// cell gives the cell for pairs with these traits.
+func (e *edge) cell(of traits) *cell {
+	for i := range e.cells {
+		if e.cells[i].traits == of {
+			return &e.cells[i]
+		}
+	}
+	e.cells = append(e.cells, cell{traits: of})
+	return &e.cells[len(e.cells)-1]
+}
+
+// found gives the finding of a verdict.
+func (e *edge) found(v Verdict) *finding {
+	for i := range e.findings {
+		if e.findings[i].verdict == v {
+			return &e.findings[i]
+		}
+	}
+	e.findings = append(e.findings, finding{verdict: v})
+	return &e.findings[len(e.findings)-1]
+}
+
+// edge gives the edge of a call, making room for a new one if there are too many.
+func (t *Table) edge(in, out *flow.Exchange, name, peer string) *edge {
+	k := edgeKey{service: name, method: in.Method, route: in.Route, peer: t.peers.name(out, peer)}
+	if out.Cause.Parent == nil && out.Cause.CrowdMixed {
+		k.method, k.route = "", anyRoute
+	}
+	e := t.edges[k]
+	if e == nil {
+		e = t.newEdge(k)
+		e.version = out.Minor
+	}
+	if e.next != &t.oldest {
+		e.unlink()
+		last := t.oldest.previous
+		last.next, e.previous, e.next, t.oldest.previous = e, last, &t.oldest, e
+	}
+	e.turn(t.half)
+	return e
+}
+
+func (t *Table) newEdge(k edgeKey) *edge {
+	if len(t.edges) >= t.options.Edges {
+		t.evict(t.oldest.next)
+	}
+	s := t.services[k.service]
+	if s == nil {
+		s = &service{name: k.service}
+		t.services[k.service] = s
+	}
+	s.edges++
+	e := &edge{edgeKey: k, service: s, half: t.half, health: NotEnough}
+	t.edges[k] = e
+	return e
+}
+
+func (t *Table) evict(e *edge) {
+	e.turn(t.half)
+	t.totals.evicted += e.sum(anyTraits, 0).N
+	e.unlink()
+	delete(t.edges, e.edgeKey)
+	if e.service.edges--; e.service.edges == 0 && e.service.ownSpans == "" {
+		delete(t.services, e.service.name)
+	}
+}
+
+func (e *edge) unlink() {
+	if e.next != nil {
+		e.previous.next, e.next.previous = e.next, e.previous
+		e.previous, e.next = nil, nil
+	}
+}
+
+// anyTraits as a mask compares nothing.
+const anyTraits traits = 0
+
+// sum adds up the cells whose traits under the mask are these.
+func (e *edge) sum(mask, these traits) (s rate.Sums) {
+	for i := range e.cells {
+		if c := &e.cells[i]; c.traits&mask == these {
+			s.Merge(c.sums[0])
+			s.Merge(c.sums[1])
+		}
+	}
+	return s
+}
+
+// peersMax bounds the addresses whose service is remembered.
+const peersMax = 1 << 12
+
+// peers remembers which service was found behind an address, for the calls of which the other end was not seen.
+type peers struct {
+	byAddress map[string]string
+}
+
+// name says who a call goes to: the service that was seen at the other end, else what the program calls it, else the address.
+func (p *peers) name(x *flow.Exchange, seen string) string {
+	address := x.Host
+	if address == "" && x.Conn.Peer.IsValid() {
+		address = x.Conn.Peer.String()
+	}
+	if seen == "" {
+		if known, ok := p.byAddress[address]; ok {
+			return known
+		}
+		return address
+	}
+	if p.byAddress[address] == seen {
+		return seen
+	}
+	if p.byAddress == nil || len(p.byAddress) >= peersMax {
+		p.byAddress = make(map[string]string)
+	}
+	p.byAddress[address] = seen
+	return seen
+}
+
+// client gives the first product of a User-Agent: RFC 9110 section 10.1.5.
+func client(agent string) string {
+	if i := strings.IndexByte(agent, ' '); i >= 0 {
+		agent = agent[:i]
+	}
+	return agent[:min(len(agent), clientMax)]
+}
+
+// clientMax bounds the text of a client, in bytes.
+const clientMax = 64
+
+// protocol names the protocol of an edge.
+func (e *edge) protocol() string { return "http/1." + strconv.Itoa(int(e.version)) }

@@ -1,0 +1,222 @@
+package propagation
+
+import (
+	"encoding/hex"
+	"time"
+
+	"weft/correlate/flow"
+	"weft/correlate/span"
+	"weft/correlate/tracecontext"
+)
+
+// recentSize is how many traces of incoming requests are remembered, to recognise one that turns up with another request.
+const recentSize = 1 << 14
+
+// recent remembers traces, each in one place: a later one may take it, so that a leak may be taken for a restart, not the other
+// way round.
+type recent struct {
+	seen []seenTrace
+}
+
+type seenTrace struct {
+	low     uint64
+	service string
+}
+
+func (r *recent) add(service string, c *tracecontext.Context) {
+	if r.seen == nil {
+		r.seen = make([]seenTrace, recentSize)
+	}
+	low := low64(c)
+	r.seen[low%recentSize] = seenTrace{low, service}
+}
+
+// has tells whether the service has seen the trace with an incoming request.
+func (r *recent) has(service string, c *tracecontext.Context) bool {
+	if r.seen == nil {
+		return false
+	}
+	low := low64(c)
+	return r.seen[low%recentSize] == seenTrace{low, service}
+}
+
+func low64(c *tracecontext.Context) (n uint64) {
+	for _, b := range c.TraceID[8:] {
+		n = n<<8 | uint64(b)
+	}
+	return n
+}
+
+// worst gives the verdict of a pair that deserves an example: a fault before a note; Unjudged if none does.
+func (p *pair) worst() Verdict {
+	if p.lead.Severity() == Fault {
+		return p.lead
+	}
+	best := Unjudged
+	for v := range Verdicts {
+		if p.notes.Has(v) && v.Severity() > best.Severity() {
+			best = v
+		}
+	}
+	return best
+}
+
+// fingerprint says who made an id that does not belong there.
+func (t *Table) fingerprint(p *pair, x *flow.Exchange) {
+	if p.to != nil && !p.lead.Continues() {
+		p.fingerprint = tracecontext.Fingerprint(p.to.Context, &x.Carriers, t.wall(x.Start)/int64(time.Second))
+	}
+}
+
+// examples keep the evidence of faults, the oldest is dropped.
+type examples struct {
+	byID map[[8]byte]*Explanation
+	ring [][8]byte
+	next int
+}
+
+func (e *examples) init(size int) {
+	e.byID, e.ring = make(map[[8]byte]*Explanation, size), make([][8]byte, size)
+}
+
+func (e *examples) add(id [8]byte, x *Explanation) {
+	if len(e.ring) == 0 {
+		return
+	}
+	delete(e.byID, e.ring[e.next])
+	e.ring[e.next] = id
+	e.byID[id] = x
+	e.next = (e.next + 1) % len(e.ring)
+}
+
+// freshAfter is how old the latest example of a finding becomes before it is replaced.
+const freshAfter = uint64(time.Minute)
+
+// show keeps the evidence of a pair, if its finding has none or none of late.
+func (t *Table) show(in, x *flow.Exchange, p *pair, v Verdict) {
+	p.edge.turn(t.half)
+	f := p.edge.found(v)
+	at := 1
+	switch {
+	case f.examples[0] == [8]byte{} || t.examples.byID[f.examples[0]] == nil:
+		at = 0
+	case f.taken != 0 && x.Start < f.taken+freshAfter:
+		return
+	}
+	f.examples[at], f.taken = x.Cause.SpanID, x.Start
+	e := t.explain(in, x, p)
+	e.Verdict, e.Code = v.String(), v.Code()
+	t.examples.add(x.Cause.SpanID, e)
+}
+
+func (t *Table) explain(in, x *flow.Exchange, p *pair) *Explanation {
+	e := &Explanation{
+		ID: hex.EncodeToString(x.Cause.SpanID[:]), Service: p.edge.service.name, Route: p.edge.routeName(), Peer: p.edge.peer,
+		Evidence: evidenceOf(x), Confidence: x.Cause.Confidence, RuledOut: p.ruledOut(in, x),
+	}
+	for v := range Verdicts {
+		if p.notes.Has(v) {
+			e.Notes = append(e.Notes, v.String())
+		}
+	}
+	if p.crowd {
+		e.Confidence, e.Among = x.Cause.CrowdSure, x.Cause.CrowdSize
+	}
+	incoming := t.message(in)
+	e.In = &incoming
+	e.Out = t.message(x)
+	return e
+}
+
+func evidenceOf(x *flow.Exchange) string {
+	if x.Cause.Parent == nil && x.Cause.Crowd != nil {
+		return "crowd"
+	}
+	return span.Evidence(x.Cause.Evidence).String()
+}
+
+// message tells of one request what may be told.
+func (t *Table) message(x *flow.Exchange) Message {
+	m := Message{
+		Start: t.time(x.Start), PID: x.PID, TID: x.TID, Goroutine: x.Goroutine,
+		TraceID: hex.EncodeToString(x.Cause.TraceID[:]), SpanID: hex.EncodeToString(x.Cause.SpanID[:]),
+		Head: string(t.redact.Head(x.Head)),
+	}
+	if x.Ended() {
+		m.End = t.time(x.End)
+	}
+	if x.Conn.Local.IsValid() {
+		m.Connection = x.Conn.Local.String() + " -> " + x.Conn.Peer.String()
+		if x.Server {
+			m.Connection = x.Conn.Peer.String() + " -> " + x.Conn.Local.String()
+		}
+	}
+	for _, c := range x.Carriers.Carriers() {
+		one := Carrier{Format: c.Format.String(), State: c.State.String(), Rule: string(c.Rule)}
+		if c.Context.TraceID != [16]byte{} && c.Context.Width > 0 {
+			one.Trace, one.Parent = hex.EncodeToString(c.Context.TraceID[:]), hex.EncodeToString(c.Context.ParentID[:])
+		}
+		m.Carriers = append(m.Carriers, one)
+	}
+	return m
+}
+
+// time gives the wall time of a boot time; the zero time for none.
+func (t *Table) time(boot uint64) time.Time {
+	if boot == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, t.wall(boot)).UTC()
+}
+
+// linksMax is how many of the last outgoing requests can be explained without their heads.
+const linksMax = 1 << 12
+
+// links remembers how the last outgoing requests were linked.
+type links struct {
+	ring []linked
+	next int
+}
+
+type linked struct {
+	trace         [16]byte
+	span, parent  [8]byte
+	start, end    uint64
+	goroutine     uint64
+	service, peer string
+	mark          Mark
+	pid, tid      uint32
+	among         int
+	confidence    float64
+	evidence      span.Evidence
+	parentTID     uint32
+	parentRoutine uint64
+	parentStart   uint64
+	hasParent     bool
+}
+
+func (l *links) add(x *flow.Exchange, service string, m Mark) {
+	if l.ring == nil {
+		l.ring = make([]linked, linksMax)
+	}
+	c := &x.Cause
+	o := &l.ring[l.next]
+	*o = linked{
+		trace: c.TraceID, span: c.SpanID, parent: c.ParentID, start: x.Start, end: x.End, goroutine: x.Goroutine,
+		service: service, peer: x.Host, mark: m, pid: x.PID, tid: x.TID, among: c.Alternates, confidence: c.Confidence,
+		evidence: span.Evidence(c.Evidence),
+	}
+	if p := c.Parent; p != nil {
+		o.hasParent, o.parentTID, o.parentRoutine, o.parentStart = true, p.TID, p.Goroutine, p.Start
+	}
+	l.next = (l.next + 1) % linksMax
+}
+
+func (l *links) find(id [8]byte) *linked {
+	for i := range l.ring {
+		if l.ring[i].span == id && id != [8]byte{} {
+			return &l.ring[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+package propagation
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"weft/correlate/event"
+	"weft/correlate/flow"
+	"weft/correlate/tracecontext"
+)
+
+// Options of a Table; what is zero gets a default.
+type Options struct {
+	MinRate   float64       // the limit between healthy and broken, 0 to 1
+	Window    time.Duration // what rates are of: between a half and the whole of it
+	Edges     int           // remembered at a time
+	Examples  int           // remembered at a time, with their heads
+	Off       []string      // names of exclusions that do not apply
+	Repair    bool          // as the linker was told; for the report
+	Secrets   []string      // header fields whose values are blanked in examples, beside those that always are
+	KeepQuery bool          // values of queries stay in examples
+	// Health is told when an edge becomes broken, or healthy again. It must not block. nil: nobody is told.
+	Health func(Transition)
+}
+
+// The defaults of Options.
+const (
+	DefaultMinRate  = 0.99
+	DefaultWindow   = time.Hour
+	DefaultEdges    = 10_000
+	DefaultExamples = 512
+)
+
+// Table is the account of a node: it judges each outgoing request when it has ended, and counts it with the incoming one that
+// caused it. It is bounded in memory whatever the traffic: see Options.
+type Table struct {
+	options  Options
+	redact   *event.Redactor
+	off      [rules]bool
+	wall     func(uint64) int64
+	services map[string]*service
+	edges    map[edgeKey]*edge
+	oldest   edge // sentinel of the list of edges, least recently used first
+	recent   recent
+	peers    peers
+	clusters []*cluster // spare
+	waits    waits
+	examples examples
+	links    links
+	now      uint64 // boot time, ns
+	half     uint32 // number of the half window
+	checked  uint64 // when health was looked at last
+	since    uint64 // when counting began
+	totals   totals
+}
+
+// totals count since the start.
+type totals struct {
+	outgoing, pairs, unlinked, noContext, unknown, evicted uint64
+	excluded                                               [rules]uint64
+	verdicts                                               [Verdicts]uint64
+}
+
+// Mark is what is said of one span.
+type Mark struct {
+	Lead  Verdict
+	Notes Notes
+}
+
+// New makes an empty table. wall turns boot time into Unix time, ns.
+func New(o Options, wall func(uint64) int64) (*Table, error) {
+	off, err := checkExclusions(o.Off)
+	if err != nil {
+		return nil, fmt.Errorf("choose exclusions: %w", err)
+	}
+	o.MinRate = cmp.Or(o.MinRate, DefaultMinRate)
+	o.Window = cmp.Or(o.Window, DefaultWindow)
+	o.Edges, o.Examples = cmp.Or(o.Edges, DefaultEdges), cmp.Or(o.Examples, DefaultExamples)
+	t := &Table{
+		options: o, off: off, wall: wall, redact: event.NewRedactor(event.Redaction{Headers: o.Secrets, KeepQuery: o.KeepQuery}),
+		services: make(map[string]*service), edges: make(map[edgeKey]*edge),
+	}
+	t.oldest.next, t.oldest.previous = &t.oldest, &t.oldest
+	t.examples.init(o.Examples)
+	return t, nil
+}
+
+// Feed takes the events that are not about messages. service names the program behind ev.PID.
+func (t *Table) Feed(ev *event.Event, service string) {
+	if t.since == 0 {
+		t.since = ev.Time
+	}
+	t.now = max(t.now, ev.Time)
+	switch ev.Kind {
+	case event.KindSocket:
+		if kind, ok := exporterPorts[ev.Conn.Peer.Port()]; ok && service != "" {
+			t.exports(service, fmt.Sprintf("%s to %v", kind, ev.Conn.Peer))
+		}
+	case event.KindClock:
+		t.half = uint32(t.now / uint64(t.options.Window/2))
+		t.flushWaits(t.now)
+		if t.now >= t.checked+uint64(healthEvery) {
+			t.checked = t.now
+			t.checkHealth()
+		}
+	}
+}
+
+// healthEvery is how often rates are compared with the limit.
+const healthEvery = 5 * time.Second
+
+// Started is told of every incoming request when its head was read.
+func (t *Table) Started(x *flow.Exchange, service string) {
+	if c := identity(&x.Carriers); c != nil {
+		t.recent.add(service, &c.Context)
+	}
+}
+
+// Ended judges an exchange that has ended, or that was given up: then lost is set. service is who made it; peer who was at the
+// other end, empty when that is not known.
+func (t *Table) Ended(x *flow.Exchange, service, peer string, lost bool) (m Mark) {
+	switch {
+	case x.Server:
+		t.closes(x, service)
+	case !lost:
+		m = t.judge(x, service, peer)
+		t.links.add(x, service, m)
+	}
+	return m
+}
+
+// judge counts one outgoing request.
+func (t *Table) judge(x *flow.Exchange, service, peer string) (m Mark) {
+	if kind := spansOf(x); kind != "" {
+		t.exports(service, kind+" to "+x.Host)
+	}
+	in, crowd := x.Cause.Parent, false
+	if in == nil {
+		in, crowd = x.Cause.Crowd, true
+	}
+	if rule := t.excluded(in, x); rule >= 0 {
+		t.totals.outgoing++
+		t.totals.excluded[rule]++
+		if in != nil {
+			t.edge(in, x, service, peer).excluded[rule]++
+		}
+		return m
+	}
+	if in == nil {
+		t.totals.outgoing++
+		t.totals.unlinked++
+		if s := t.services[service]; s != nil {
+			s.unlinked++
+		}
+		return m
+	}
+	e := t.edge(in, x, service, peer)
+	if x.Cause.Misled {
+		e.service.misled++
+	} else if x.Cause.Confirmed && !crowd {
+		e.service.agreed++
+	}
+	j, o := judge(&in.Carriers, &x.Carriers, surroundings{
+		ownSpans: e.service.ownSpans != "", nominated: in.Nominated,
+		leaked: func(c *tracecontext.Context) bool { return t.recent.has(service, c) },
+	})
+	switch {
+	case o == unknown:
+		t.totals.outgoing++
+		t.totals.unknown++
+		e.unknown++
+		return m
+	case o == noContext:
+		t.totals.outgoing++
+		t.totals.noContext++
+		e.noContext++
+		return m
+	}
+	p := pair{edge: e, judgement: j, crowd: crowd, counts: crowd || x.Cause.Confirmed, time: x.Start}
+	if crowd {
+		p.doubt = 1 - x.Cause.CrowdSure
+	}
+	p.siblings(in, x)
+	if worst := p.worst(); worst != Unjudged {
+		p.client = client(x.UserAgent)
+		t.fingerprint(&p, x)
+		t.show(in, x, &p, worst)
+	}
+	t.enter(in, x, &p)
+	return Mark{p.lead, p.notes}
+}
+
+// excluded gives the rule that takes a call out, or -1. in may be nil.
+func (t *Table) excluded(in, x *flow.Exchange) int {
+	if in == nil {
+		in = x
+	}
+	for i := range exclusions {
+		if !t.off[i] && exclusions[i].matches(in, x) {
+			return i
+		}
+	}
+	return -1
+}
+
+// exports notes that a service sends spans of its own.
+func (t *Table) exports(name, proof string) {
+	if s := t.services[name]; s == nil && len(t.services) < 2*t.options.Edges {
+		t.services[name] = &service{name: name, ownSpans: proof}
+	} else if s != nil && s.ownSpans == "" {
+		s.ownSpans = proof
+	}
+}

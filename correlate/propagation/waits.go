@@ -1,0 +1,77 @@
+package propagation
+
+import (
+	"time"
+
+	"weft/correlate/flow"
+)
+
+// wait is a call whose context did not go on, and that may have been made for several requests: a cache is filled once, and all
+// who asked meanwhile wait for that. Such a call belongs to none of them.
+type wait struct {
+	target     string // of the request that made the call
+	start, end uint64
+	unlinked   uint64 // calls of the service that nothing linked, up to then
+	waiters    int
+}
+
+const (
+	waitersMin = 2                             // requests that have waited make a call shared
+	waitTime   = uint64(time.Second / 4)       // how long a request can take to answer after what it waited for
+	soonAfter  = uint64(50 * time.Millisecond) // it does so at once, as a rule
+	openWaits  = 32                            // calls of a service that are remembered
+	delayedMax = 1 << 14                       // clusters that are held back
+)
+
+// waits holds back what could still turn out to be shared.
+type waits struct {
+	delayed []*cluster // in order of due, roughly
+}
+
+// expectWaiters remembers a call for the requests that end after it.
+func (t *Table) expectWaiters(in, x *flow.Exchange, s *service) *wait {
+	w := &wait{target: in.Target, start: x.Start, end: x.End, unlinked: s.unlinked}
+	s.waits[s.nextWait] = w
+	s.nextWait = (s.nextWait + 1) % openWaits
+	return w
+}
+
+// ends looks whether a request that has made no call has waited for somebody else's.
+func (w *waits) ends(services map[string]*service, in *flow.Exchange, name string) {
+	if len(w.delayed) == 0 {
+		return
+	}
+	s := services[name]
+	if s == nil {
+		return
+	}
+	for _, o := range s.waits {
+		if o != nil && o.target == in.Target && o.start < in.End && in.Start < o.end && o.end <= in.End &&
+			in.End <= o.end+soonAfter && o.unlinked == s.unlinked {
+			o.waiters++
+		}
+	}
+}
+
+// delay holds the calls of a request back.
+func (t *Table) delay(c *cluster, now uint64) {
+	c.due = now + waitTime
+	if len(t.waits.delayed) >= delayedMax {
+		t.flushWaits(t.waits.delayed[0].due)
+	}
+	t.waits.delayed = append(t.waits.delayed, c)
+}
+
+// flushWaits counts what was held back long enough.
+func (t *Table) flushWaits(now uint64) {
+	n := 0
+	for n < len(t.waits.delayed) && t.waits.delayed[n].due <= now {
+		t.finish(t.waits.delayed[n])
+		n++
+	}
+	if n > 0 {
+		kept := copy(t.waits.delayed, t.waits.delayed[n:])
+		clear(t.waits.delayed[kept:])
+		t.waits.delayed = t.waits.delayed[:kept]
+	}
+}

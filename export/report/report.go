@@ -1,0 +1,100 @@
+// Package report writes a propagation report for people, for scripts and for the tools that judge a build.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"weft/correlate/propagation"
+)
+
+// The formats.
+const (
+	Table    = "table"
+	JSON     = "json"
+	Markdown = "markdown"
+	JUnit    = "junit"
+	SARIF    = "sarif"
+)
+
+var formats = []string{Table, JSON, Markdown, JUnit, SARIF}
+
+// IsFormat tells whether Write knows the format; text is another word for table.
+func IsFormat(format string) bool { return format == "text" || slices.Contains(formats, format) }
+
+// UnknownFormat is the error for one that it does not know.
+func UnknownFormat(format string) error {
+	return fmt.Errorf("--format: %q is not allowed, it must be one of %s", format, strings.Join(formats, ", "))
+}
+
+// Write writes a report. color is for terminals, and for the table only.
+func Write(w io.Writer, r propagation.Report, format string, color bool) error {
+	var err error
+	switch format {
+	case Table, "text":
+		err = table(w, r, color)
+	case JSON:
+		err = asJSON(w, r)
+	case Markdown:
+		err = markdown(w, r)
+	case JUnit:
+		err = junit(w, r)
+	case SARIF:
+		err = sarif(w, r)
+	default:
+		return UnknownFormat(format)
+	}
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+func asJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// plain takes control characters out of a text that came from the traffic: it must not steer a terminal.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 || r == 0x2028 || r == 0x2029 || 0x202a <= r && r <= 0x202e {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// share writes a part of a whole in percent.
+func share(n, of uint64) string {
+	if of == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f %%", 100*float64(n)/float64(of))
+}
+
+func percent(p float64) string { return fmt.Sprintf("%.2f %%", 100*p) }
+
+// judgedOut gives the pairs of an edge that were not judged: unknown, and excluded by all rules.
+func judgedOut(e *propagation.Edge) (unknown, excluded uint64) {
+	for _, n := range e.Excluded {
+		excluded += n
+	}
+	return e.Unknown, excluded
+}
+
+// faults gives the findings that break traces.
+func faults(e *propagation.Edge) []propagation.Finding {
+	var out []propagation.Finding
+	for _, f := range e.Findings {
+		if f.Severity == "fault" {
+			out = append(out, f)
+		}
+	}
+	return out
+}
