@@ -55,6 +55,10 @@ test-bpf: ## the kernel accepts the programs, and they do what they say
 test-e2e: ## real servers and clients under the agent
 	$(GO_TEST_ROOT) -p 1 -timeout 35m $(E2E)
 
+.PHONY: test-propagation
+test-propagation: ## every program of test/propagation, at 1, 16 and 64 connections (6 minutes)
+	PROPAGATION=all $(GO_TEST_ROOT) -timeout 25m -run TestPrograms ./test/propagation/...
+
 .PHONY: test-backend
 test-backend: ## a real collector and a real Jaeger behind the agent (builds both: 11 minutes the first time)
 	$(GO_TEST_ROOT) -timeout 40m ./test/backend/...

@@ -28,7 +28,15 @@ func (r *recent) add(service string, c *tracecontext.Context) {
 		r.seen = make([]seenTrace, recentSize)
 	}
 	low := low64(c)
-	r.seen[low%recentSize] = seenTrace{low, service}
+	r.seen[place(low, service)] = seenTrace{low, service}
+}
+
+// place keeps what different services have seen of one trace apart.
+func place(low uint64, service string) uint64 {
+	for i := range len(service) {
+		low = (low ^ uint64(service[i])) * 1099511628211 // of FNV-1a
+	}
+	return low >> 32 % recentSize
 }
 
 // has tells whether the service has seen the trace with an incoming request.
@@ -37,7 +45,7 @@ func (r *recent) has(service string, c *tracecontext.Context) bool {
 		return false
 	}
 	low := low64(c)
-	return r.seen[low%recentSize] == seenTrace{low, service}
+	return r.seen[place(low, service)] == seenTrace{low, service}
 }
 
 func low64(c *tracecontext.Context) (n uint64) {

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// before is what the last request has brought.
+var before struct {
+	sync.Mutex
+	header string
+}
+
+func leak(r *http.Request) string {
+	before.Lock()
+	defer before.Unlock()
+	last := before.header
+	before.header = r.Header.Get("traceparent")
+	if last == "" {
+		return child(r)
+	}
+	return last
+}
+
+func upper(r *http.Request) string { return strings.ToUpper(child(r)) }
+
+func truncate(r *http.Request) string {
+	header := child(r)
+	if header == "" {
+		return ""
+	}
+	return header[:3] + strings.Repeat("0", 16) + header[19:]
+}
+
+func planted(r *http.Request) string {
+	if rand.IntN(100) == 0 {
+		return ""
+	}
+	return child(r)
+}

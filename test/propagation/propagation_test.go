@@ -1,0 +1,122 @@
+package propagation
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"weft/correlate/propagation"
+	"weft/test/tracer"
+)
+
+// share are the programs that `make test` runs; PROPAGATION=all
+// runs all of them, at 64 connections too.
+var share = []string{"nginx", "go-proxy", "go-otel", "go-retry", "flask", "node-stale", "node-otel"}
+
+func TestPrograms(t *testing.T) {
+	all := os.Getenv("PROPAGATION") == "all"
+	connections := []int{1, 16}
+	if all {
+		connections = []int{1, 16, 64}
+	}
+	var parts []string
+	for _, p := range programs {
+		if p.part != "" && !slices.Contains(parts, p.part) && (all || slices.Contains(share, p.name)) {
+			parts = append(parts, p.part)
+		}
+	}
+	cache := install(t, append(parts, "go"))
+	for _, p := range programs {
+		if !all && !slices.Contains(share, p.name) {
+			continue
+		}
+		t.Run(p.name, func(t *testing.T) {
+			place := place{cache: cache}
+			place.upstream = start(t, place, goService("terminal"), "OTEL_SERVICE_NAME=terminal")
+			address := start(t, place, p.command, append([]string{"OTEL_SERVICE_NAME=" + p.name, "DD_SERVICE=" + p.name,
+				"DD_TRACE_AGENT_URL=http://" + place.upstream, "OTEL_EXPORTER_OTLP_ENDPOINT=http://" + place.upstream,
+				"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"}, p.env...)...)
+			for _, f := range p.cases {
+				for _, c := range connections {
+					if c == 1 || !f.serial {
+						t.Run(fmt.Sprintf("%s/%d", strings.Trim(f.path, "/"), c), func(t *testing.T) { judge(t, cache, p, f, address, c) })
+					}
+				}
+			}
+		})
+	}
+}
+
+// requestsEach is how many requests a case sends: enough for a rate of all to be above 0.99 for sure.
+const requestsEach = 480
+
+// judge sends a case's requests under a fresh weft and compares its report.
+func judge(t *testing.T, cache string, p program, f flow, address string, connections int) {
+	control := filepath.Join(t.TempDir(), "control")
+	w, err := tracer.Start(filepath.Join(cache, "bin", "weft"), tracer.Options{Output: "none", Args: []string{"--control", control}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Kill()
+	time.Sleep(time.Second) // what the program does on its own account is part of the evidence
+	requestsOf(t, address, f, requestsEach, connections)
+	time.Sleep(time.Second)
+	text, err := exec.Command(filepath.Join(cache, "bin", "weft"), "report", "--format", "json", "--control", control).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r propagation.Report
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	if !compare(t, r, p, f) {
+		for _, e := range r.Edges {
+			one, _ := json.Marshal(e)
+			t.Logf("%s", one)
+		}
+		one, _ := json.Marshal(r.Totals)
+		t.Logf("%s", one)
+	}
+}
+
+// compare holds the edges of the program against what its row says.
+func compare(t *testing.T, r propagation.Report, p program, f flow) bool {
+	t.Helper()
+	n, k := uint64(0), uint64(0)
+	findings := map[string]uint64{}
+	where := map[string]bool{}
+	for _, e := range r.Edges {
+		if e.Service != p.name {
+			continue
+		}
+		n += e.Rate.N
+		k += e.Rate.K
+		for _, found := range e.Findings {
+			findings[found.Verdict] += found.Count
+			where[found.Where] = true
+		}
+	}
+	pairs := uint64(max(f.pairs, 1))
+	if n != pairs*requestsEach || k != uint64(f.goOn)*requestsEach {
+		t.Errorf("%d of %d go on, want %d of %d", k, n, uint64(f.goOn)*requestsEach, pairs*requestsEach)
+	}
+	for _, v := range f.findings {
+		if findings[v] != requestsEach {
+			t.Errorf("%s: %d, want %d", v, findings[v], requestsEach)
+		}
+		delete(findings, v)
+	}
+	for v, count := range findings {
+		t.Errorf("%s: %d, want none", v, count)
+	}
+	if f.where != "" && !where[f.where] {
+		t.Errorf("it is not said that it is %s, but %v", f.where, where)
+	}
+	return !t.Failed()
+}
