@@ -116,15 +116,15 @@ func (header) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	if g == nil {
 		return nil, 0
 	}
-	same := l.same[:0]
+	passed := l.named[:0]
 	for _, m := range g.members {
 		if passes(x, m) {
-			same = append(same, m)
+			passed = append(passed, m)
 		}
 	}
-	l.same = same
-	if len(same) > 0 {
-		return same, 0.99
+	l.named = passed
+	if len(passed) > 0 {
+		return passed, 0.99
 	}
 	return g.members, 0.99
 }

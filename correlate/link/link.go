@@ -34,7 +34,7 @@ type Linker struct {
 	clock     clock
 	evidences []evidence
 
-	left, same, common []*flow.Exchange // room for findCause
+	named, left, same, common []*flow.Exchange // room for findCause; named outlasts what the runtime is asked
 }
 
 // given is who gave a request to a connection.

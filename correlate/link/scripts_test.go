@@ -70,6 +70,10 @@ var scripts = []struct{ name, script, want string }{
 	{"event loop", "s1 server 1 1 A; s2 server 1 1 B; c client 1 1 C; end c; end s1; end s2; tick", `c < - of 2
 		s1 < -
 		s2 < -`},
+	{"event loop that passes the carrier on", `s1 server 1 1 A head=T:P; s2 server 1 1 B head=U:Q; c client 1 1 C head=U:Q
+		end c; end s1; end s2; tick`, `c < s2 header
+		s1 < ~P header
+		s2 < ~Q header`},
 	{"event loop, later alone", `s1 server 1 1 A; s2 server 1 1 B; end s1; end s2
 		s3 server 1 1 A at=1; c client 1 1 C; end c; end s3; tick`, `c < -
 		s1 < -
