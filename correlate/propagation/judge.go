@@ -30,7 +30,7 @@ type outcome uint8
 
 const (
 	judged    outcome = iota
-	unknown           // a head was cut, or could not be read
+	unknown           // a head was cut, or says nothing that can be compared
 	noContext         // the incoming request carried nothing that could go on
 )
 
@@ -71,8 +71,14 @@ func judge(in, out *tracecontext.Set, s surroundings) (j judgement, o outcome) {
 		if s.nominated {
 			j.lead = Stripped
 		}
+	case to == nil && isObscure(from, out):
+		if !mentions(out, &from.Context) {
+			return j, unknown
+		}
+		j.lead = Propagated
+		j.notes.add(FormatSwitched)
 	case to == nil:
-		j.replaced(from, out, s)
+		j.replaced(from, in, out, s)
 	case narrow && to.Context.Width == 128:
 		j.lead, j.to = Truncated, to
 	default:
@@ -87,10 +93,28 @@ func judge(in, out *tracecontext.Set, s surroundings) (j judgement, o outcome) {
 // independent are formats whose ids name no trace, or one of its own.
 func independent(f tracecontext.Format) bool {
 	switch f {
-	case tracecontext.Baggage, tracecontext.RequestID, tracecontext.Opaque, tracecontext.Custom:
+	case tracecontext.Baggage, tracecontext.RequestID, tracecontext.Opaque:
 		return true
 	}
 	return false
+}
+
+// isAside tells formats that go along with others, and whose ids are their own: load balancers add X-Ray's to whatever comes,
+// and what the user names may be anything.
+func isAside(f tracecontext.Format) bool { return f == tracecontext.XRay || f == tracecontext.Custom }
+
+// isObscure tells that the outgoing head has a carrier, but none that can be compared with what came in.
+func isObscure(from *tracecontext.Carrier, out *tracecontext.Set) (found bool) {
+	outs := out.Carriers()
+	for i := range outs {
+		switch c := &outs[i]; {
+		case c.Format == tracecontext.Opaque, c.Format == tracecontext.Custom && from.Format != c.Format:
+			found = true
+		case names(c):
+			return false
+		}
+	}
+	return found
 }
 
 // identity gives the first valid carrier that names a trace; nil if there is none.
@@ -114,8 +138,9 @@ func names(c *tracecontext.Carrier) bool {
 // match finds the carriers by which a trace goes on, those of one format first. narrow: by half of the id.
 func match(in, out *tracecontext.Set) (from, to *tracecontext.Carrier, narrow bool) {
 	ins, outs := in.Carriers(), out.Carriers()
+	first := identity(in)
 	for i := range ins {
-		if !names(&ins[i]) {
+		if !names(&ins[i]) || isAside(ins[i].Format) && first.Format != ins[i].Format {
 			continue
 		}
 		for k := range outs {
@@ -228,10 +253,10 @@ func disagrees(s *tracecontext.Set) *tracecontext.Carrier {
 }
 
 // replaced: the outgoing head carries something else than what came in.
-func (j *judgement) replaced(from *tracecontext.Carrier, out *tracecontext.Set, s surroundings) {
+func (j *judgement) replaced(from *tracecontext.Carrier, in, out *tracecontext.Set, s surroundings) {
 	to := identity(out)
-	if to == nil {
-		j.lead = Dropped // a decision without ids, or nothing that can be read
+	if to == nil || isAside(to.Format) && relays(in, to) {
+		j.lead = Dropped // a decision without ids, or what went along with the carrier
 		return
 	}
 	j.lead, j.to = Restarted, to
@@ -246,6 +271,12 @@ func (j *judgement) replaced(from *tracecontext.Carrier, out *tracecontext.Set, 
 	}
 }
 
+// relays tells that a carrier is one that came in.
+func relays(in *tracecontext.Set, to *tracecontext.Carrier) bool {
+	came := in.Carrier(to.Format)
+	return came != nil && came.State == tracecontext.Valid && came.Context.TraceID == to.Context.TraceID
+}
+
 // unusual tells that a valid traceparent has what some readers refuse: another version or flags that are not defined yet.
 func unusual(c *tracecontext.Carrier) bool {
 	const defined = tracecontext.Sampled | tracecontext.Random
@@ -258,7 +289,7 @@ func (j *judgement) goesOn(in, out *tracecontext.Set, from, to *tracecontext.Car
 	switch {
 	case !unchanged:
 		j.lead = Propagated
-	case s.ownSpans && j.recorded:
+	case s.ownSpans && j.recorded && to.Context.ParentID != [8]byte{}:
 		j.lead = Stale
 	default:
 		j.lead = PassedThrough

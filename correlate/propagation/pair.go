@@ -72,10 +72,11 @@ func (p *pair) siblings(in, x *flow.Exchange) {
 		case s.end > x.Start:
 		case s.key == key:
 			p.traits |= retried
+			continue // attempts of one call may be one span
 		case s.hasError:
 			p.traits |= afterError
 		}
-		if p.lead == Propagated && s.lead == Propagated && s.parent == p.to.Context.ParentID {
+		if p.lead == Propagated && s.lead == Propagated && p.to != nil && s.parent == p.to.Context.ParentID && s.parent != [8]byte{} {
 			p.notes.add(Shared)
 		}
 	}
@@ -137,11 +138,11 @@ func (t *Table) settle(c *call) {
 
 // filed gives the verdict under which a pair is kept. What was passed on unchanged is stale if the service turns out to make spans
 // of its own, which may be seen only later: until a report is made it is filed as if it did.
-func (p *pair) filed() Verdict {
-	if p.lead == PassedThrough && p.recorded {
+func (c *call) filed() Verdict {
+	if c.lead == PassedThrough && c.recorded && c.parent != [8]byte{} {
 		return Stale
 	}
-	return p.lead
+	return c.lead
 }
 
 // settle counts one verdict of a pair among the findings of its edge.
