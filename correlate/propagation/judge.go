@@ -2,7 +2,7 @@ package propagation
 
 import (
 	"bytes"
-	"encoding/hex"
+	"strconv"
 
 	"weft/correlate/tracecontext"
 )
@@ -190,12 +190,19 @@ func judgeInvalid(in, out *tracecontext.Set) (j judgement, o outcome) {
 	return j, judged
 }
 
-// mentions tells whether an id stands in one of the fields, in whatever case.
+// digitsMin is how many digits of an id have to be found to recognise it.
+const digitsMin = 8
+
+// mentions tells whether the low half of an id stands in one of the fields, hexadecimal in whatever case and padded in
+// whatever way, or decimal.
 func mentions(s *tracecontext.Set, c *tracecontext.Context) (found bool) {
-	var text [32]byte
-	hex.Encode(text[:], c.TraceID[:])
+	low := low64(c)
+	hexadecimal, decimal := strconv.AppendUint(nil, low, 16), strconv.AppendUint(nil, low, 10)
+	if len(hexadecimal) < digitsMin {
+		return false
+	}
 	s.Each(func(_, value []byte) {
-		found = found || bytes.Contains(bytes.ToLower(value), text[:])
+		found = found || bytes.Contains(bytes.ToLower(value), hexadecimal) || bytes.Contains(value, decimal)
 	})
 	return found
 }

@@ -20,7 +20,7 @@ import (
 //	call x [key=value] : field | field   it sends one and gets the reply;  send x: without the reply
 //	answer x [status]                    the reply to a request that was sent;  reply a [status]: to one that has come
 //	wait 100ms                           time passes
-//	lose x                               records of the connection of x are lost
+//	connect to=host:port                 the service opens a connection of another protocol
 //
 // Keys: get=/path, post=/path or options=/path, to=host, agent=user-agent, status=500, on=thread, at=service, g=goroutine and
 // pg=its parent; cut=1: the head is longer than what is read of it; from=x: the request is x, seen at the other end.
@@ -46,7 +46,6 @@ type socket struct {
 	server   bool
 	replies  uint64
 	head     string
-	lost     bool
 }
 
 func newNode(t testing.TB, o propagation.Options) *node {
@@ -58,6 +57,7 @@ func newNode(t testing.TB, o propagation.Options) *node {
 		t.Fatal(err)
 	}
 	n.p = p
+	n.service("")
 	n.wait(0)
 	return n
 }
@@ -187,7 +187,9 @@ func addressOf(host string) netip.AddrPort {
 	for i := range len(host) {
 		a[2] = a[2]*31 + host[i]
 	}
-	return netip.AddrPortFrom(netip.AddrFrom4(a), 8080)
+	_, text, _ := strings.Cut(host, ":")
+	port, _ := strconv.ParseUint(text, 10, 16)
+	return netip.AddrPortFrom(netip.AddrFrom4(a), uint16(port))
 }
 
 func direction(send bool) event.Direction {
@@ -198,10 +200,6 @@ func direction(send bool) event.Direction {
 }
 
 func (n *node) message(c *socket, d event.Direction, flags event.Flags, offset uint64, head string, g, pg uint64) {
-	if c.lost {
-		flags |= event.Lost
-		c.lost = false
-	}
 	n.feed(event.Event{Kind: event.KindMessage, Socket: c.id, PID: c.pid, TID: c.tid, Message: event.Message{
 		Direction: d, Flags: flags, Offset: offset, Through: offset + uint64(len(head)), Payload: []byte(head), Goroutine: g, ParentGoroutine: pg,
 	}})
@@ -250,8 +248,8 @@ func (n *node) do(verb, name, third string, options map[string]string, fields st
 		n.reply(name, options["status"])
 	case "answer", "reply":
 		n.reply(name, third)
-	case "lose":
-		n.sockets[name].lost = true
+	case "connect":
+		n.feed(event.Event{Kind: event.KindSocket, Socket: 1, PID: n.service(""), Conn: event.Conn{Origin: event.Connected, Peer: addressOf(options["to"])}})
 	case "wait":
 		d, err := time.ParseDuration(name)
 		if err != nil {
