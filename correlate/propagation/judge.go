@@ -71,6 +71,8 @@ func judge(in, out *tracecontext.Set, s surroundings) (j judgement, o outcome) {
 		if s.nominated {
 			j.lead = Stripped
 		}
+	case to == nil && !out.Whole() && identity(out) == nil:
+		return j, unknown
 	case to == nil && isObscure(from, out):
 		if !mentions(out, &from.Context) {
 			return j, unknown

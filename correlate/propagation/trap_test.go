@@ -240,6 +240,9 @@ func TestTraps(t *testing.T) {
 		{"unknown: the call was cut behind tracestate", `
 			in a : traceparent: $W | tracestate: a=1
 			call x cut=1 : traceparent: 00-$T-$Q-01`, "x propagated"},
+		{"unknown: the call was cut behind a decision", `
+			in a : b3: $T-$P-1
+			call x cut=1 : b3: 1`, "x unknown"},
 		{"unknown: the call was cut, and another format came before", `
 			in a : traceparent: $W
 			call x cut=1 : b3: $U-$Q-1`, "x unknown"},
