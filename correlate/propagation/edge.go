@@ -30,8 +30,9 @@ const anyRoute = "(several)"
 type edge struct {
 	edgeKey
 	service   *service
-	half      uint32 // of the newest sums
-	cells     []cell
+	half      uint32       // of the newest sums
+	sums      [2]rate.Sums // of two half windows, the newer first
+	cells     []cell       // the same pairs by their traits
 	findings  []finding
 	unknown   uint64
 	noContext uint64
@@ -55,8 +56,11 @@ const (
 	traitBits  = 5
 )
 
-// traitNames say what a trait is called in a report: name, value, and how a fault that only occurs with it is described.
-var traitNames = [traitBits]struct{ name, value, other, only, never string }{
+// trait says what a trait is called in a report: its name, its value and the other one, and how a fault is described that only
+// occurs with it, or only without.
+type trait struct{ name, value, other, only, never string }
+
+var traitNames = [traitBits]trait{
 	{"attempt", "2+", "1", "only on retries", "only on the first attempt"},
 	{"after_failed_call", "yes", "no", "only after another call has failed", "only while no other call has failed"},
 	{"status", "error", "ok", "only when the request fails", "only when the request succeeds"},
@@ -94,12 +98,9 @@ func (e *edge) turn(half uint32) {
 	if gone > 1 {
 		e.doubt[1] = 0
 	}
+	age(&e.sums, gone)
 	for i := range e.cells {
-		s := &e.cells[i].sums
-		s[1], s[0] = s[0], rate.Sums{}
-		if gone > 1 {
-			s[1] = rate.Sums{}
-		}
+		age(&e.cells[i].sums, gone)
 	}
 	for i := range e.findings {
 		f := &e.findings[i]
@@ -107,6 +108,14 @@ func (e *edge) turn(half uint32) {
 		if gone > 1 {
 			f.count[1] = 0
 		}
+	}
+}
+
+// age moves sums on by half windows.
+func age(s *[2]rate.Sums, gone uint32) {
+	s[1], s[0] = s[0], rate.Sums{}
+	if gone > 1 {
+		s[1] = rate.Sums{}
 	}
 }
 
@@ -169,7 +178,7 @@ func (t *Table) newEdge(k edgeKey) *edge {
 
 func (t *Table) evict(e *edge) {
 	e.turn(t.half)
-	t.totals.evicted += e.sum(anyTraits, 0).N
+	t.totals.evicted += e.total().N
 	e.unlink()
 	delete(t.edges, e.edgeKey)
 	if e.service.edges--; e.service.edges == 0 && e.service.ownSpans == "" {
@@ -184,10 +193,14 @@ func (e *edge) unlink() {
 	}
 }
 
-// anyTraits as a mask compares nothing.
-const anyTraits traits = 0
+// total adds up the pairs of the window.
+func (e *edge) total() rate.Sums {
+	s := e.sums[0]
+	s.Merge(e.sums[1])
+	return s
+}
 
-// sum adds up the cells whose traits under the mask are these.
+// sum adds up the pairs whose traits under the mask are these.
 func (e *edge) sum(mask, these traits) (s rate.Sums) {
 	for i := range e.cells {
 		if c := &e.cells[i]; c.traits&mask == these {

@@ -35,7 +35,7 @@ func (t *Table) sentenceOf(id [8]byte, x *Explanation) string {
 	for e := t.oldest.next; e != &t.oldest; e = e.next {
 		for i := range e.findings {
 			if f := &e.findings[i]; f.examples[0] == id || f.examples[1] == id {
-				sums := e.sum(0, 0)
+				sums := e.total()
 				one := Edge{Service: e.service.name, Route: e.routeName(), Peer: e.peer, Protocol: e.protocol()}
 				told := t.tellFinding(e, f)
 				told.Of = max(sums.N, told.Count)

@@ -25,7 +25,7 @@ type call struct {
 	end      uint64
 	parent   [8]byte // that it sent
 	hasError bool
-	counted  bool
+	counted  uint8 // the last pass that has counted it
 	wait     *wait
 }
 
@@ -37,7 +37,7 @@ const callsMax = 64
 type cluster struct {
 	calls  []call
 	due    uint64 // boot time, ns, when nothing can change any more
-	failed bool   // the request
+	traits traits // of the request
 }
 
 func (t *Table) cluster(in *flow.Exchange) *cluster {
@@ -58,8 +58,11 @@ func (p *pair) siblings(in, x *flow.Exchange) {
 	if c := identity(&in.Carriers); c != nil && c.Context.Decision == tracecontext.Denied {
 		p.traits |= unsampled
 	}
-	if in.Ended() && in.End < x.Start {
-		p.traits |= async
+	if in.Ended() {
+		p.traits |= traitsOf(in)
+		if in.End < x.Start {
+			p.traits |= async
+		}
 	}
 	c, ok := in.Cause.Judged.(*cluster)
 	if !ok || p.crowd {
@@ -80,6 +83,14 @@ func (p *pair) siblings(in, x *flow.Exchange) {
 			p.notes.add(Shared)
 		}
 	}
+}
+
+// traitsOf gives what a request that has ended says of its calls.
+func traitsOf(in *flow.Exchange) traits {
+	if in.Status >= 500 || in.Fault != flow.NoFault {
+		return failed
+	}
+	return 0
 }
 
 // callKey is the same for attempts of one call.
@@ -103,14 +114,12 @@ func (t *Table) enter(in, x *flow.Exchange, p *pair) {
 	}
 	one.to = nil
 	if p.crowd || in.Ended() {
-		t.settle(&one)
-		t.sums(&one.pair, 1, p.lead.Continues())
+		t.alone(&one)
 		return
 	}
 	c := t.cluster(in)
 	if len(c.calls) >= callsMax {
-		t.settle(&one)
-		t.sums(&one.pair, 1, p.lead.Continues())
+		t.alone(&one)
 		return
 	}
 	if !p.lead.Continues() {
@@ -121,7 +130,6 @@ func (t *Table) enter(in, x *flow.Exchange, p *pair) {
 
 // settle counts the verdicts of a pair.
 func (t *Table) settle(c *call) {
-	c.counted = true
 	t.totals.outgoing++
 	t.totals.pairs++
 	e := c.edge
@@ -159,22 +167,27 @@ func (e *edge) settle(p *pair, v Verdict) {
 	f.format, f.rule, f.client, f.fingerprint = p.format, p.rule, p.client, p.fingerprint
 }
 
-// sums counts m pairs that are alike for the rate.
-func (t *Table) sums(p *pair, m int, goOn bool) {
-	if !p.counts || p.lead == Accepted {
-		return
+// rated tells that a pair is counted for the rate.
+func (p *pair) rated() bool { return p.counts && p.lead != Accepted }
+
+// right is how many right pairs it is.
+func right(p *pair) int {
+	if p.lead.Continues() {
+		return 1
 	}
-	k := 0
-	if goOn {
-		k = m
-	}
-	p.edge.pairs(p.traits, m, k, p.doubt)
+	return 0
 }
 
-// pairs counts m pairs of one request of which k go on.
-func (e *edge) pairs(of traits, m, k int, doubt float64) {
-	e.cell(of).sums[0].Add(m, k)
-	e.doubt[0] += doubt * float64(m)
+// alone counts a pair that is told with no other one.
+func (t *Table) alone(c *call) {
+	t.settle(c)
+	if !c.rated() {
+		return
+	}
+	e := c.edge
+	e.sums[0].Add(1, right(&c.pair))
+	e.cell(c.traits).sums[0].Add(1, right(&c.pair))
+	e.doubt[0] += c.doubt
 }
 
 // closes counts the calls of a request that has ended, unless others could still turn out to have waited for one.
@@ -185,7 +198,7 @@ func (t *Table) closes(in *flow.Exchange, service string) {
 		return
 	}
 	in.Cause.Judged = nil
-	c.failed = in.Status >= 500 || in.Fault != flow.NoFault
+	c.traits = traitsOf(in)
 	for i := range c.calls {
 		if c.calls[i].wait != nil {
 			t.delay(c, in.End)
@@ -195,37 +208,53 @@ func (t *Table) closes(in *flow.Exchange, service string) {
 	t.finish(c)
 }
 
-// finish counts the calls of a request, those that are alike together.
+// The passes in which the calls of a request are counted.
+const (
+	byEdge   = 1 + iota // as one cluster toward each edge: what they have in common widens the interval
+	byTraits            // and once more apart, to compare
+	done
+)
+
+// finish counts the calls of a request.
 func (t *Table) finish(c *cluster) {
 	for i := range c.calls {
-		first := &c.calls[i]
-		if first.counted || t.isShared(first) {
-			continue
-		}
-		m, k := 0, 0
-		for n := i; n < len(c.calls); n++ {
-			s := &c.calls[n]
-			if s.counted || s.edge != first.edge || s.traits != first.traits || s.counts != first.counts || t.isShared(s) {
-				continue
-			}
+		s := &c.calls[i]
+		s.traits |= c.traits
+		if s.counted = done; !t.isShared(s) {
 			t.settle(s)
-			m++
-			if s.lead.Continues() {
-				k++
+			if s.rated() {
+				s.counted = 0
 			}
 		}
-		if c.failed {
-			first.traits |= failed
+	}
+	for i := range c.calls {
+		first := &c.calls[i]
+		if first.counted < byEdge {
+			first.edge.sums[0].Add(gather(c.calls[i:], 0, byEdge))
 		}
-		if first.counts && first.lead != Accepted {
-			first.edge.pairs(first.traits, m, k, first.doubt)
+		if first.counted < byTraits {
+			first.edge.cell(first.traits).sums[0].Add(gather(c.calls[i:], ^traits(0), byTraits))
 		}
 	}
 	clear(c.calls)
-	c.calls = c.calls[:0]
+	c.calls, c.traits = c.calls[:0], 0
 	if len(t.clusters) < clustersMax {
 		t.clusters = append(t.clusters, c)
 	}
+}
+
+// gather counts the calls that go where the first one goes and have its traits under the mask: how many, and how many are right.
+func gather(calls []call, mask traits, pass uint8) (m, k int) {
+	first := &calls[0]
+	for i := range calls {
+		s := &calls[i]
+		if s.counted < pass && s.edge == first.edge && (s.traits^first.traits)&mask == 0 {
+			s.counted = pass
+			m++
+			k += right(&s.pair)
+		}
+	}
+	return m, k
 }
 
 // isShared takes a call out for which other requests have waited, and counts it.
@@ -233,12 +262,9 @@ func (t *Table) isShared(c *call) bool {
 	if c.wait == nil || c.wait.waiters < waitersMin || t.off[sharedIndex] {
 		return false
 	}
-	if !c.counted {
-		c.counted = true
-		t.totals.outgoing++
-		t.totals.excluded[sharedIndex]++
-		c.edge.excluded[sharedIndex]++
-	}
+	t.totals.outgoing++
+	t.totals.excluded[sharedIndex]++
+	c.edge.excluded[sharedIndex]++
 	return true
 }
 

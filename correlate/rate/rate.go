@@ -34,6 +34,16 @@ func (s *Sums) Merge(o Sums) {
 	s.mm += o.mm
 }
 
+// Remove takes off other sums that were merged before.
+func (s *Sums) Remove(o Sums) {
+	s.Clusters -= o.Clusters
+	s.N -= o.N
+	s.K -= o.K
+	s.kk -= o.kk
+	s.km -= o.km
+	s.mm -= o.mm
+}
+
 // clustersMin is how many clusters it takes to estimate what they have in common.
 const clustersMin = 20
 
