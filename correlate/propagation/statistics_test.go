@@ -79,11 +79,11 @@ func TestCoverage(t *testing.T) {
 		plan   func(*rand.Rand) visit
 		rate   float64
 		biased bool
-	}{{"each call", some(0.04), 0.96, false}, {"whole requests", alike(0.04), 0.96, true}, {"rarely", some(0.005), 0.995, false}} {
+	}{{"each call", some(0.04), 0.96, false}, {"whole requests", alike(0.04), 0.96, true}} {
 		t.Run(test.name, func(t *testing.T) {
 			in, plain, broken := 0, 0, 0
 			for seed := range uint64(repetitions) {
-				e := newTraffic(t, seed, 16, true, propagation.Options{MinRate: test.rate}, test.plan).run(1000).Edges[0]
+				e := newTraffic(t, seed, 16, true, propagation.Options{MinRate: test.rate}, test.plan).run(500).Edges[0]
 				if e.Rate.Lower <= test.rate && test.rate <= e.Rate.Upper {
 					in++
 				}
@@ -103,7 +103,6 @@ func TestCoverage(t *testing.T) {
 			if broken > atMost(repetitions, 0.025) {
 				t.Errorf("what is at the limit is called broken %d times of %d", broken, repetitions)
 			}
-			t.Log(in, plain, broken)
 		})
 	}
 }
@@ -179,16 +178,42 @@ func TestNoStrata(t *testing.T) {
 	for seed := range uint64(repetitions) {
 		coin := rand.New(rand.NewPCG(seed, 9))
 		plan := mixed(func(errand, *visit) bool { return coin.IntN(5) == 0 })
-		for _, e := range newTraffic(t, seed, 16, true, propagation.Options{}, plan).run(500).Edges {
+		for _, e := range newTraffic(t, seed, 16, true, propagation.Options{}, plan).run(400).Edges {
 			for _, s := range e.Strata {
 				if text := fmt.Sprint(seed); !slices.Contains(seen, text) {
 					seen = append(seen, text)
 				}
-				t.Log(seed, s.Name, s.Value, s.P)
+				t.Log(seed, e.Route, e.Peer, s.Name, s.Value, s.P)
 			}
 		}
 	}
 	if len(seen) > atMost(repetitions, 0.05) {
 		t.Errorf("differences in %d of %d repetitions", len(seen), repetitions)
+	}
+}
+
+// TestMislinks has a service whose threads sometimes make calls for each other: calls of a route that always loses the context are
+// counted with one that never does. The carriers of the latter show how often that happens; without them it would be called broken.
+func TestMislinks(t *testing.T) {
+	for _, misled := range []float64{0, 0.05} {
+		f := newTraffic(t, 4, 16, false, propagation.Options{}, func(r *rand.Rand) visit {
+			v := visit{route: []string{"/right", "/wrong"}[r.IntN(2)]}
+			v.calls = []errand{{host: "payments:80", target: "/charge", drops: v.route == "/wrong"}}
+			return v
+		})
+		f.misled = misled
+		for _, e := range f.run(10_000).Edges {
+			switch {
+			case e.Route == "GET /wrong" && (e.Health != propagation.Broken || e.Rate.K != 0):
+				t.Errorf("%v misled: %+v", misled, e)
+			case e.Route == "GET /right" && misled == 0 && (e.Health != propagation.Healthy || e.Rate.Mislinked != 0):
+				t.Errorf("%v misled: %+v", misled, e)
+			case e.Route == "GET /right" && misled > 0:
+				plain := e.Rate.Estimate + 3*math.Sqrt(e.Rate.Estimate*(1-e.Rate.Estimate)/float64(e.Rate.N))
+				if e.Health == propagation.Broken || plain > 0.99 || e.Rate.Mislinked < 0.01 || e.Rate.Mislinked > 0.05 || e.Rate.Upper < 0.99 {
+					t.Errorf("%v misled: %v, without correction it would be at most %v: %+v", misled, e.Health, plain, e.Rate)
+				}
+			}
+		}
 	}
 }
