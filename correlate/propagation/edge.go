@@ -1,6 +1,7 @@
 package propagation
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 
@@ -143,7 +144,7 @@ func (e *edge) found(v Verdict) *finding {
 
 // edge gives the edge of a call, making room for a new one if there are too many.
 func (t *Table) edge(in, out *flow.Exchange, name, peer string) *edge {
-	k := edgeKey{service: name, method: in.Method, route: in.Route, peer: t.peers.name(out, peer)}
+	k := edgeKey{service: name, method: clip(in.Method), route: clip(in.Route), peer: t.peers.name(out, peer)}
 	if out.Cause.Parent == nil && out.Cause.CrowdMixed {
 		k.method, k.route = "", anyRoute
 	}
@@ -165,15 +166,25 @@ func (t *Table) newEdge(k edgeKey) *edge {
 	if len(t.edges) >= t.options.Edges {
 		t.evict(t.oldest.next)
 	}
-	s := t.services[k.service]
-	if s == nil {
-		s = &service{name: k.service}
-		t.services[k.service] = s
-	}
+	s := t.service(k.service)
 	s.edges++
 	e := &edge{edgeKey: k, service: s, half: t.half, health: NotEnough}
 	t.edges[k] = e
 	return e
+}
+
+// service gives a service. When there are too many, those without edges are forgotten, and with them whether they export spans.
+func (t *Table) service(name string) *service {
+	s := t.services[name]
+	if s != nil {
+		return s
+	}
+	if len(t.services) >= 2*t.options.Edges {
+		maps.DeleteFunc(t.services, func(_ string, s *service) bool { return s.edges == 0 })
+	}
+	s = &service{name: name}
+	t.services[name] = s
+	return s
 }
 
 func (t *Table) evict(e *edge) {
@@ -221,7 +232,7 @@ type peers struct {
 
 // name says who a call goes to: the service that was seen at the other end, else what the program calls it, else the address.
 func (p *peers) name(x *flow.Exchange, seen string) string {
-	address := x.Host
+	address := clip(x.Host)
 	if address == "" && x.Conn.Peer.IsValid() {
 		address = x.Conn.Peer.String()
 	}
@@ -243,10 +254,24 @@ func (p *peers) name(x *flow.Exchange, seen string) string {
 
 // client gives the first product of a User-Agent: RFC 9110 section 10.1.5.
 func client(agent string) string {
+	agent = clip(agent)
 	if i := strings.IndexByte(agent, ' '); i >= 0 {
 		agent = agent[:i]
 	}
-	return agent[:min(len(agent), clientMax)]
+	if len(agent) > clientMax {
+		return strings.Clone(agent[:clientMax])
+	}
+	return agent
+}
+
+// nameMax bounds the text of a name that is kept, in bytes: payload may be of any length.
+const nameMax = 256
+
+func clip(name string) string {
+	if len(name) > nameMax {
+		return strings.Clone(name[:nameMax])
+	}
+	return name
 }
 
 // clientMax bounds the text of a client, in bytes.

@@ -211,7 +211,7 @@ func (l *links) add(x *flow.Exchange, service string, m Mark) {
 	o := &l.ring[l.next]
 	*o = linked{
 		trace: c.TraceID, span: c.SpanID, parent: c.ParentID, start: x.Start, end: x.End, goroutine: x.Goroutine,
-		service: service, peer: x.Host, mark: m, pid: x.PID, tid: x.TID, among: c.Alternates, confidence: c.Confidence,
+		service: service, peer: clip(x.Host), mark: m, pid: x.PID, tid: x.TID, among: c.Alternates, confidence: c.Confidence,
 		evidence: span.Evidence(c.Evidence),
 	}
 	if p := c.Parent; p != nil {

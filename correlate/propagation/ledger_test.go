@@ -2,6 +2,7 @@ package propagation_test
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 type ledger struct {
 	t                *propagation.Table
 	now, spans       uint64
+	named            bool // who is at the other end is known by name, under a new address each time
 	in, out          flow.Exchange
 	came, keeps, not tracecontext.Set
 	conn             flow.Conn
@@ -65,7 +67,11 @@ func (l *ledger) request(service, route, peer string, loses ...bool) {
 		for i := range 8 {
 			l.out.Cause.SpanID[i] = byte(l.spans >> (8 * i))
 		}
-		l.t.Ended(&l.out, service, "", false)
+		seen := ""
+		if l.named {
+			seen, l.out.Host = peer, strconv.Itoa(int(l.spans))
+		}
+		l.t.Ended(&l.out, service, seen, false)
 	}
 	l.now += 1000
 	l.in.End = l.now

@@ -30,7 +30,7 @@ type call struct {
 }
 
 // callsMax bounds the calls of one request that are kept until it ends; more are counted at once.
-const callsMax = 64
+const callsMax = 32
 
 // cluster holds the calls of one incoming request until that has ended: pairs of one request are alike, and whether it failed is
 // known only then.
@@ -94,14 +94,16 @@ func traitsOf(in *flow.Exchange) traits {
 }
 
 // callKey is the same for attempts of one call.
-func callKey(x *flow.Exchange) uint64 {
-	const prime = 1099511628211 // of FNV-1a
+func callKey(x *flow.Exchange) uint64 { return hash(x.Method, x.Host, x.Target) }
+
+// hash stands for texts that are only compared: FNV-1a.
+func hash(texts ...string) uint64 {
 	h := uint64(14695981039346656037)
-	for _, text := range [...]string{x.Method, x.Host, x.Target} {
+	for _, text := range texts {
 		for i := range len(text) {
-			h = (h ^ uint64(text[i])) * prime
+			h = (h ^ uint64(text[i])) * 1099511628211
 		}
-		h = (h ^ 0xff) * prime
+		h = (h ^ 0xff) * 1099511628211
 	}
 	return h
 }
@@ -238,7 +240,7 @@ func (t *Table) finish(c *cluster) {
 	}
 	clear(c.calls)
 	c.calls, c.traits = c.calls[:0], 0
-	if len(t.clusters) < clustersMax {
+	if len(t.clusters) < clustersMax && cap(c.calls) <= spareCalls {
 		t.clusters = append(t.clusters, c)
 	}
 }
@@ -268,5 +270,8 @@ func (t *Table) isShared(c *call) bool {
 	return true
 }
 
-// clustersMax bounds the clusters that are kept for use.
-const clustersMax = 1 << 10
+// Bounds of the clusters that are kept for use, and of the room that each has.
+const (
+	clustersMax = 1 << 10
+	spareCalls  = 8
+)

@@ -94,7 +94,7 @@ func (t *Table) Feed(ev *event.Event, service string) {
 	t.now = max(t.now, ev.Time)
 	switch ev.Kind {
 	case event.KindSocket:
-		if kind, ok := exporterPorts[ev.Conn.Peer.Port()]; ok && service != "" {
+		if kind, ok := exporterPorts[ev.Conn.Peer.Port()]; ok && service != "" && t.isNew(service) {
 			t.exports(service, fmt.Sprintf("%s to %v", kind, ev.Conn.Peer))
 		}
 	case event.KindClock:
@@ -132,8 +132,8 @@ func (t *Table) Ended(x *flow.Exchange, service, peer string, lost bool) (m Mark
 
 // judge counts one outgoing request.
 func (t *Table) judge(x *flow.Exchange, service, peer string) (m Mark) {
-	if kind := spansOf(x); kind != "" {
-		t.exports(service, kind+" to "+x.Host)
+	if kind := spansOf(x); kind != "" && t.isNew(service) {
+		t.exports(service, kind+" to "+clip(x.Host))
 	}
 	in, crowd := x.Cause.Parent, false
 	if in == nil {
@@ -204,11 +204,11 @@ func (t *Table) excluded(in, x *flow.Exchange) int {
 	return -1
 }
 
-// exports notes that a service sends spans of its own.
-func (t *Table) exports(name, proof string) {
-	if s := t.services[name]; s == nil && len(t.services) < 2*t.options.Edges {
-		t.services[name] = &service{name: name, ownSpans: proof}
-	} else if s != nil && s.ownSpans == "" {
-		s.ownSpans = proof
-	}
+// isNew tells that a service is not known yet to send spans of its own.
+func (t *Table) isNew(name string) bool {
+	s := t.services[name]
+	return s == nil || s.ownSpans == ""
 }
+
+// exports notes that a service sends spans of its own.
+func (t *Table) exports(name, proof string) { t.service(name).ownSpans = proof }

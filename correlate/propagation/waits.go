@@ -9,7 +9,7 @@ import (
 // wait is a call whose context did not go on, and that may have been made for several requests: a cache is filled once, and all
 // who asked meanwhile wait for that. Such a call belongs to none of them.
 type wait struct {
-	target     string // of the request that made the call
+	target     uint64 // hash of that of the request that made the call
 	start, end uint64
 	unlinked   uint64 // calls of the service that nothing linked, up to then
 	waiters    int
@@ -20,17 +20,18 @@ const (
 	waitTime   = uint64(time.Second / 4)       // how long a request can take to answer after what it waited for
 	soonAfter  = uint64(50 * time.Millisecond) // it does so at once, as a rule
 	openWaits  = 32                            // calls of a service that are remembered
-	delayedMax = 1 << 14                       // clusters that are held back
+	delayedMax = 1 << 14                       // calls that are held back
 )
 
 // waits holds back what could still turn out to be shared.
 type waits struct {
 	delayed []*cluster // in order of due, roughly
+	calls   int        // in these
 }
 
 // expectWaiters remembers a call for the requests that end after it.
 func (t *Table) expectWaiters(in, x *flow.Exchange, s *service) *wait {
-	w := &wait{target: in.Target, start: x.Start, end: x.End, unlinked: s.unlinked}
+	w := &wait{target: hash(in.Target), start: x.Start, end: x.End, unlinked: s.unlinked}
 	s.waits[s.nextWait] = w
 	s.nextWait = (s.nextWait + 1) % openWaits
 	return w
@@ -45,8 +46,9 @@ func (w *waits) ends(services map[string]*service, in *flow.Exchange, name strin
 	if s == nil {
 		return
 	}
+	target := hash(in.Target)
 	for _, o := range s.waits {
-		if o != nil && o.target == in.Target && o.start < in.End && in.Start < o.end && o.end <= in.End &&
+		if o != nil && o.target == target && o.start < in.End && in.Start < o.end && o.end <= in.End &&
 			in.End <= o.end+soonAfter && o.unlinked == s.unlinked {
 			o.waiters++
 		}
@@ -56,16 +58,18 @@ func (w *waits) ends(services map[string]*service, in *flow.Exchange, name strin
 // delay holds the calls of a request back.
 func (t *Table) delay(c *cluster, now uint64) {
 	c.due = now + waitTime
-	if len(t.waits.delayed) >= delayedMax {
+	for t.waits.calls+len(c.calls) > delayedMax {
 		t.flushWaits(t.waits.delayed[0].due)
 	}
 	t.waits.delayed = append(t.waits.delayed, c)
+	t.waits.calls += len(c.calls)
 }
 
 // flushWaits counts what was held back long enough.
 func (t *Table) flushWaits(now uint64) {
 	n := 0
 	for n < len(t.waits.delayed) && t.waits.delayed[n].due <= now {
+		t.waits.calls -= len(t.waits.delayed[n].calls)
 		t.finish(t.waits.delayed[n])
 		n++
 	}
