@@ -43,7 +43,7 @@ func TestMemory(t *testing.T) {
 	for what, n := range l.t.Sizes() {
 		most := map[string]int{
 			"services": 2 * propagation.DefaultEdges, "edges": propagation.DefaultEdges, "edges in order": propagation.DefaultEdges,
-			"recent traces": 1 << 14, "peers": 1 << 12, "spare clusters": 1 << 10, "spare calls": 1 << 13, "held back": 1 << 14,
+			"recent traces": 1 << 14, "peers": 1 << 12, "spare clusters": 1 << 14, "spare calls": 1 << 14, "free waits": 1 << 14, "held back": 1 << 14,
 			"calls held back": 1 << 14, "examples": propagation.DefaultExamples, "order of examples": propagation.DefaultExamples, "links": 1 << 12,
 		}[what]
 		if n > most {

@@ -44,10 +44,13 @@ func (t *Table) cluster(in *flow.Exchange) *cluster {
 	if c, ok := in.Cause.Judged.(*cluster); ok {
 		return c
 	}
-	c := &cluster{}
+	var c *cluster
 	if n := len(t.clusters); n > 0 {
 		c = t.clusters[n-1]
 		t.clusters = t.clusters[:n-1]
+		t.spare -= cap(c.calls)
+	} else {
+		c = &cluster{}
 	}
 	in.Cause.Judged = c
 	return c
@@ -228,6 +231,7 @@ func (t *Table) finish(c *cluster) {
 				s.counted = 0
 			}
 		}
+		t.waits.leave(s.wait)
 	}
 	for i := range c.calls {
 		first := &c.calls[i]
@@ -240,8 +244,9 @@ func (t *Table) finish(c *cluster) {
 	}
 	clear(c.calls)
 	c.calls, c.traits = c.calls[:0], 0
-	if len(t.clusters) < clustersMax && cap(c.calls) <= spareCalls {
+	if t.spare+cap(c.calls) <= spareMax {
 		t.clusters = append(t.clusters, c)
+		t.spare += cap(c.calls)
 	}
 }
 
@@ -270,8 +275,5 @@ func (t *Table) isShared(c *call) bool {
 	return true
 }
 
-// Bounds of the clusters that are kept for use, and of the room that each has.
-const (
-	clustersMax = 1 << 10
-	spareCalls  = 8
-)
+// spareMax bounds the clusters that are kept for use, by the calls that they have room for.
+const spareMax = 1 << 14

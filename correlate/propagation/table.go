@@ -45,6 +45,7 @@ type Table struct {
 	recent   recent
 	peers    peers
 	clusters []*cluster // spare
+	spare    int        // room for calls in these
 	waits    waits
 	examples examples
 	links    links

@@ -13,6 +13,7 @@ type wait struct {
 	start, end uint64
 	unlinked   uint64 // calls of the service that nothing linked, up to then
 	waiters    int
+	users      int // its service and its call
 }
 
 const (
@@ -27,15 +28,37 @@ const (
 type waits struct {
 	delayed []*cluster // in order of due, roughly
 	calls   int        // in these
+	free    []*wait
 }
 
 // expectWaiters remembers a call for the requests that end after it.
 func (t *Table) expectWaiters(in, x *flow.Exchange, s *service) *wait {
-	w := &wait{target: hash(in.Target), start: x.Start, end: x.End, unlinked: s.unlinked}
+	var w *wait
+	if n := len(t.waits.free); n > 0 {
+		w = t.waits.free[n-1]
+		t.waits.free = t.waits.free[:n-1]
+	} else {
+		w = &wait{}
+	}
+	*w = wait{target: hash(in.Target), start: x.Start, end: x.End, unlinked: s.unlinked, users: 2}
+	t.waits.leave(s.waits[s.nextWait])
 	s.waits[s.nextWait] = w
 	s.nextWait = (s.nextWait + 1) % openWaits
 	return w
 }
+
+// leave gives a wait back that nobody uses any more; nil is none.
+func (w *waits) leave(o *wait) {
+	if o == nil {
+		return
+	}
+	if o.users--; o.users == 0 && len(w.free) < freeMax {
+		w.free = append(w.free, o)
+	}
+}
+
+// freeMax bounds the waits that are kept for use.
+const freeMax = 1 << 14
 
 // ends looks whether a request that has made no call has waited for somebody else's.
 func (w *waits) ends(services map[string]*service, in *flow.Exchange, name string) {
