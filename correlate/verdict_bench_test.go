@@ -1,7 +1,10 @@
 package correlate
 
 import (
+	"bytes"
 	"fmt"
+	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -63,13 +66,14 @@ const plain = "tracepatrol: 00-4bf92f3577b34da6%s-00f067aa0ba902b7-01\r\ntracest
 
 // feeder is a pipeline with a load that can be fed to it again and again.
 type feeder struct {
-	p     *Pipeline
-	l     *load
-	spans int
+	p      *Pipeline
+	events []event.Event
+	round  uint64 // ns from one time to the next
+	spans  int
 }
 
-func newFeeder(b *testing.B, in, out string) *feeder {
-	f := &feeder{l: relay(250, 20, relayHead+in+"\r\n", relayHead+out+"\r\n")}
+func newFeeder(b *testing.B, events []event.Event, last uint64) *feeder {
+	f := &feeder{events: events, round: last + 1e8}
 	var s span.Span
 	var err error
 	f.p, err = New(Options{Hold: 1e6, Sockets: 1 << 16, Propagation: propagation.Options{Repair: true}},
@@ -84,17 +88,16 @@ func newFeeder(b *testing.B, in, out string) *feeder {
 	return f
 }
 
-// feed gives the time of the processor that the load has taken, ns.
-func (f *feeder) feed() float64 {
+// feed gives the time of the processor that the load has taken, ns. A short one is fed several times.
+func (f *feeder) feed() (took float64) {
 	from := processorTime()
-	for i := range f.l.events {
-		f.p.Feed(&f.l.events[i])
+	for fed := 0; fed < 20_000; fed += len(f.events) {
+		for i := range f.events {
+			f.p.Feed(&f.events[i])
+			f.events[i].Time += f.round
+		}
 	}
-	took := processorTime() - from
-	for i := range f.l.events {
-		f.l.events[i].Time += 1e8
-	}
-	return took
+	return processorTime() - from
 }
 
 func processorTime() float64 {
@@ -106,29 +109,65 @@ func processorTime() float64 {
 	return float64(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkVerdicts feeds requests each of which makes a call, on 250 connections, with carriers and without, in turn. An exchange
-// is one end of a request or of a call. more-% is the median of what a load with carriers takes more than the one just before.
+// compare feeds two loads that differ in their carriers only, in turn. own is what an exchange, one end of a request, takes without
+// carriers; more-% the median of what it takes more with them.
+func compare(b *testing.B, without, with *feeder) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var more, own []float64
+	b.ReportAllocs()
+	b.ResetTimer()
+	for b.Loop() {
+		base := without.feed()
+		more, own = append(more, with.feed()/base-1), append(own, base)
+	}
+	b.StopTimer()
+	slices.Sort(more)
+	slices.Sort(own)
+	if with.spans != without.spans {
+		b.Fatalf("%d spans with carriers, %d without", with.spans, without.spans)
+	}
+	b.ReportMetric(own[len(own)/2]*float64(len(own))/float64(without.spans), "own-ns/exchange")
+	b.ReportMetric(100*more[len(more)/2], "more-%")
+	b.ReportMetric(float64(with.p.Report().Totals.Pairs)/float64(with.spans)*float64(len(own))/float64(len(own)+20), "verdicts/exchange")
+}
+
+// BenchmarkVerdicts feeds requests each of which makes a call, on 250 connections, of which this end is seen: each second exchange
+// gets a verdict, which is the most that can be.
 func BenchmarkVerdicts(b *testing.B) {
 	for _, bench := range relays {
 		b.Run(bench.verdict, func(b *testing.B) {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			without, with := newFeeder(b, plain, plain), newFeeder(b, bench.in, bench.out)
-			var more, own []float64
-			b.ReportAllocs()
-			b.ResetTimer()
-			for b.Loop() {
-				base := without.feed()
-				more, own = append(more, with.feed()/base-1), append(own, base)
+			load := func(in, out string) *feeder {
+				l := relay(250, 20, relayHead+in+"\r\n", relayHead+out+"\r\n")
+				return newFeeder(b, l.events, l.time)
 			}
-			b.StopTimer()
-			slices.Sort(more)
-			slices.Sort(own)
-			b.ReportMetric(own[len(own)/2]*float64(len(own))/float64(without.spans), "own-ns/exchange")
-			b.ReportMetric(100*more[len(more)/2], "more-%")
-			if with.spans != without.spans || with.p.Report().Totals.Verdicts[bench.verdict] == 0 {
+			with := load(bench.in, bench.out)
+			compare(b, load(plain, plain), with)
+			if with.p.Report().Totals.Verdicts[bench.verdict] == 0 {
 				b.Fatalf("%+v", with.p.Report().Totals)
 			}
+		})
+	}
+}
+
+// BenchmarkRecordings feeds the recordings of testdata as they are, and with the names of their carriers spelled in another way.
+func BenchmarkRecordings(b *testing.B) {
+	carriers := regexp.MustCompile(`(?i)\n(traceparent|tracestate|baggage|b3|x-b3-|uber-trace|x-request-id)`)
+	for _, path := range recordings(b) {
+		b.Run(strings.TrimSuffix(filepath.Base(path), ".weft"), func(b *testing.B) {
+			var with, without []event.Event
+			var last uint64
+			each(b, path, func(ev *event.Event) {
+				one := *ev
+				one.Message.Payload = slices.Clone(ev.Message.Payload)
+				with = append(with, one)
+				one.Message.Payload = carriers.ReplaceAllFunc(slices.Clone(ev.Message.Payload), func(name []byte) []byte {
+					return bytes.Replace(name, name[:2], []byte("\nq"), 1)
+				})
+				without = append(without, one)
+				last = max(last, ev.Time)
+			})
+			compare(b, newFeeder(b, without, last), newFeeder(b, with, last))
 		})
 	}
 }

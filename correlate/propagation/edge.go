@@ -24,6 +24,21 @@ type service struct {
 // edgeKey names an edge. Of a crowd of several routes the route is anyRoute.
 type edgeKey struct{ service, method, route, peer string }
 
+// lastEdges is how many edges are found without a look-up.
+const lastEdges = 256
+
+// place gives where an edge is looked for first.
+func (k *edgeKey) place() (n int) {
+	n = len(k.service) + 7*len(k.route)
+	if end := len(k.peer); end > 0 {
+		n += 31*end + 63*int(k.peer[end-1]) + 127*int(k.peer[end/2])
+	}
+	if end := len(k.route); end > 0 {
+		n += 191 * int(k.route[end-1])
+	}
+	return n % lastEdges
+}
+
 // anyRoute stands for one of several routes.
 const anyRoute = "(several)"
 
@@ -148,15 +163,19 @@ func (t *Table) edge(in, out *flow.Exchange, name, peer string) *edge {
 	if out.Cause.Parent == nil && out.Cause.CrowdMixed {
 		k.method, k.route = "", anyRoute
 	}
-	e := t.edges[k]
-	if e == nil {
-		e = t.newEdge(k)
-		e.version = out.Minor
+	last := &t.last[k.place()]
+	e := *last
+	if e == nil || e.edgeKey != k || e.next == nil {
+		if e = t.edges[k]; e == nil {
+			e = t.newEdge(k)
+			e.version = out.Minor
+		}
+		*last = e
 	}
 	if e.next != &t.oldest {
 		e.unlink()
-		last := t.oldest.previous
-		last.next, e.previous, e.next, t.oldest.previous = e, last, &t.oldest, e
+		newest := t.oldest.previous
+		newest.next, e.previous, e.next, t.oldest.previous = e, newest, &t.oldest, e
 	}
 	e.turn(t.half)
 	return e

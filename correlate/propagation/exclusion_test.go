@@ -30,10 +30,14 @@ var exclusions = []struct{ rule, name, script, want string }{
 		call w to=apm:8200 post=/intake/v2/events
 		call s to=agent:42699 post=/com.instana.plugin.golang.8/traces.7`,
 		"x excluded; y excluded; z excluded; u excluded; v excluded; w excluded; s excluded"},
+	{"telemetry_export", "a tracer asks its agent what it can", `
+		in a : traceparent: $W
+		call x to=agent:8126 get=/info`, "x excluded"},
 	{"telemetry_export", "somebody asks for traces, or for information", `
 		in a : traceparent: $W
 		call x to=jaeger:16686 get=/api/traces
-		call y get=/info`, "x dropped; y dropped"},
+		call y get=/info
+		call z get=/v1/metrics`, "x dropped; y dropped; z dropped"},
 	{"health_check", "what is asked for while a probe is answered", `
 		in a get=/healthz : traceparent: $W
 		call x`, "x excluded"},
