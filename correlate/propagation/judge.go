@@ -234,7 +234,7 @@ func (j *judgement) onMessage(in, out *tracecontext.Set, to *tracecontext.Carrie
 		return true
 	}
 	j.lead, j.rule, j.to = Unjudged, "", nil
-	if other := disagrees(out); other != nil && disagrees(in) == nil {
+	if other := disagrees(out); to != nil && other != nil && disagrees(in) == nil {
 		j.lead, j.format, j.to = Disagreeing, other.Format, other
 		return true
 	}

@@ -34,9 +34,12 @@ func TestOrder(t *testing.T) {
 		{"malformed before restarted", `
 			in a : traceparent: $W
 			call x : traceparent: 00-$T-$Q | b3: $U-$Q-1`, "x malformed"},
-		{"formats that disagree before what the trace became", `
+		{"formats that disagree before propagated", `
 			in a : traceparent: $W
-			call x : traceparent: 00-$U-$Q-01 | b3: $V-$Q-1`, "x formats_disagree"},
+			call x : traceparent: 00-$T-$Q-00 | b3: $V-$Q-1`, "x formats_disagree"},
+		{"restarted before formats that disagree: neither is the trace that came in", `
+			in a : traceparent: $W
+			call x : traceparent: 00-$U-$Q-01 | b3: $V-$Q-1`, "x restarted"},
 		{"leaked before refused", `
 			in b : traceparent: 00-$U-$R-01
 			reply b
