@@ -83,8 +83,9 @@ func FuzzJudge(f *testing.F) {
 	})
 }
 
-// notable are the verdicts that may stand beside a leading one.
-const notable = 1<<Shared | 1<<SampledFlipped | 1<<SampledRaised | 1<<RandomLost | 1<<StateLost | 1<<BaggageLost | 1<<FormatSwitched | 1<<WidthLost
+// notable are the verdicts that may stand beside a leading one: all but those that may lead.
+const notable = 1<<Verdicts - 1 - (1<<Unjudged | 1<<Propagated | 1<<PassedThrough | 1<<Dropped | 1<<Leaked | 1<<Truncated | 1<<Restarted |
+	1<<Stale | 1<<Malformed | 1<<Duplicated | 1<<Accepted | 1<<Refused | 1<<Disagreeing | 1<<Stripped)
 
 // holdVerdict holds a judgement to one leading verdict where there is one, and to notes that fit it.
 func holdVerdict(t *testing.T, j judgement, o outcome) {

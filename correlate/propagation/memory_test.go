@@ -18,12 +18,15 @@ func TestMemory(t *testing.T) {
 	l := newLedger(t, propagation.Options{})
 	l.named = true
 	long := strings.Repeat("x", 60_000)
+	names, routes := make([]string, services), make([]string, 1000)
+	for i := range names {
+		names[i], routes[i%1000] = fmt.Sprint("service-", i), fmt.Sprint("/route/", i%1000)
+	}
 	before := heap()
 	for p := range peers {
-		peer := fmt.Sprint("peer-", p)
 		for s := range services {
 			n := p*services + s
-			name, route := fmt.Sprint("service-", s), fmt.Sprint("/route/", n%1000)
+			name, route, peer := names[s], routes[n%1000], "peer-"+names[p]
 			if n%1000 == 7 {
 				route, peer = route+long, peer+long
 			}
@@ -32,7 +35,6 @@ func TestMemory(t *testing.T) {
 				l.t.Feed(&event.Event{Kind: event.KindSocket, Time: l.now, Conn: event.Conn{Peer: addressOf("collector:4317")}}, name)
 			}
 			l.request(name, route, peer, n%50 == 3)
-			peer = fmt.Sprint("peer-", p)
 			if n%100 == 0 {
 				l.tick(time.Minute)
 			}
@@ -57,7 +59,7 @@ func TestMemory(t *testing.T) {
 	if grown > heapMax {
 		t.Errorf("%d MiB more", grown>>20)
 	}
-	t.Log(grown>>10, "KiB", l.t.Sizes())
+	t.Logf("%d KiB for a million edges: %v", grown>>10, l.t.Sizes())
 	runtime.KeepAlive(l)
 }
 

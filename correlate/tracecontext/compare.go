@@ -8,13 +8,10 @@ import "bytes"
 // MaxMembers. truncatedMember: one was cut in its middle. Nothing is said of a list that came in not valid, because that may be
 // dropped, and of one of which not all is known.
 func CompareState(in, out *Set) (lost, truncatedMember bool) {
+	var from members
 	if !in.keeps(W3C) || !out.keeps(W3C) || !out.whole {
 		return false, false
 	}
-	if bytes.Equal(in.TraceState(), out.TraceState()) {
-		return false, false
-	}
-	var from members
 	if rule := from.add(in.TraceState()); rule != "" || from.count == 0 {
 		return false, false
 	}
