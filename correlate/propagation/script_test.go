@@ -34,7 +34,6 @@ type node struct {
 	sockets  map[string]*socket
 	services map[string]uint32
 	thread   uint64
-	head     string // of the last request that was sent
 	seen     propagation.Totals
 	out      []string
 }

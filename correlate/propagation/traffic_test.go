@@ -25,6 +25,10 @@ type traffic struct {
 	head    []byte
 	spans   uint64
 	misled  float64 // share of calls that the thread of another request makes
+	loop    bool    // one thread does all
+	own     float64 // chance that the service makes a call of its own account before something else happens
+	alone   [3]uint64
+	idle    uint64 // ns before the first request
 }
 
 // visit is what one request is and does.
@@ -58,7 +62,7 @@ const trafficPID = 500
 // newTraffic makes a service that works with threads, or with goroutines.
 func newTraffic(t testing.TB, seed uint64, lines int, goroutines bool, o propagation.Options, plan func(*rand.Rand) visit) *traffic {
 	t.Helper()
-	f := &traffic{r: rand.New(rand.NewPCG(seed, 3)), now: 1e12, plan: plan, lines: make([]line, lines)}
+	f := &traffic{r: rand.New(rand.NewPCG(seed, 3)), now: 1e12, idle: 1e11, plan: plan, lines: make([]line, lines)}
 	var s span.Span
 	p, err := correlate.New(correlate.Options{Hold: 1e6, Sockets: 1 << 14, Propagation: o}, func() *span.Span { s = span.Span{}; return &s },
 		func(*span.Span) { f.spans++ })
@@ -68,7 +72,6 @@ func newTraffic(t testing.TB, seed uint64, lines int, goroutines bool, o propaga
 	f.p = p
 	f.service = event.Process{Service: "shop", Go: goroutines}
 	f.feed(event.Event{Kind: event.KindProcess, PID: trafficPID, Process: &f.service})
-	f.now += 1e11
 	for i := range f.lines {
 		f.lines[i].calls = map[string]*[3]uint64{}
 		f.lines[i].socket[0] = f.connect(event.Accepted, "client:1")
@@ -103,7 +106,11 @@ func (f *traffic) message(socket uint64, who by, d event.Direction, offset *uint
 	}
 	*offset += uint64(len(f.head))
 	m.Through = *offset
-	f.feed(event.Event{Kind: event.KindMessage, Socket: socket, PID: trafficPID, TID: trafficPID + uint32(who.line), Message: m})
+	tid := trafficPID + uint32(who.line)
+	if f.loop {
+		tid = trafficPID
+	}
+	f.feed(event.Event{Kind: event.KindMessage, Socket: socket, PID: trafficPID, TID: tid, Message: m})
 }
 
 func (f *traffic) reply(status int) {
@@ -172,9 +179,24 @@ func (f *traffic) call(l *line, who by, e *errand) {
 	f.message(c[0], who, event.Send, &c[1])
 }
 
+// background makes a call that no request has caused.
+func (f *traffic) background() {
+	if f.alone[0] == 0 {
+		f.alone[0] = f.connect(event.Connected, "payments:80")
+	}
+	f.head = append(f.head[:0], "GET /charge HTTP/1.1\r\nHost: payments:80\r\n\r\n"...)
+	f.message(f.alone[0], by{}, event.Send, &f.alone[1])
+	f.reply(200)
+	f.message(f.alone[0], by{}, event.Receive, &f.alone[2])
+}
+
 // run makes so many requests and gives the report.
 func (f *traffic) run(requests int) propagation.Report {
+	f.now += f.idle
 	for steps, open := 0, 0; requests > 0 || open > 0; steps++ {
+		if f.own > 0 && f.r.Float64() < f.own {
+			f.background()
+		}
 		change := f.step(requests > 0)
 		open += change
 		requests -= max(change, 0)
