@@ -6,7 +6,6 @@ import (
 
 	"weft/correlate/flow"
 	"weft/correlate/span"
-	"weft/correlate/tracecontext"
 )
 
 // Explain gives the evidence behind an outgoing request, by its span id in hexadecimal: of an example both heads, of one of the
@@ -98,7 +97,7 @@ func (p *pair) ruledOut(in, x *flow.Exchange) []string {
 		say("another cause: %d requests were under way, all with a context, and the process makes no such call by itself (less than %.1f %%)",
 			x.Cause.CrowdSize, 100*(1-x.Cause.CrowdSure))
 	case x.Cause.Confirmed:
-		say("another cause: linked by %s, %.0f %% sure", meanings[span.Evidence(x.Cause.Evidence)], 100*x.Cause.Confidence)
+		say("another cause: linked by %s, %.0f %% sure", meanings[span.Evidence(x.Cause.Linked)], 100*x.Cause.LinkedSure)
 	}
 	for i := range exclusions {
 		if exclusions[i].name != sharedRule {
@@ -116,5 +115,3 @@ func (p *pair) ruledOut(in, x *flow.Exchange) []string {
 	}
 	return out
 }
-
-var _ tracecontext.Format

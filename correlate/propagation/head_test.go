@@ -31,7 +31,7 @@ func headOf(name string, options map[string]string, fields string) string {
 	}
 	for _, field := range strings.Split(fields, "|") {
 		if field = strings.TrimSpace(field); field != "" {
-			head += marks.Replace(marks.Replace(field)) + "\r\n"
+			head += strings.ReplaceAll(marks.Replace(marks.Replace(field)), `\r\n`, "\r\n") + "\r\n"
 		}
 	}
 	return head + "\r\n"
