@@ -275,6 +275,8 @@ func (j *judgement) goesOn(in, out *tracecontext.Set, from, to *tracecontext.Car
 		lost, cut := tracecontext.CompareState(in, out)
 		if lost || cut || unchanged && !bytes.Equal(in.TraceState(), out.TraceState()) {
 			j.notes.add(StateLost)
+		} else if !unchanged && tracecontext.KeepsInvalidState(in, out) {
+			j.notes.add(StateAccepted)
 		}
 	}
 	if lost, partial := tracecontext.CompareBaggage(in, out); lost || partial {

@@ -6,16 +6,61 @@ import "bytes"
 // https://www.w3.org/TR/trace-context-2/#tracestate-header. lost: one is gone, changed or in another place among the others.
 // The service may put its own first, new or changed, and may take whole members off a list that is longer than MaxLength or
 // MaxMembers. truncatedMember: one was cut in its middle. Nothing is said of a list that came in not valid, because that may be
-// dropped, and of one of which not all is known.
+// dropped, and of one of which not all is known. Keys that come twice are no reason to drop a list: the tests of the
+// specification want all of their members or one.
 func CompareState(in, out *Set) (lost, truncatedMember bool) {
-	var from members
+	from := members{repeats: true}
 	if !in.keeps(W3C) || !out.keeps(W3C) || !out.whole {
 		return false, false
 	}
 	if rule := from.add(in.TraceState()); rule != "" || from.count == 0 {
 		return false, false
 	}
+	if from.repeated {
+		return from.length <= MaxLength && from.lacks(out.TraceState()), false
+	}
 	return compareMembers(from.of[:from.count], out.TraceState())
+}
+
+// lacks tells that a key of the list is not in another one.
+func (l *members) lacks(list []byte) bool {
+	var keys [2 * MaxMembers][]byte
+	sent := keys[:split(list, keys[:])]
+	for _, member := range l.of[:l.count] {
+		if !hasKey(sent, key(member)) {
+			return true
+		}
+	}
+	return false
+}
+
+// KeepsInvalidState tells that a member of a tracestate that is not valid was sent on. Such a list has to be discarded whole.
+func KeepsInvalidState(in, out *Set) bool {
+	list := in.TraceState()
+	if len(list) == 0 || !in.whole || !in.keeps(W3C) {
+		return false
+	}
+	from := members{repeats: true}
+	if from.add(list) == "" {
+		return false
+	}
+	var came, sent [2 * MaxMembers][]byte // of a longer list the rest is not looked at: it may take too long
+	all := came[:split(list, came[:])]
+	for _, member := range sent[:split(out.TraceState(), sent[:])] {
+		if index(all, member) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// split gives the first members of a list and their number.
+func split(list []byte, to [][]byte) (n int) {
+	for len(list) > 0 && n < len(to) {
+		to[n], list, _ = bytes.Cut(list, []byte(","))
+		n++
+	}
+	return n
 }
 
 // keeps tells that nothing of a format was left out for its size.
