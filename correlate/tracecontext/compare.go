@@ -5,21 +5,25 @@ import "bytes"
 // CompareState tells what became of the members of tracestate on the way through a service, by
 // https://www.w3.org/TR/trace-context-2/#tracestate-header. lost: one is gone, changed or in another place among the others.
 // The service may put its own first, new or changed, and may take whole members off a list that is longer than MaxLength or
-// MaxMembers. truncatedMember: one was cut in its middle. Nothing is said of a list that came in not valid, because that may be
-// dropped, and of one of which not all is known. Keys that come twice are no reason to drop a list: the tests of the
-// specification want all of their members or one.
-func CompareState(in, out *Set) (lost, truncatedMember bool) {
+// MaxMembers. truncatedMember: one was cut in its middle. A list that came in not valid has to be discarded whole; keptInvalid:
+// a member of it was sent on. Keys that come twice make no list invalid: the tests of the specification want all of their
+// members or one. Nothing is said of a list of which not all is known.
+func CompareState(in, out *Set) (lost, truncatedMember, keptInvalid bool) {
 	from := members{repeats: true}
-	if !in.keeps(W3C) || !out.keeps(W3C) || !out.whole {
-		return false, false
+	list := in.TraceState()
+	if len(list) == 0 || !in.keeps(W3C) || !out.keeps(W3C) {
+		return false, false, false
 	}
-	if rule := from.add(in.TraceState()); rule != "" || from.count == 0 {
-		return false, false
+	switch rule := from.add(list); {
+	case rule != "":
+		return false, false, in.whole && shareMember(list, out.TraceState())
+	case !out.whole || from.count == 0:
+	case from.repeated:
+		lost = from.length <= MaxLength && from.lacks(out.TraceState())
+	default:
+		lost, truncatedMember = compareMembers(from.of[:from.count], out.TraceState())
 	}
-	if from.repeated {
-		return from.length <= MaxLength && from.lacks(out.TraceState()), false
-	}
-	return compareMembers(from.of[:from.count], out.TraceState())
+	return lost, truncatedMember, false
 }
 
 // lacks tells that a key of the list is not in another one.
@@ -34,20 +38,12 @@ func (l *members) lacks(list []byte) bool {
 	return false
 }
 
-// KeepsInvalidState tells that a member of a tracestate that is not valid was sent on. Such a list has to be discarded whole.
-func KeepsInvalidState(in, out *Set) bool {
-	list := in.TraceState()
-	if len(list) == 0 || !in.whole || !in.keeps(W3C) {
-		return false
-	}
-	from := members{repeats: true}
-	if from.add(list) == "" {
-		return false
-	}
-	var came, sent [2 * MaxMembers][]byte // of a longer list the rest is not looked at: it may take too long
-	all := came[:split(list, came[:])]
-	for _, member := range sent[:split(out.TraceState(), sent[:])] {
-		if index(all, member) >= 0 {
+// shareMember tells that two lists have a member in common. Of long ones only the beginning is looked at: all may take too long.
+func shareMember(came, sent []byte) bool {
+	var all, some [2 * MaxMembers][]byte
+	those := all[:split(came, all[:])]
+	for _, member := range some[:split(sent, some[:])] {
+		if index(those, member) >= 0 {
 			return true
 		}
 	}
