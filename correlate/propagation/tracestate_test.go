@@ -32,15 +32,15 @@ func TestTracestate(t *testing.T) {
 	}
 	for _, test := range tests {
 		never := func(*tracecontext.Context) bool { return false }
-		j, o := judge(carriersOf(t, test.in), carriersOf(t, test.out), surroundings{leaked: never})
+		j, o := judge(stateFields(t, test.in), stateFields(t, test.out), surroundings{leaked: never})
 		if got := j.notes.Strings(nil); o != judged || j.lead != test.lead || !slices.Equal(got, test.notes) {
 			t.Errorf("%s\nbecomes %s\n%v with %v, not %v with %v", test.in, test.out, j.lead, got, test.lead, test.notes)
 		}
 	}
 }
 
-// carriersOf reads the fields of a whole head, which vertical bars separate.
-func carriersOf(t *testing.T, fields string) *tracecontext.Set {
+// stateFields reads the fields of a whole head, which vertical bars separate.
+func stateFields(t *testing.T, fields string) *tracecontext.Set {
 	t.Helper()
 	reader, err := tracecontext.NewReader(nil)
 	if err != nil {
