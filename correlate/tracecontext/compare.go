@@ -17,7 +17,7 @@ func CompareState(in, out *Set) (lost, truncatedMember, keptInvalid bool) {
 	switch rule := from.add(list); {
 	case rule != "":
 		return false, false, in.whole && shareMember(list, out.TraceState())
-	case !out.whole || from.count == 0:
+	case !out.whole || bytes.Equal(list, out.TraceState()):
 	case from.repeated:
 		lost = from.length <= MaxLength && from.lacks(out.TraceState())
 	default:
