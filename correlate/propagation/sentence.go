@@ -24,6 +24,7 @@ var phrases = [Verdicts]string{
 	SampledRaised:  "records traces that their root does not record (%[1]s)",
 	RandomLost:     "clears the random flag of %[1]s",
 	StateLost:      "loses or changes members of tracestate",
+	StateAccepted:  "passes members of an invalid tracestate on that it has to discard",
 	BaggageLost:    "loses or changes members of baggage",
 	FormatSwitched: "switches from %[1]s to another format",
 	WidthLost:      "continues %[1]s in a format that has room for half of the trace id",
