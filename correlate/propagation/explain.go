@@ -56,6 +56,7 @@ func (t *Table) explainLink(l *linked) Explanation {
 	}
 	if l.mark.Lead != Unjudged {
 		e.Verdict, e.Code = l.mark.Lead.String(), l.mark.Lead.Code()
+		e.Notes = l.mark.Notes.Strings(nil)
 	}
 	switch {
 	case l.hasParent:

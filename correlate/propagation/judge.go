@@ -211,9 +211,12 @@ func (j *judgement) goesOn(in, out *tracecontext.Set, from, to *tracecontext.Car
 		if from.Context.Flags&tracecontext.Random != 0 && to.Context.Flags&tracecontext.Random == 0 {
 			j.notes.add(RandomLost)
 		}
-		lost, cut := tracecontext.CompareState(in, out)
+		lost, cut, kept := tracecontext.CompareState(in, out)
 		if lost || cut || unchanged && !bytes.Equal(in.TraceState(), out.TraceState()) {
 			j.notes.add(StateLost)
+		}
+		if kept && !unchanged {
+			j.notes.add(StateAccepted)
 		}
 	}
 	if lost, partial := tracecontext.CompareBaggage(in, out); lost || partial {

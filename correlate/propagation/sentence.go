@@ -24,6 +24,7 @@ var phrases = [Verdicts]string{
 	SampledRaised:  "records traces that their root does not record (%s)",
 	RandomLost:     "clears the random flag of %s",
 	StateLost:      "loses or changes members of tracestate",
+	StateAccepted:  "passes members of an invalid tracestate on that it has to discard",
 	BaggageLost:    "loses or changes members of baggage",
 	FormatSwitched: "switches from %s to another format",
 	WidthLost:      "continues %s in a format that has room for half of the trace id",
