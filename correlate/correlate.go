@@ -112,7 +112,9 @@ func (p *Pipeline) started(x *flow.Exchange, process *link.Process) {
 	if x.Server {
 		x.Route = p.builder.Route(x, process.Resource)
 		p.judge.Started(x, process.Resource.Service)
+		return
 	}
+	x.Cause.Linked, x.Cause.LinkedSure = x.Cause.Evidence, x.Cause.Confidence
 }
 
 // lost ends an exchange that becomes no span.

@@ -89,7 +89,9 @@ type Cause struct {
 	Passed        bool // the carrier is the one that came in, unchanged
 	Waiting       bool
 
-	Peer       any       // of link, of a client: the process at the other end, if that was seen
+	Peer       any   // of link, of a client: the process at the other end, if that was seen
+	Linked     uint8 // what decided Parent, and how sure that is: a trace that is not put together over a break forgets it
+	LinkedSure float64
 	Confirmed  bool      // evidence other than the carrier names Parent
 	Misled     bool      // weak evidence names another request than the carrier does
 	Crowd      *Exchange // without Parent: one of CrowdSize requests of which one is the cause; held

@@ -23,7 +23,7 @@ func (t *Table) Report() Report {
 	for _, j := range t.judgeEdges() {
 		r.Edges = append(r.Edges, t.tellEdge(j))
 	}
-	t.tellStrata(r.Edges)
+	t.tellStrata(r.Edges, t.neighbours())
 	for i := range r.Edges {
 		e := &r.Edges[i]
 		for k := range e.Findings {
@@ -75,7 +75,7 @@ func (t *Table) judgeEdges() []edgeHealth {
 	var all []edgeHealth
 	for e := t.oldest.next; e != &t.oldest; e = e.next {
 		e.turn(t.half)
-		h := edgeHealth{edge: e, sums: e.sum(0, 0)}
+		h := edgeHealth{edge: e, sums: e.total()}
 		h.lost = e.mislinked(h.sums.N)
 		h.bounds = rate.Interval(h.sums, h.lost)
 		h.p = 1
@@ -211,64 +211,6 @@ func (t *Table) tellFinding(e *edge, f *finding) Finding {
 	return out
 }
 
-// tellStrata finds the traits that split an edge's pairs beyond chance, over all edges together.
-func (t *Table) tellStrata(edges []Edge) {
-	type contrast struct {
-		edge    int
-		bit     int
-		with    rate.Sums
-		without rate.Sums
-	}
-	var found []contrast
-	var p []float64
-	for i := range edges {
-		e := t.edges[edges[i].key]
-		if e == nil || edges[i].Rate.K == edges[i].Rate.N {
-			continue
-		}
-		for bit := range traitBits {
-			c := contrast{i, bit, e.sum(1<<bit, 1<<bit), e.sum(1<<bit, 0)}
-			if c.with.N > 0 && c.without.N > 0 {
-				found = append(found, c)
-				p = append(p, rate.Contrast(c.with, c.without))
-			}
-		}
-	}
-	rate.Adjust(p)
-	for i, c := range found {
-		if p[i] >= falseDiscoveries {
-			continue
-		}
-		e, name := &edges[c.edge], traitNames[c.bit]
-		with, without := rate.Interval(c.with, 0), rate.Interval(c.without, 0)
-		s := Stratum{Name: name.name, Value: name.value, Rate: tellRate(c.with, with, 0), Rest: tellRate(c.without, without, 0), P: round(p[i])}
-		if with.Estimate > without.Estimate {
-			s = Stratum{Name: name.name, Value: name.other, Rate: s.Rest, Rest: s.Rate, P: s.P}
-		}
-		e.Strata = append(e.Strata, s)
-		e.nameWhere(s, name.only, name.never, with.Estimate < without.Estimate)
-	}
-}
-
-// nameWhere says of the faults that break the trace where they occur, if they occur nowhere else.
-func (e *Edge) nameWhere(s Stratum, only, never string, with bool) {
-	if s.Rest.K != s.Rest.N {
-		return
-	}
-	where := never
-	if with {
-		where = only
-	}
-	for i := range e.Findings {
-		if f := &e.Findings[i]; f.Severity == Fault.String() && f.Count == s.Rate.N-s.Rate.K {
-			if f.Where != "" {
-				where = f.Where + ", " + where
-			}
-			f.Where = where
-		}
-	}
-}
-
 // worstFirst orders edges: broken ones by how many pairs were lost, then those that are not known, then healthy ones.
 func worstFirst(a, b Edge) int {
 	return cmp.Or(cmp.Compare(healthOrder[a.Health], healthOrder[b.Health]), cmp.Compare(b.Rate.N-b.Rate.K, a.Rate.N-a.Rate.K),
@@ -299,7 +241,7 @@ func (t *Table) tellServices(edges []Edge) []Service {
 		}
 		s.NoContext += e.NoContext
 		if live := t.edges[e.key]; live != nil {
-			sums[e.Service].Merge(live.sum(0, 0))
+			sums[e.Service].Merge(live.total())
 		}
 		lost[e.Service] = max(lost[e.Service], e.Rate.Mislinked)
 	}
@@ -317,6 +259,7 @@ func (t *Table) checkHealth() {
 	if t.options.Health == nil {
 		return
 	}
+	var near *neighbours
 	for _, h := range t.judgeEdges() {
 		was := h.edge.health
 		if h.health == was || h.health == NotEnough || was == NotEnough && h.health == Healthy {
@@ -328,7 +271,10 @@ func (t *Table) checkHealth() {
 		h.edge.health = h.health
 		e := t.tellEdge(h)
 		one := []Edge{e}
-		t.tellStrata(one)
+		if near == nil {
+			near = t.neighbours()
+		}
+		t.tellStrata(one, near)
 		for k := range one[0].Findings {
 			one[0].Findings[k].Sentence = Sentence(one[0], one[0].Findings[k], t.time(t.now))
 		}

@@ -127,6 +127,7 @@ func (t *Table) explain(in, x *flow.Exchange, p *pair) *Explanation {
 			e.Notes = append(e.Notes, v.String())
 		}
 	}
+	e.Confidence = x.Cause.LinkedSure
 	if p.crowd {
 		e.Confidence, e.Among = x.Cause.CrowdSure, x.Cause.CrowdSize
 	}
@@ -140,7 +141,7 @@ func evidenceOf(x *flow.Exchange) string {
 	if x.Cause.Parent == nil && x.Cause.Crowd != nil {
 		return "crowd"
 	}
-	return span.Evidence(x.Cause.Evidence).String()
+	return span.Evidence(x.Cause.Linked).String()
 }
 
 // message tells of one request what may be told.
@@ -148,7 +149,7 @@ func (t *Table) message(x *flow.Exchange) Message {
 	m := Message{
 		Start: t.time(x.Start), PID: x.PID, TID: x.TID, Goroutine: x.Goroutine,
 		TraceID: hex.EncodeToString(x.Cause.TraceID[:]), SpanID: hex.EncodeToString(x.Cause.SpanID[:]),
-		Head: string(t.redact.Head(x.Head)),
+		Head: string(blank(t.redact.Head(x.Head), &x.Carriers)),
 	}
 	if x.Ended() {
 		m.End = t.time(x.End)
@@ -211,10 +212,11 @@ func (l *links) add(x *flow.Exchange, service string, m Mark) {
 	o := &l.ring[l.next]
 	*o = linked{
 		trace: c.TraceID, span: c.SpanID, parent: c.ParentID, start: x.Start, end: x.End, goroutine: x.Goroutine,
-		service: service, peer: x.Host, mark: m, pid: x.PID, tid: x.TID, among: c.Alternates, confidence: c.Confidence,
+		service: service, peer: clip(x.Host), mark: m, pid: x.PID, tid: x.TID, among: c.Alternates, confidence: c.Confidence,
 		evidence: span.Evidence(c.Evidence),
 	}
 	if p := c.Parent; p != nil {
+		o.evidence, o.confidence = span.Evidence(c.Linked), c.LinkedSure
 		o.hasParent, o.parentTID, o.parentRoutine, o.parentStart = true, p.TID, p.Goroutine, p.Start
 	}
 	l.next = (l.next + 1) % linksMax

@@ -6,7 +6,6 @@ import (
 
 	"weft/correlate/flow"
 	"weft/correlate/span"
-	"weft/correlate/tracecontext"
 )
 
 // Explain gives the evidence behind an outgoing request, by its span id in hexadecimal: of an example both heads, of one of the
@@ -35,7 +34,7 @@ func (t *Table) sentenceOf(id [8]byte, x *Explanation) string {
 	for e := t.oldest.next; e != &t.oldest; e = e.next {
 		for i := range e.findings {
 			if f := &e.findings[i]; f.examples[0] == id || f.examples[1] == id {
-				sums := e.sum(0, 0)
+				sums := e.total()
 				one := Edge{Service: e.service.name, Route: e.routeName(), Peer: e.peer, Protocol: e.protocol()}
 				told := t.tellFinding(e, f)
 				told.Of = max(sums.N, told.Count)
@@ -99,7 +98,7 @@ func (p *pair) ruledOut(in, x *flow.Exchange) []string {
 		say("another cause: %d requests were under way, all with a context, and the process makes no such call by itself (less than %.1f %%)",
 			x.Cause.CrowdSize, 100*(1-x.Cause.CrowdSure))
 	case x.Cause.Confirmed:
-		say("another cause: linked by %s, %.0f %% sure", meanings[span.Evidence(x.Cause.Evidence)], 100*x.Cause.Confidence)
+		say("another cause: linked by %s, %.0f %% sure", meanings[span.Evidence(x.Cause.Linked)], 100*x.Cause.LinkedSure)
 	}
 	for i := range exclusions {
 		if exclusions[i].name != sharedRule {
@@ -117,5 +116,3 @@ func (p *pair) ruledOut(in, x *flow.Exchange) []string {
 	}
 	return out
 }
-
-var _ tracecontext.Format

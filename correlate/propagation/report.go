@@ -96,7 +96,7 @@ type Finding struct {
 
 // Stratum is a part of an edge's pairs whose rate differs from that of the others.
 type Stratum struct {
-	Name  string  `json:"name"` // "attempt": "2+", "status": "5xx", "async": "yes", "sampled": "no"
+	Name  string  `json:"name"` // "attempt": "2+", "status": "error", "async": "yes", "sampled": "no", "peer", "route"
 	Value string  `json:"value"`
 	Rate  Rate    `json:"rate"`
 	Rest  Rate    `json:"rest"`
