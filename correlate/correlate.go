@@ -126,7 +126,9 @@ func (p *Pipeline) emit(x *flow.Exchange, process *link.Process) {
 	p.builder.Fill(s, x, process.Resource, p.linker.Wall)
 	if mark.Lead != propagation.Unjudged {
 		s.Verdict, s.Notes = mark.Lead.String(), mark.Notes.Strings(s.Notes)
-		s.Break = mark.Lead.Severity() == propagation.Fault
+		if s.Break = mark.Lead.Severity() == propagation.Fault; s.Break {
+			s.Code, s.Carrier, s.Rule = mark.Lead.Code(), mark.Format.String(), string(mark.Rule)
+		}
 	}
 	if x.Server {
 		p.counts.Server++

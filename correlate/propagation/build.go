@@ -165,6 +165,7 @@ func (t *Table) tellEdge(h edgeHealth) Edge {
 			out.Excluded[exclusions[i].name] = uint64(n)
 		}
 	}
+	e.tellVerdicts(&out)
 	for i := range e.findings {
 		if f := t.tellFinding(e, &e.findings[i]); f.Count > 0 {
 			f.Of = max(h.sums.N, f.Count)
@@ -175,6 +176,31 @@ func (t *Table) tellEdge(h edgeHealth) Edge {
 		return cmp.Or(cmp.Compare(severities[b.Severity], severities[a.Severity]), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Verdict, b.Verdict))
 	})
 	return out
+}
+
+// tellVerdicts gives what was found since the edge is remembered.
+func (e *edge) tellVerdicts(out *Edge) {
+	out.Verdicts = map[string]uint64{}
+	for v := range Verdicts {
+		n := e.verdicts[v]
+		switch told := v.told(e.service); {
+		case n == 0:
+		case !e.noted.Has(v):
+			out.Verdicts[told.String()] += n
+		case out.Notes == nil:
+			out.Notes = map[string]uint64{told.String(): n}
+		default:
+			out.Notes[told.String()] = n
+		}
+	}
+}
+
+// told gives the verdict that is told of a service: what was passed on unchanged is stale only if it makes spans of its own.
+func (v Verdict) told(s *service) Verdict {
+	if v == Stale && s.ownSpans == "" {
+		return PassedThrough
+	}
+	return v
 }
 
 // add puts a finding among the others, together with one of the same verdict.
@@ -194,10 +220,7 @@ var severities = map[string]int{"fine": 0, "note": 1, "fault": 2}
 
 // tellFinding gives one finding; what was passed on unchanged is stale where the service makes spans of its own.
 func (t *Table) tellFinding(e *edge, f *finding) Finding {
-	v := f.verdict
-	if v == Stale && e.service.ownSpans == "" {
-		v = PassedThrough
-	}
+	v := f.verdict.told(e.service)
 	out := Finding{
 		Verdict: v.String(), Code: v.Code(), Severity: v.Severity().String(), Count: uint64(f.count[0] + f.count[1]),
 		Format: f.format.String(), Rule: string(f.rule), Client: f.client, Fingerprint: f.fingerprint,

@@ -64,8 +64,10 @@ type totals struct {
 
 // Mark is what is said of one span.
 type Mark struct {
-	Lead  Verdict
-	Notes Notes
+	Lead   Verdict
+	Notes  Notes
+	Format tracecontext.Format // that Lead is about
+	Rule   tracecontext.Rule   // that is broken; empty: none
 }
 
 // New makes an empty table. wall turns boot time into Unix time, ns.
@@ -188,7 +190,7 @@ func (t *Table) judge(x *flow.Exchange, service, peer string) (m Mark) {
 		t.show(in, x, &p, worst)
 	}
 	t.enter(in, x, &p)
-	return Mark{p.lead, p.notes}
+	return Mark{p.lead, p.notes, p.format, p.rule}
 }
 
 // excluded gives the rule that takes a call out, or -1. in may be nil.

@@ -22,10 +22,15 @@ const (
 	fieldStart        = 7
 	fieldEnd          = 8
 	fieldAttributes   = 9
+	fieldEvents       = 11
 	fieldStatus       = 15
 	fieldFlags        = 16
 
 	fieldStatusCode = 3
+
+	fieldEventTime       = 1 // of Event
+	fieldEventName       = 2
+	fieldEventAttributes = 3
 
 	fieldKey         = 1 // of KeyValue
 	fieldValue       = 2
@@ -44,9 +49,14 @@ const (
 	flagIsRemote    = 0x200
 )
 
-// appendKey appends an attribute up to its value, which has size bytes.
+// appendKey appends an attribute of a span up to its value, which has size bytes.
 func appendKey(b []byte, key string, size int) []byte {
-	b = appendTag(b, fieldAttributes, protowire.BytesType)
+	return appendKeyOf(b, fieldAttributes, key, size)
+}
+
+// appendKeyOf appends an attribute as the field of a message, up to its value.
+func appendKeyOf(b []byte, field byte, key string, size int) []byte {
+	b = appendTag(b, field, protowire.BytesType)
 	b = appendLength(b, sizeBytes(len(key))+sizeBytes(size))
 	b = appendTag(b, fieldKey, protowire.BytesType)
 	b = appendLength(b, len(key))
