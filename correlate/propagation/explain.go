@@ -6,11 +6,10 @@ import (
 
 	"weft/correlate/flow"
 	"weft/correlate/span"
-	"weft/correlate/tracecontext"
 )
 
-// Explain gives the evidence behind an outgoing request, by its span id in hexadecimal: of an example both heads, of one of the
-// last requests how it was linked. false: it is not known, or not any more.
+// Explain gives the evidence behind a span, by its id in hexadecimal: of an example and of the watched span both heads, of one of
+// the last requests how it was linked. false: it is not known, or not any more.
 func (t *Table) Explain(id string) (Explanation, bool) {
 	raw, err := hex.DecodeString(id)
 	if err != nil || len(raw) != len(span.ID{}) {
@@ -23,6 +22,9 @@ func (t *Table) Explain(id string) (Explanation, bool) {
 			out.Sentence = t.sentenceOf(key, e)
 		}
 		return out, true
+	}
+	if t.watched != nil && key == t.options.Watch {
+		return *t.watched, true
 	}
 	if l := t.links.find(key); l != nil {
 		return t.explainLink(l), true
@@ -44,33 +46,6 @@ func (t *Table) sentenceOf(id [8]byte, x *Explanation) string {
 		}
 	}
 	return fmt.Sprintf("%s: %s toward %s", x.Service, x.Verdict, x.Peer)
-}
-
-func (t *Table) explainLink(l *linked) Explanation {
-	e := Explanation{
-		ID: hex.EncodeToString(l.span[:]), Service: l.service, Peer: l.peer, Evidence: l.evidence.String(),
-		Confidence: l.confidence, Among: l.among, RuledOut: []string{},
-		Out: Message{
-			Start: t.time(l.start), End: t.time(l.end), PID: l.pid, TID: l.tid, Goroutine: l.goroutine,
-			TraceID: hex.EncodeToString(l.trace[:]), SpanID: hex.EncodeToString(l.span[:]),
-		},
-	}
-	if l.mark.Lead != Unjudged {
-		e.Verdict, e.Code = l.mark.Lead.String(), l.mark.Lead.Code()
-	}
-	switch {
-	case l.hasParent:
-		e.In = &Message{
-			Start: t.time(l.parentStart), PID: l.pid, TID: l.parentTID, Goroutine: l.parentRoutine,
-			TraceID: hex.EncodeToString(l.trace[:]), SpanID: hex.EncodeToString(l.parent[:]),
-		}
-		e.Sentence = fmt.Sprintf("the request is part of the incoming one by %s", meanings[l.evidence])
-	case l.among > 1:
-		e.Sentence = fmt.Sprintf("%d incoming requests could have caused it, and nothing decides between them", l.among)
-	default:
-		e.Sentence = "no incoming request is known to have caused it"
-	}
-	return e
 }
 
 // meanings say in words what evidence is.
@@ -116,5 +91,3 @@ func (p *pair) ruledOut(in, x *flow.Exchange) []string {
 	}
 	return out
 }
-
-var _ tracecontext.Format

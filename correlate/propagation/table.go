@@ -20,6 +20,8 @@ type Options struct {
 	Repair    bool          // as the linker was told; for the report
 	Secrets   []string      // header fields whose values are blanked in examples, beside those that always are
 	KeepQuery bool          // values of queries stay in examples
+	// Watch is the id of a span whose evidence is kept whole, with heads, whatever its verdict; zero: none.
+	Watch [8]byte
 	// Health is told when an edge becomes broken, or healthy again. It must not block. nil: nobody is told.
 	Health func(Transition)
 }
@@ -48,6 +50,7 @@ type Table struct {
 	waits    waits
 	examples examples
 	links    links
+	watched  *Explanation
 	now      uint64 // boot time, ns
 	half     uint32 // number of the half window
 	checked  uint64 // when health was looked at last
@@ -125,9 +128,15 @@ func (t *Table) Ended(x *flow.Exchange, service, peer string, lost bool) (m Mark
 	switch {
 	case x.Server:
 		t.closes(x, service)
+		if !lost {
+			t.links.add(x, service, m)
+		}
 	case !lost:
 		m = t.judge(x, service, peer)
 		t.links.add(x, service, m)
+	}
+	if !lost && t.watches(x) {
+		t.watch(x)
 	}
 	return m
 }
@@ -188,6 +197,10 @@ func (t *Table) judge(x *flow.Exchange, service, peer string) (m Mark) {
 		p.client = client(x.UserAgent)
 		t.fingerprint(&p, x)
 		t.show(in, x, &p, worst)
+	}
+	if t.watches(x) {
+		t.watched = t.explain(in, x, &p)
+		t.watched.Verdict, t.watched.Code = p.lead.String(), p.lead.Code()
 	}
 	t.enter(in, x, &p)
 	return Mark{p.lead, p.notes, p.format, p.rule}

@@ -30,20 +30,64 @@ func UnknownFormat(format string) error {
 	return fmt.Errorf("--format: %q is not allowed, it must be one of %s", format, strings.Join(formats, ", "))
 }
 
+// Judgement is a report with the answer that it gives, and the evidence of faults on broken edges.
+type Judgement struct {
+	Health propagation.Health `json:"health"`
+	propagation.Report
+	Proofs []propagation.Explanation `json:"proofs"`
+}
+
+// proof gives the evidence of a finding; nil when there is none.
+func (j *Judgement) proof(f *propagation.Finding) *propagation.Explanation {
+	for i := range j.Proofs {
+		if slices.Contains(f.Examples, j.Proofs[i].ID) {
+			return &j.Proofs[i]
+		}
+	}
+	return nil
+}
+
 // Write writes a report. color is for terminals, and for the table only.
 func Write(w io.Writer, r propagation.Report, format string, color bool) error {
 	var err error
 	switch format {
 	case Table, "text":
-		err = table(w, r, color)
+		err = table(w, r, color, "      proof: weft explain %s\n")
 	case JSON:
 		err = asJSON(w, r)
 	case Markdown:
 		err = markdown(w, r)
 	case JUnit:
-		err = junit(w, r)
+		err = junit(w, &Judgement{Report: r})
 	case SARIF:
-		err = sarif(w, r)
+		err = sarif(w, &Judgement{Report: r})
+	default:
+		return UnknownFormat(format)
+	}
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// WriteJudgement writes a report with its proofs, for whoever cannot ask for them later.
+func WriteJudgement(w io.Writer, j *Judgement, format string, color bool) error {
+	var err error
+	switch format {
+	case Table, "text":
+		if err = table(w, j.Report, color, ""); err == nil {
+			err = proofs(w, j)
+		}
+	case JSON:
+		err = asJSON(w, j)
+	case Markdown:
+		if err = markdown(w, j.Report); err == nil {
+			err = markdownProofs(w, j)
+		}
+	case JUnit:
+		err = junit(w, j)
+	case SARIF:
+		err = sarif(w, j)
 	default:
 		return UnknownFormat(format)
 	}
