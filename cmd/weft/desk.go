@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"weft/correlate"
 	"weft/correlate/propagation"
@@ -14,6 +15,7 @@ type desk struct {
 	pipeline  *correlate.Pipeline
 	questions chan func()
 	ended     chan struct{}
+	late      sync.Mutex // of whoever asks after the end
 }
 
 func newDesk(p *correlate.Pipeline) *desk {
@@ -43,7 +45,10 @@ func (d *desk) ask(ctx context.Context, question func()) error {
 		<-done
 		return nil
 	case <-d.ended:
-		return fmt.Errorf("weft is ending")
+		d.late.Lock()
+		defer d.late.Unlock()
+		question()
+		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("the data path did not answer in time: %w", ctx.Err())
 	}

@@ -50,7 +50,13 @@ func run(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	pipeline, err := correlate.New(pipelineOptions(c), takeSpan, sampled.Put)
+	notices, err := openNotices(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	options := pipelineOptions(c)
+	options.Propagation.Health = notices.Put
+	pipeline, err := correlate.New(options, takeSpan, sampled.Put)
 	if err != nil {
 		return err
 	}
@@ -60,7 +66,12 @@ func run(ctx context.Context, c *config.Config) error {
 	}
 	defer a.Close()
 	ledger := newLedger(a, pipeline, sampled)
+	ledger.notices = notices
 	desk := newDesk(pipeline)
+	meter, err := openMetrics(ctx, c, log, ledger, desk)
+	if err != nil {
+		return err
+	}
 	closeControl, err := serveControl(c.Control, ledger, desk)
 	if err != nil {
 		log.Warn("weft doctor can't read the counters of this agent", "reason", err)
@@ -80,12 +91,17 @@ func run(ctx context.Context, c *config.Config) error {
 	})
 	pipeline.Close()
 	desk.end()
-	closing, cancel := context.WithTimeout(context.Background(), flushTime)
+	flushing, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
-	if closed := sampled.Close(closing); closed != nil && err == nil {
+	if closed := sampled.Close(flushing); closed != nil && err == nil {
 		err = closed
 	}
 	ledger.snapshot()
+	if meter != nil {
+		closing(log, meter.Close, notices.Close)
+	} else {
+		closing(log, notices.Close)
+	}
 	ledger.print(os.Stderr)
 	return err
 }
