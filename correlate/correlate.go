@@ -97,6 +97,9 @@ func (p *Pipeline) Close() {
 // Report gives what was found of the propagation of contexts.
 func (p *Pipeline) Report() propagation.Report { return p.judge.Report() }
 
+// Brief gives the numbers of Report alone.
+func (p *Pipeline) Brief() propagation.Report { return p.judge.Brief() }
+
 // Explain gives the evidence behind a CLIENT span, by its span id in hexadecimal; false when it is not known any more.
 func (p *Pipeline) Explain(id string) (propagation.Explanation, bool) { return p.judge.Explain(id) }
 

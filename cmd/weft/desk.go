@@ -60,6 +60,12 @@ func (d *desk) report(ctx context.Context) (r propagation.Report, err error) {
 	return r, err
 }
 
+// brief gives its numbers alone.
+func (d *desk) brief(ctx context.Context) (r propagation.Report, err error) {
+	err = d.ask(ctx, func() { r = d.pipeline.Brief() })
+	return r, err
+}
+
 // explain gives the evidence behind a span id.
 func (d *desk) explain(ctx context.Context, id string) (e propagation.Explanation, err error) {
 	found := false

@@ -40,6 +40,7 @@ type edge struct {
 	noted     Notes            // which of these are notes
 	doubt     [2]float64       // by half window: sum over the pairs of how likely each was no request's
 	health    Health
+	estimate  estimate
 	version   uint8 // minor version of HTTP
 
 	previous, next *edge
@@ -92,6 +93,7 @@ func (e *edge) turn(half uint32) {
 		return
 	}
 	e.half = half
+	e.estimate.known = false
 	e.doubt[1], e.doubt[0] = e.doubt[0], 0
 	if gone > 1 {
 		e.doubt[1] = 0
