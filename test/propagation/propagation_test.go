@@ -56,8 +56,13 @@ func TestPrograms(t *testing.T) {
 // requestsEach is how many requests a case sends: enough for a rate of all to be above 0.99 for sure.
 const requestsEach = 480
 
+// uncountedMax is the share in percent of requests, side by side on an event loop, that are judged but may not count for the rate:
+// those that come before weft has seen enough of the program to know that its calls are made for requests.
+const uncountedMax = 2
+
 // judge sends a case's requests under a fresh weft and compares its report.
 func judge(t *testing.T, cache string, p program, f flow, address string, connections int) {
+	requestsOf(t, address, f, connections, connections) // what a program does only the first time takes long
 	control := filepath.Join(t.TempDir(), "control")
 	w, err := tracer.Start(filepath.Join(cache, "bin", "weft"), tracer.Options{Output: "none", Args: []string{"--control", control}})
 	if err != nil {
@@ -75,7 +80,7 @@ func judge(t *testing.T, cache string, p program, f flow, address string, connec
 	if err := json.Unmarshal(text, &r); err != nil {
 		t.Fatal(err)
 	}
-	if !compare(t, r, p, f) {
+	if !compare(t, r, p, f, connections) {
 		for _, e := range r.Edges {
 			one, _ := json.Marshal(e)
 			t.Logf("%s", one)
@@ -86,7 +91,7 @@ func judge(t *testing.T, cache string, p program, f flow, address string, connec
 }
 
 // compare holds the edges of the program against what its row says.
-func compare(t *testing.T, r propagation.Report, p program, f flow) bool {
+func compare(t *testing.T, r propagation.Report, p program, f flow, connections int) bool {
 	t.Helper()
 	n, k := uint64(0), uint64(0)
 	findings := map[string]uint64{}
@@ -103,8 +108,10 @@ func compare(t *testing.T, r propagation.Report, p program, f flow) bool {
 		}
 	}
 	pairs := uint64(max(f.pairs, 1))
-	if n != pairs*requestsEach || k != uint64(f.goOn)*requestsEach {
-		t.Errorf("%d of %d go on, want %d of %d", k, n, uint64(f.goOn)*requestsEach, pairs*requestsEach)
+	wantN, wantK := pairs*requestsEach, uint64(f.goOn)*requestsEach
+	uncounted := wantN - n
+	if n > wantN || k > wantK || wantK-k > uncounted || uncounted > 0 && connections == 1 || uncounted > requestsEach*uncountedMax/100 {
+		t.Errorf("%d of %d go on, want %d of %d", k, n, wantK, wantN)
 	}
 	for _, v := range f.findings {
 		if findings[v] != requestsEach {
