@@ -2,11 +2,13 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"weft/correlate/propagation"
 )
@@ -98,16 +100,35 @@ func WriteJudgement(w io.Writer, j *Judgement, format string, color bool) error 
 }
 
 func asJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	// What the encoder leaves as it is stands only in strings, and a terminal may obey it.
+	out := make([]byte, 0, b.Len())
+	for _, r := range b.String() {
+		if r != '\n' && steers(r) {
+			out = fmt.Appendf(out, "\\u%04x", r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	_, err := w.Write(out)
+	return err
 }
 
-// plain takes control characters out of a text that came from the traffic: it must not steer a terminal.
+// steers tells whether a terminal may obey the character in place of showing it.
+func steers(r rune) bool {
+	return r < ' ' || 0x7f <= r && r < 0xa0 || 0x2028 <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069
+}
+
+// plain takes control characters out of a text that came from the traffic.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 || r == 0x2028 || r == 0x2029 || 0x202a <= r && r <= 0x202e {
+		if steers(r) {
 			return '?'
 		}
 		return r
