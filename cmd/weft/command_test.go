@@ -193,7 +193,7 @@ func TestExplain(t *testing.T) {
 		{"a verdict", clients[0].Span, []string{"verdict     dropped F1", "checkout drops traceparent", "linked by   thread", "| POST /charge HTTP/1.1", "| POST /pay HTTP/1.1"}},
 		{"a link without a fault", clients[1].Span, []string{"verdict     propagated", "linked by   header", "| POST /charge HTTP/1.1", "| POST /pay HTTP/1.1"}},
 		{"an incoming request", servers[0].Span, []string{"both ends of the connection were seen; its header carries no trace", "linked by   wire", "incoming", "outgoing", "| POST /pay HTTP/1.1"}},
-		{"the first of all", of(spans, "checkout", 2)[1].Span, []string{"the header of the incoming request names its parent", "| POST /charge HTTP/1.1"}},
+		{"the first of all", of(spans, "checkout", 2)[1].Span, []string{"the header of the incoming request names its parent", "ruled out   wire: the other end of the connection was not seen", "| POST /charge HTTP/1.1"}},
 	} {
 		out, messages, code := weft(t, "explain", c.id, path)
 		if code != 0 || strings.Contains(out, secret) {
@@ -209,6 +209,10 @@ func TestExplain(t *testing.T) {
 		if err := json.Unmarshal([]byte(out), &e); err != nil || e.ID != c.id {
 			t.Errorf("%s: %v in %s", c.what, err, out)
 		}
+	}
+	paid := of(spansOf(t, path, "--no-repair"), "payments", 2)[0].Span
+	if out, _, code := weft(t, "explain", paid, path, "--no-repair"); code != 0 || !strings.Contains(out, "repair is off") || strings.Contains(out, "was not seen") {
+		t.Errorf("without repair: exit %d\n%s", code, out)
 	}
 	for _, id := range []string{"0123456789abcdef", "nothing", strings.Repeat("a", 100)} {
 		if _, messages, code := weft(t, "explain", id, path); code != 1 || !strings.Contains(messages, "nothing is known") {

@@ -51,7 +51,7 @@ func (t *Table) carries(e *Explanation) string {
 func (t *Table) explainLink(l *linked) Explanation {
 	e := Explanation{
 		ID: hex.EncodeToString(l.span[:]), Service: l.service, Peer: l.peer, Evidence: l.evidence.String(),
-		Confidence: l.confidence, Among: l.among, RuledOut: []string{},
+		Confidence: l.confidence, Among: l.among, RuledOut: l.leftOpen(),
 	}
 	self := Message{
 		Start: t.time(l.start), End: t.time(l.end), PID: l.pid, TID: l.tid, Goroutine: l.goroutine,
@@ -87,6 +87,39 @@ func (t *Table) explainLink(l *linked) Explanation {
 	}
 	e.Sentence += l.mended()
 	return e
+}
+
+// undecided says of each kind of evidence, strongest first, what it means that it did not decide.
+var undecided = []struct {
+	evidence        span.Evidence
+	server, outward string
+}{
+	{span.Wire, "the other end of the connection was not seen", ""},
+	{span.Header, "the head names no parent", "the head carries no trace of a request that came in"},
+	{span.Goroutine, "", "no goroutine that received a request sent it, and none that descends from one"},
+	{span.Handover, "", "no goroutine was seen handing it to its connection"},
+	{span.Thread, "", "its thread had received no request, several, or one that was answered"},
+}
+
+// leftOpen lists the evidence that is stronger than what decided, and did not.
+func (l *linked) leftOpen() []string {
+	out := []string{}
+	for _, o := range undecided {
+		if o.evidence == l.evidence {
+			break
+		}
+		text := o.outward
+		switch {
+		case l.server && l.hasParent && o.evidence == span.Wire:
+			text = "the request at the other end of the connection is of another trace, and repair is off"
+		case l.server:
+			text = o.server
+		}
+		if text != "" {
+			out = append(out, o.evidence.String()+": "+text)
+		}
+	}
+	return out
 }
 
 // received tells how an incoming request was linked to the outgoing one that it is at the other end.

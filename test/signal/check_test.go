@@ -42,7 +42,7 @@ func TestCheck(t *testing.T) {
 		code    int
 		says    []string
 	}{
-		{"healthy", func() { send(t, carries, 450) }, nil, 0, []string{"450 of 450", "healthy: contexts go on"}},
+		{"healthy", func() { send(t, carries, 450) }, []string{"--for", "10s"}, 0, []string{"450 of 450", "healthy: contexts go on"}},
 		{"broken", func() { send(t, drops, 60) }, nil, 1, []string{"shop drops traceparent toward bank on POST /charge: 60 of 60", "| POST /pay HTTP/1.1"}},
 		{"broken, but not this service", func() { send(t, drops, 60) }, []string{"--service", "bank"}, 3, []string{"not enough data"}},
 		{"broken, and allowed to be", func() { send(t, drops, 20); send(t, carries, 100) }, []string{"--min-rate", "0.01", "--service", "sh*"}, 0, []string{"0 of 20", "healthy: contexts go on"}},
