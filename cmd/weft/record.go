@@ -109,11 +109,7 @@ func replayFile(ctx context.Context, c *config.Config, path string) error {
 		return fmt.Errorf("open recording: %w", err)
 	}
 	defer file.Close()
-	out, err := openSink(ctx, c, log)
-	if err != nil {
-		return fmt.Errorf("open output %s: %w", c.Output, err)
-	}
-	sampled, err := newGate(c, out)
+	sampled, err := openGate(ctx, c, log)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime/debug"
 
@@ -11,6 +13,7 @@ import (
 	"weft/agent/config"
 	"weft/correlate"
 	"weft/correlate/event"
+	"weft/export/metrics"
 )
 
 // runCommand traces this machine until it is interrupted.
@@ -42,11 +45,7 @@ func run(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	out, err := openSink(ctx, c, log)
-	if err != nil {
-		return fmt.Errorf("open output %s: %w", c.Output, err)
-	}
-	sampled, err := newGate(c, out)
+	sampled, err := openGate(ctx, c, log)
 	if err != nil {
 		return err
 	}
@@ -91,18 +90,21 @@ func run(ctx context.Context, c *config.Config) error {
 	})
 	pipeline.Close()
 	desk.end()
+	return errors.Join(err, finish(log, ledger, meter))
+}
+
+// finish sends what waits, and tells the last counts. meter may be nil.
+func finish(log *slog.Logger, l *ledger, meter *metrics.Meter) error {
 	flushing, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
-	if closed := sampled.Close(flushing); closed != nil && err == nil {
-		err = closed
-	}
-	ledger.snapshot()
+	err := l.gate.Close(flushing)
+	l.snapshot()
+	ends := []func(context.Context) error{l.notices.Close}
 	if meter != nil {
-		closing(log, meter.Close, notices.Close)
-	} else {
-		closing(log, notices.Close)
+		ends = append(ends, meter.Close)
 	}
-	ledger.print(os.Stderr)
+	closing(log, ends)
+	l.print(os.Stderr)
 	return err
 }
 

@@ -47,7 +47,7 @@ func openMetrics(ctx context.Context, c *config.Config, log *slog.Logger, l *led
 const lastWords = 3 * time.Second
 
 // closing ends what tells of weft itself, all at once. Errors are told in the log: they are no reason to fail.
-func closing(log *slog.Logger, ends ...func(context.Context) error) {
+func closing(log *slog.Logger, ends []func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
 	defer cancel()
 	var wait sync.WaitGroup
