@@ -12,6 +12,12 @@ func (t *Table) watches(x *flow.Exchange) bool {
 	return t.options.Watch != [8]byte{} && x.Cause.SpanID == t.options.Watch
 }
 
+// watchPair keeps the evidence of a pair that was judged.
+func (t *Table) watchPair(in, x *flow.Exchange, p *pair) {
+	t.watched = t.explain(in, x, p)
+	t.watched.Verdict, t.watched.Code = p.lead.String(), p.lead.Code()
+}
+
 // watch keeps the evidence of a request that has ended, if it was not judged.
 func (t *Table) watch(x *flow.Exchange) {
 	if t.watched != nil {

@@ -199,8 +199,7 @@ func (t *Table) judge(x *flow.Exchange, service, peer string) (m Mark) {
 		t.show(in, x, &p, worst)
 	}
 	if t.watches(x) {
-		t.watched = t.explain(in, x, &p)
-		t.watched.Verdict, t.watched.Code = p.lead.String(), p.lead.Code()
+		t.watchPair(in, x, &p)
 	}
 	t.enter(in, x, &p)
 	return Mark{p.lead, p.notes, p.format, p.rule}
