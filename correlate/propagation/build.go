@@ -13,9 +13,7 @@ import (
 func (t *Table) Report() Report {
 	r := t.head()
 	for _, j := range t.judgeEdges() {
-		e := t.tellRate(j)
-		t.tellFindings(&e, j.edge)
-		r.Edges = append(r.Edges, e)
+		r.Edges = append(r.Edges, t.tellEdge(j))
 	}
 	t.tellStrata(r.Edges)
 	for i := range r.Edges {
@@ -34,7 +32,7 @@ func (t *Table) Report() Report {
 func (t *Table) Brief() Report {
 	r := t.head()
 	for _, j := range t.judgeEdges() {
-		r.Edges = append(r.Edges, t.tellRate(j))
+		r.Edges = append(r.Edges, t.tellNumbers(j))
 	}
 	slices.SortStableFunc(r.Edges, worstFirst)
 	return r
@@ -78,6 +76,75 @@ func (c *totals) tell() Totals {
 	return out
 }
 
+// edgeHealth is an edge with what its numbers allow to say.
+type edgeHealth struct {
+	edge   *edge
+	sums   rate.Sums
+	bounds rate.Bounds
+	lost   float64 // upper bound of the share of pairs that are wrongly linked
+	p      float64 // of "the rate is at least the limit", adjusted
+	health Health
+}
+
+// judgeEdges gives all edges of the window, least recently used first. What an edge's numbers say is kept until they change: most
+// edges rest most of the time.
+func (t *Table) judgeEdges() []edgeHealth {
+	all := make([]edgeHealth, 0, len(t.edges))
+	for e := t.oldest.next; e != &t.oldest; e = e.next {
+		e.turn(t.half)
+		h := edgeHealth{edge: e, sums: e.sum(0, 0)}
+		h.lost = e.mislinked(h.sums.N)
+		if kept := &e.estimate; kept.known && kept.sums == h.sums && kept.lost == h.lost {
+			h.bounds, h.p = kept.bounds, kept.p
+			all = append(all, h)
+			continue
+		}
+		h.bounds = rate.Interval(h.sums, h.lost)
+		h.p = 1
+		if h.sums.N > 0 {
+			h.p = rate.BelowP(h.sums, t.options.MinRate, h.lost)
+		}
+		e.estimate = estimate{h.sums, h.bounds, h.lost, h.p, true}
+		all = append(all, h)
+	}
+	p := make([]float64, len(all))
+	for i := range all {
+		p[i] = all[i].p
+	}
+	rate.Adjust(p)
+	for i := range all {
+		h := &all[i]
+		h.p = p[i]
+		switch {
+		case h.sums.N == 0:
+			h.health = NotEnough
+		case h.bounds.Upper < t.options.MinRate && h.p < falseDiscoveries:
+			h.health = Broken
+		case h.bounds.Lower >= t.options.MinRate:
+			h.health = Healthy
+		default:
+			h.health = NotEnough
+		}
+	}
+	return all
+}
+
+// falseDiscoveries is how large a share of what is called broken, or a stratum, may be so by chance.
+const falseDiscoveries = 0.05
+
+// mislinked bounds the share of pairs that are no pairs: what carriers contradict of the service's links, and what the process
+// may have called on its own account.
+func (e *edge) mislinked(n uint64) float64 {
+	share := 0.0 // links that nothing contradicts are not doubted for their small number
+	if e.service.misled > 0 {
+		share = rate.ShareUpper(e.service.misled, e.service.agreed+e.service.misled)
+	}
+	if n == 0 {
+		return share
+	}
+	return min(0.99, share+(e.doubt[0]+e.doubt[1])/float64(n))
+}
+
 // routeName joins method and route.
 func (e *edge) routeName() string {
 	switch {
@@ -89,7 +156,9 @@ func (e *edge) routeName() string {
 	return e.method + " " + e.route
 }
 
-func rateOf(s rate.Sums, b rate.Bounds, lost float64) Rate {
+func (h *edgeHealth) tell() Rate { return tellRate(h.sums, h.bounds, h.lost) }
+
+func tellRate(s rate.Sums, b rate.Bounds, lost float64) Rate {
 	return Rate{
 		N: s.N, K: s.K, Effective: round(b.Effective), Estimate: round(b.Estimate),
 		Lower: round(b.Lower), Upper: round(b.Upper), Mislinked: round(lost),
@@ -99,12 +168,12 @@ func rateOf(s rate.Sums, b rate.Bounds, lost float64) Rate {
 // round keeps six decimals: more is noise, and text that changes for nothing.
 func round(x float64) float64 { return math.Round(x*1e6) / 1e6 }
 
-// tellRate gives an edge with its numbers.
-func (t *Table) tellRate(h edgeHealth) Edge {
+// tellNumbers gives an edge without its findings.
+func (t *Table) tellNumbers(h edgeHealth) Edge {
 	e := h.edge
 	out := Edge{
 		Service: e.service.name, Route: e.routeName(), Peer: e.peer, Protocol: e.protocol(), Health: h.health,
-		Rate: rateOf(h.sums, h.bounds, h.lost), Unknown: e.unknown, NoContext: e.noContext, key: e.edgeKey,
+		Rate: h.tell(), Unknown: e.unknown, NoContext: e.noContext, key: e.edgeKey,
 	}
 	for i, n := range e.excluded {
 		if n > 0 {
@@ -118,42 +187,19 @@ func (t *Table) tellRate(h edgeHealth) Edge {
 	return out
 }
 
-// tellFindings adds what was found, the gravest first.
-func (t *Table) tellFindings(out *Edge, e *edge) {
+// tellEdge gives an edge with its findings, the gravest first.
+func (t *Table) tellEdge(h edgeHealth) Edge {
+	e, out := h.edge, t.tellNumbers(h)
 	for i := range e.findings {
 		if f := t.tellFinding(e, &e.findings[i]); f.Count > 0 {
-			f.Of = max(out.Rate.N, f.Count)
+			f.Of = max(h.sums.N, f.Count)
 			out.add(f)
 		}
 	}
 	slices.SortStableFunc(out.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(severities[b.Severity], severities[a.Severity]), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Verdict, b.Verdict))
 	})
-}
-
-// tellVerdicts gives what was found since the edge is remembered.
-func (e *edge) tellVerdicts(out *Edge) {
-	out.Verdicts = map[string]uint64{}
-	for v := range Verdicts {
-		n := e.verdicts[v]
-		switch told := v.told(e.service); {
-		case n == 0:
-		case !e.noted.Has(v):
-			out.Verdicts[told.String()] += n
-		case out.Notes == nil:
-			out.Notes = map[string]uint64{told.String(): n}
-		default:
-			out.Notes[told.String()] = n
-		}
-	}
-}
-
-// told gives the verdict that is told of a service: what was passed on unchanged is stale only if it makes spans of its own.
-func (v Verdict) told(s *service) Verdict {
-	if v == Stale && s.ownSpans == "" {
-		return PassedThrough
-	}
-	return v
+	return out
 }
 
 // add puts a finding among the others, together with one of the same verdict.
@@ -217,7 +263,7 @@ func (t *Table) tellStrata(edges []Edge) {
 		}
 		e, name := &edges[c.edge], traitNames[c.bit]
 		with, without := rate.Interval(c.with, 0), rate.Interval(c.without, 0)
-		s := Stratum{Name: name.name, Value: name.value, Rate: rateOf(c.with, with, 0), Rest: rateOf(c.without, without, 0), P: round(p[i])}
+		s := Stratum{Name: name.name, Value: name.value, Rate: tellRate(c.with, with, 0), Rest: tellRate(c.without, without, 0), P: round(p[i])}
 		if with.Estimate > without.Estimate {
 			s = Stratum{Name: name.name, Value: name.other, Rate: s.Rest, Rest: s.Rate, P: s.P}
 		}
@@ -282,10 +328,34 @@ func (t *Table) tellServices(edges []Edge) []Service {
 	out := make([]Service, 0, len(order))
 	for _, name := range order {
 		s := rows[name]
-		s.Rate = rateOf(*sums[name], rate.Interval(*sums[name], lost[name]), lost[name])
+		s.Rate = tellRate(*sums[name], rate.Interval(*sums[name], lost[name]), lost[name])
 		out = append(out, *s)
 	}
 	return out
+}
+
+// checkHealth tells of edges that became broken, or healthy again.
+func (t *Table) checkHealth() {
+	if t.options.Health == nil {
+		return
+	}
+	for _, h := range t.judgeEdges() {
+		was := h.edge.health
+		if h.health == was || h.health == NotEnough || was == NotEnough && h.health == Healthy {
+			if h.health == Healthy {
+				h.edge.health = Healthy
+			}
+			continue
+		}
+		h.edge.health = h.health
+		e := t.tellEdge(h)
+		one := []Edge{e}
+		t.tellStrata(one)
+		for k := range one[0].Findings {
+			one[0].Findings[k].Sentence = Sentence(one[0], one[0].Findings[k], t.time(t.now))
+		}
+		t.options.Health(Transition{At: t.time(t.now), From: was, Edge: one[0]})
+	}
 }
 
 // Close counts everything that is held back.

@@ -93,7 +93,6 @@ func (e *edge) turn(half uint32) {
 		return
 	}
 	e.half = half
-	e.estimate.known = false
 	e.doubt[1], e.doubt[0] = e.doubt[0], 0
 	if gone > 1 {
 		e.doubt[1] = 0

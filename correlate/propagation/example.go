@@ -182,8 +182,9 @@ const linksMax = 1 << 13
 
 // links remembers how the last requests were linked.
 type links struct {
-	ring []linked
-	next int
+	ring    []linked
+	next    int
+	watched *Explanation // see Options.Watch
 }
 
 type linked struct {

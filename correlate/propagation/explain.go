@@ -23,8 +23,8 @@ func (t *Table) Explain(id string) (Explanation, bool) {
 		}
 		return out, true
 	}
-	if t.watched != nil && key == t.options.Watch {
-		return *t.watched, true
+	if t.links.watched != nil && key == t.options.Watch {
+		return *t.links.watched, true
 	}
 	if l := t.links.find(key); l != nil {
 		return t.explainLink(l), true
@@ -46,6 +46,37 @@ func (t *Table) sentenceOf(id [8]byte, x *Explanation) string {
 		}
 	}
 	return fmt.Sprintf("%s: %s toward %s", x.Service, x.Verdict, x.Peer)
+}
+
+func (t *Table) explainLink(l *linked) Explanation {
+	if l.server {
+		return t.explainReceived(l)
+	}
+	e := Explanation{
+		ID: hex.EncodeToString(l.span[:]), Service: l.service, Peer: l.peer, Evidence: l.evidence.String(),
+		Confidence: l.confidence, Among: l.among, RuledOut: []string{},
+		Out: Message{
+			Start: t.time(l.start), End: t.time(l.end), PID: l.pid, TID: l.tid, Goroutine: l.goroutine,
+			TraceID: hex.EncodeToString(l.trace[:]), SpanID: hex.EncodeToString(l.span[:]),
+		},
+	}
+	if l.mark.Lead != Unjudged {
+		e.Verdict, e.Code = l.mark.Lead.String(), l.mark.Lead.Code()
+	}
+	switch {
+	case l.hasParent:
+		e.In = &Message{
+			Start: t.time(l.parentStart), PID: l.parentPID, TID: l.parentTID, Goroutine: l.parentRoutine,
+			TraceID: hex.EncodeToString(l.trace[:]), SpanID: hex.EncodeToString(l.parent[:]),
+		}
+		e.Sentence = fmt.Sprintf("the request is part of the incoming one by %s", meanings[l.evidence])
+	case l.among > 1:
+		e.Sentence = fmt.Sprintf("%d incoming requests could have caused it, and nothing decides between them", l.among)
+	default:
+		e.Sentence = "no incoming request is known to have caused it"
+	}
+	e.Sentence = l.mended(e.Sentence)
+	return e
 }
 
 // meanings say in words what evidence is.

@@ -174,7 +174,6 @@ func (t *Table) sums(p *pair, m int, goOn bool) {
 
 // pairs counts m pairs of one request of which k go on.
 func (e *edge) pairs(of traits, m, k int, doubt float64) {
-	e.estimate.known = false
 	e.cell(of).sums[0].Add(m, k)
 	e.doubt[0] += doubt * float64(m)
 }

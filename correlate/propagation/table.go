@@ -50,7 +50,6 @@ type Table struct {
 	waits    waits
 	examples examples
 	links    links
-	watched  *Explanation
 	now      uint64 // boot time, ns
 	half     uint32 // number of the half window
 	checked  uint64 // when health was looked at last

@@ -29,7 +29,6 @@ type encoder struct {
 	count      int // of the spans in the message
 	attributes []span.Attribute
 	body       []byte // of a span
-	event      []byte // of a span
 	text       []byte
 }
 
@@ -131,14 +130,14 @@ func (e *encoder) appendSpan(s *span.Span) {
 	b = appendFixed64(b, fieldEnd, uint64(s.End))
 	e.body = b
 	e.appendAttributes(s)
-	if s.Break {
-		e.appendBreak(s)
-	}
 	b = e.body
 	if code := s.StatusCode(); code != span.StatusUnset {
 		b = appendTag(b, fieldStatus, protowire.BytesType)
 		b = append(b, 2) // bytes of the status
 		b = appendVarint(b, fieldStatusCode, uint64(code))
+	}
+	if s.Break {
+		b = e.appendBreak(b, s)
 	}
 	flags := uint32(flagHasIsRemote)
 	if s.Sampled {
@@ -200,19 +199,4 @@ func (e *encoder) appendList(list []span.Attribute) {
 	key := strings.ToValidUTF8(list[0].Key, "\uFFFD") // unlike other keys it may come from a peer
 	b := appendKey(e.body, key, sizeBytes(len(array)))
 	e.body = appendBytes(b, fieldArrayValue, array)
-}
-
-// appendBreak appends the event that tells of a broken trace context to e.body.
-func (e *encoder) appendBreak(s *span.Span) {
-	b := appendFixed64(e.event[:0], fieldEventTime, uint64(s.Start))
-	b = appendBytes(b, fieldEventName, []byte(span.BreakEvent))
-	e.attributes = s.BreakAttributes(e.attributes[:0])
-	for i := range e.attributes {
-		e.text = e.attributes[i].AppendText(e.text[:0])
-		text := validUTF8(e.text)
-		b = appendKeyOf(b, fieldEventAttributes, e.attributes[i].Key, sizeBytes(len(text)))
-		b = appendBytes(b, fieldStringValue, text)
-	}
-	e.event = b
-	e.body = appendBytes(e.body, fieldEvents, b)
 }

@@ -136,57 +136,6 @@ func check(t *testing.T, got *tracepb.Span, s *span.Span) {
 	}
 }
 
-// checkEvents holds that a span has the event of a broken context if its context broke, and none otherwise.
-func checkEvents(t *testing.T, got []*tracepb.Span_Event, s *span.Span) {
-	t.Helper()
-	if !s.Break {
-		if len(got) > 0 {
-			t.Errorf("events %v", got)
-		}
-		return
-	}
-	if len(got) != 1 || got[0].Name != "weft.context.broken" || got[0].TimeUnixNano != uint64(s.Start) {
-		t.Fatalf("events %v", got)
-	}
-	expect := map[string]any{"weft.propagation.verdict": s.Verdict}
-	for key, value := range map[string]string{
-		"weft.propagation.code": s.Code, "weft.propagation.format": s.Carrier, "weft.propagation.rule": s.Rule,
-	} {
-		if value != "" {
-			expect[key] = value
-		}
-	}
-	if a := plain(got[0].Attributes); !reflect.DeepEqual(a, expect) {
-		t.Errorf("attributes of the event %v, want %v", a, expect)
-	}
-}
-
-func broken(i int) *span.Span {
-	s := sample(i)
-	s.Verdict, s.Break, s.Code, s.Carrier = "dropped", true, "F1", "traceparent"
-	return s
-}
-
-func TestEncodeBreak(t *testing.T) {
-	enc := newEncoder("")
-	enc.begin()
-	malformed := broken(3)
-	malformed.Verdict, malformed.Code, malformed.Rule = "malformed", "F4", "lower case"
-	propagated := sample(5)
-	propagated.Verdict = "propagated"
-	want := []*span.Span{broken(1), malformed, propagated}
-	for _, s := range want {
-		enc.add(s)
-	}
-	got := decode(t, enc.finish())[0].ScopeSpans[0].Spans
-	for i, s := range want {
-		check(t, got[i], s)
-	}
-	if plain(got[0].Attributes)["weft.propagation.code"] != "F1" {
-		t.Errorf("attributes %v", got[0].Attributes)
-	}
-}
-
 func TestEncode(t *testing.T) {
 	enc := newEncoder("1.2.3")
 	for round := range 3 { // objects and buffers are used again
@@ -290,7 +239,7 @@ func FuzzEncode(f *testing.F) {
 
 func TestEncodeDoesNotAllocate(t *testing.T) {
 	enc := newEncoder("")
-	spans := []*span.Span{sample(0), broken(2)}
+	spans := []*span.Span{sample(0), sample(2)}
 	round := func() {
 		enc.begin()
 		for range 50 {

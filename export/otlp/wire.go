@@ -49,14 +49,9 @@ const (
 	flagIsRemote    = 0x200
 )
 
-// appendKey appends an attribute of a span up to its value, which has size bytes.
+// appendKey appends an attribute up to its value, which has size bytes.
 func appendKey(b []byte, key string, size int) []byte {
-	return appendKeyOf(b, fieldAttributes, key, size)
-}
-
-// appendKeyOf appends an attribute as the field of a message, up to its value.
-func appendKeyOf(b []byte, field byte, key string, size int) []byte {
-	b = appendTag(b, field, protowire.BytesType)
+	b = appendTag(b, fieldAttributes, protowire.BytesType)
 	b = appendLength(b, sizeBytes(len(key))+sizeBytes(size))
 	b = appendTag(b, fieldKey, protowire.BytesType)
 	b = appendLength(b, len(key))
