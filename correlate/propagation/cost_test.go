@@ -3,6 +3,8 @@ package propagation
 import (
 	"fmt"
 	"testing"
+
+	"weft/correlate/flow"
 )
 
 // crowded makes a table of n edges; half of the pairs of every tenth are dropped.
@@ -17,15 +19,20 @@ func crowded(tb testing.TB, n int) *Table {
 		last := t.oldest.previous
 		last.next, e.previous, e.next, t.oldest.previous = e, last, &t.oldest, e
 		for k := range 30 {
-			p := pair{edge: e, judgement: judgement{lead: Propagated}, counts: true}
 			if i%10 == 0 && k%2 == 0 {
-				p.lead = Dropped
+				t.take(e, Dropped, traits(k%3), 0)
+			} else {
+				t.take(e, Propagated, traits(k%3), 0)
 			}
-			e.settle(&p, p.lead)
-			e.pairs(traits(k%3), 1, k%2, 0)
 		}
 	}
 	return t
+}
+
+// take counts a pair of an edge.
+func (t *Table) take(e *edge, v Verdict, of traits, doubt float64) {
+	p := pair{edge: e, judgement: judgement{lead: v}, crowd: true, counts: true, traits: of, doubt: doubt, time: t.now}
+	t.enter(&flow.Exchange{}, &flow.Exchange{}, &p)
 }
 
 // BenchmarkReport is what a report of as many edges costs the data path; health is the check that is made every five seconds.
@@ -51,7 +58,7 @@ func BenchmarkReport(b *testing.B) {
 		b.Run(fmt.Sprint("health of busy edges/", n), func(b *testing.B) {
 			for b.Loop() {
 				for e := t.oldest.next; e != &t.oldest; e = e.next {
-					e.pairs(0, 1, 1, 0)
+					t.take(e, Propagated, 0, 0)
 				}
 				t.checkHealth()
 			}

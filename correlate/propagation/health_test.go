@@ -26,7 +26,7 @@ func TestEstimatesAreCurrent(t *testing.T) {
 		case 2:
 			table.half += uint32(random.IntN(2))
 		default:
-			e.pairs(traits(random.IntN(4)), 1+random.IntN(3), random.IntN(2), random.Float64()/10)
+			table.take(e, []Verdict{Propagated, Dropped}[random.IntN(2)], traits(random.IntN(4)), random.Float64()/10)
 		}
 		kept := table.judgeEdges()
 		for _, e := range all {
@@ -78,9 +78,7 @@ func TestTransitions(t *testing.T) {
 	last.next, e.previous, e.next, table.oldest.previous = e, last, &table.oldest, e
 	feed := func(n int, v Verdict) {
 		for range n {
-			p := pair{edge: e, judgement: judgement{lead: v}, counts: true, time: table.now}
-			e.settle(&p, v)
-			table.sums(&p, 1, v.Continues())
+			table.take(e, v, 0, 0)
 		}
 		table.checkHealth()
 	}
