@@ -76,5 +76,5 @@ func (d *desk) explain(ctx context.Context, id string) (e propagation.Explanatio
 }
 
 func unknownID(id string) error {
-	return fmt.Errorf("nothing is known of %q, or not any more: weft keeps the last few thousand outgoing requests and examples of each fault", id)
+	return fmt.Errorf("nothing is known of %q, or not any more: weft keeps the last few thousand requests and examples of each fault", id)
 }

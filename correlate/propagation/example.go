@@ -178,7 +178,7 @@ func (t *Table) time(boot uint64) time.Time {
 }
 
 // linksMax is how many of the last requests, seen at either end, can be explained without their heads.
-const linksMax = 1 << 13
+const linksMax = 1 << 12
 
 // links remembers how the last requests were linked.
 type links struct {
