@@ -52,8 +52,11 @@ type edge struct {
 	unknown   uint64
 	noContext uint64
 	excluded  [rules]uint32
-	doubt     [2]float64 // by half window: sum over the pairs of how likely each was no request's
+	verdicts  [Verdicts]uint64 // since the edge is remembered
+	noted     Notes            // which of these are notes
+	doubt     [2]float64       // by half window: sum over the pairs of how likely each was no request's
 	health    Health
+	estimate  estimate
 	version   uint8 // minor version of HTTP
 
 	previous, next *edge

@@ -178,13 +178,14 @@ func (t *Table) time(boot uint64) time.Time {
 	return time.Unix(0, t.wall(boot)).UTC()
 }
 
-// linksMax is how many of the last outgoing requests can be explained without their heads.
+// linksMax is how many of the last requests, seen at either end, can be explained without their heads.
 const linksMax = 1 << 12
 
-// links remembers how the last outgoing requests were linked.
+// links remembers how the last requests were linked.
 type links struct {
-	ring []linked
-	next int
+	ring    []linked
+	next    int
+	watched *Explanation // see Options.Watch
 }
 
 type linked struct {
@@ -198,10 +199,14 @@ type linked struct {
 	among         int
 	confidence    float64
 	evidence      span.Evidence
+	parentPID     uint32
 	parentTID     uint32
 	parentRoutine uint64
 	parentStart   uint64
 	hasParent     bool
+	server        bool // it is an incoming request, and its parent the same one seen from the other end
+	repaired      bool
+	wireTrace     [16]byte // with repaired: that of the carrier
 }
 
 func (l *links) add(x *flow.Exchange, service string, m Mark) {
@@ -215,9 +220,16 @@ func (l *links) add(x *flow.Exchange, service string, m Mark) {
 		service: service, peer: clip(x.Host), mark: m, pid: x.PID, tid: x.TID, among: c.Alternates, confidence: c.Confidence,
 		evidence: span.Evidence(c.Evidence),
 	}
-	if p := c.Parent; p != nil {
+	p := c.Parent
+	switch {
+	case x.Server:
+		o.server, o.peer, p = true, "", c.Partner
+	case p != nil:
 		o.evidence, o.confidence = span.Evidence(c.Linked), c.LinkedSure
-		o.hasParent, o.parentTID, o.parentRoutine, o.parentStart = true, p.TID, p.Goroutine, p.Start
+	}
+	o.repaired, o.wireTrace = c.Repaired, c.WireTrace
+	if p != nil {
+		o.hasParent, o.parentPID, o.parentTID, o.parentRoutine, o.parentStart = true, p.PID, p.TID, p.Goroutine, p.Start
 	}
 	l.next = (l.next + 1) % linksMax
 }

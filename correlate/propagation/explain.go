@@ -8,8 +8,8 @@ import (
 	"weft/correlate/span"
 )
 
-// Explain gives the evidence behind an outgoing request, by its span id in hexadecimal: of an example both heads, of one of the
-// last requests how it was linked. false: it is not known, or not any more.
+// Explain gives the evidence behind a span, by its id in hexadecimal: of an example and of the watched span both heads, of one of
+// the last requests how it was linked. false: it is not known, or not any more.
 func (t *Table) Explain(id string) (Explanation, bool) {
 	raw, err := hex.DecodeString(id)
 	if err != nil || len(raw) != len(span.ID{}) {
@@ -22,6 +22,9 @@ func (t *Table) Explain(id string) (Explanation, bool) {
 			out.Sentence = t.sentenceOf(key, e)
 		}
 		return out, true
+	}
+	if t.links.watched != nil && key == t.options.Watch {
+		return *t.links.watched, true
 	}
 	if l := t.links.find(key); l != nil {
 		return t.explainLink(l), true
@@ -46,6 +49,9 @@ func (t *Table) sentenceOf(id [8]byte, x *Explanation) string {
 }
 
 func (t *Table) explainLink(l *linked) Explanation {
+	if l.server {
+		return t.explainReceived(l)
+	}
 	e := Explanation{
 		ID: hex.EncodeToString(l.span[:]), Service: l.service, Peer: l.peer, Evidence: l.evidence.String(),
 		Confidence: l.confidence, Among: l.among, RuledOut: []string{},
@@ -61,7 +67,7 @@ func (t *Table) explainLink(l *linked) Explanation {
 	switch {
 	case l.hasParent:
 		e.In = &Message{
-			Start: t.time(l.parentStart), PID: l.pid, TID: l.parentTID, Goroutine: l.parentRoutine,
+			Start: t.time(l.parentStart), PID: l.parentPID, TID: l.parentTID, Goroutine: l.parentRoutine,
 			TraceID: hex.EncodeToString(l.trace[:]), SpanID: hex.EncodeToString(l.parent[:]),
 		}
 		e.Sentence = fmt.Sprintf("the request is part of the incoming one by %s", meanings[l.evidence])
@@ -70,6 +76,7 @@ func (t *Table) explainLink(l *linked) Explanation {
 	default:
 		e.Sentence = "no incoming request is known to have caused it"
 	}
+	e.Sentence = l.mended(e.Sentence)
 	return e
 }
 

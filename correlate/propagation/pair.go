@@ -117,6 +117,7 @@ func (t *Table) settle(c *call) {
 	for v := range Verdicts {
 		if c.notes.Has(v) {
 			t.totals.verdicts[v]++
+			e.noted.add(v)
 			e.settle(&c.pair, v)
 		}
 	}
@@ -133,6 +134,7 @@ func (c *call) filed() Verdict {
 
 // settle counts one verdict of a pair among the findings of its edge.
 func (e *edge) settle(p *pair, v Verdict) {
+	e.verdicts[v]++
 	if v == Propagated {
 		return
 	}

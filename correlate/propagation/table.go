@@ -20,6 +20,8 @@ type Options struct {
 	Repair    bool          // as the linker was told; for the report
 	Secrets   []string      // header fields whose values are blanked in examples, beside those that always are
 	KeepQuery bool          // values of queries stay in examples
+	// Watch is the id of a span whose evidence is kept whole, with heads, whatever its verdict; zero: none.
+	Watch [8]byte
 	// Health is told when an edge becomes broken, or healthy again. It must not block. nil: nobody is told.
 	Health func(Transition)
 }
@@ -67,8 +69,10 @@ type totals struct {
 
 // Mark is what is said of one span.
 type Mark struct {
-	Lead  Verdict
-	Notes Notes
+	Lead   Verdict
+	Notes  Notes
+	Format tracecontext.Format // that Lead is about
+	Rule   tracecontext.Rule   // that is broken; empty: none
 }
 
 // New makes an empty table. wall turns boot time into Unix time, ns.
@@ -126,9 +130,15 @@ func (t *Table) Ended(x *flow.Exchange, service, peer string, lost bool) (m Mark
 	switch {
 	case x.Server:
 		t.closes(x, service)
+		if !lost {
+			t.links.add(x, service, m)
+		}
 	case !lost:
 		m = t.judge(x, service, peer)
 		t.links.add(x, service, m)
+	}
+	if !lost && t.watches(x) {
+		t.watch(x)
 	}
 	return m
 }
@@ -182,17 +192,25 @@ func (t *Table) judge(x *flow.Exchange, service, peer string) (m Mark) {
 		return m
 	}
 	p := pair{edge: e, judgement: j, crowd: crowd, counts: crowd || x.Cause.Confirmed, time: x.Start}
-	if crowd {
+	t.admit(in, x, &p)
+	return Mark{p.lead, p.notes, p.format, p.rule}
+}
+
+// admit completes a pair and takes it into the account.
+func (t *Table) admit(in, x *flow.Exchange, p *pair) {
+	if p.crowd {
 		p.doubt = 1 - x.Cause.CrowdSure
 	}
 	p.siblings(in, x)
 	if worst := p.worst(); worst != Unjudged {
 		p.client = client(x.UserAgent)
-		t.fingerprint(&p, x)
-		t.show(in, x, &p, worst)
+		t.fingerprint(p, x)
+		t.show(in, x, p, worst)
 	}
-	t.enter(in, x, &p)
-	return Mark{p.lead, p.notes}
+	if t.watches(x) {
+		t.watchPair(in, x, p)
+	}
+	t.enter(in, x, p)
 }
 
 // excluded gives the rule that takes a call to a path out, or -1. in may be nil.
