@@ -67,7 +67,7 @@ func (w *work) calls(peer netip.AddrPort, now uint64, busy bool) (background flo
 // all of them brought a context, what became of it can be told all the same.
 func (l *Linker) findCrowd(p *Process, x *flow.Exchange, d *decision) {
 	c := &x.Cause
-	background := p.work.calls(x.Conn.Peer, x.Start, p.open > 0)
+	background := l.background(p, x)
 	among := d.among
 	if len(among) > 1 {
 		c.Alternates = len(among)
@@ -98,9 +98,8 @@ func (l *Linker) findCrowd(p *Process, x *flow.Exchange, d *decision) {
 }
 
 // confirm tells whether a call that only its carrier links counts for a rate: one without a carrier would have been judged too.
-func (p *Process) confirm(x *flow.Exchange) bool {
-	background := p.work.calls(x.Conn.Peer, x.Start, p.open > 0)
-	return p.bare == 0 && background <= doubt
+func (l *Linker) confirm(p *Process, x *flow.Exchange) bool {
+	return l.background(p, x) <= doubt && p.bare == 0
 }
 
 func sameTrace(x, y *flow.Exchange) (same, narrow bool) {
