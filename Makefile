@@ -59,6 +59,10 @@ test-e2e: ## real servers and clients under the agent
 test-propagation: ## every program of test/propagation, at 1, 16 and 64 connections (6 minutes)
 	PROPAGATION=all $(GO_TEST_ROOT) -timeout 25m -run TestPrograms ./test/propagation/...
 
+.PHONY: test-conformance
+test-conformance: ## the W3C's 41 cases through services under five SDKs (1 minute, the first time 3)
+	CONFORMANCE=all $(GO_TEST_ROOT) -timeout 25m ./test/conformance
+
 .PHONY: test-backend
 test-backend: ## a real collector and a real Jaeger behind the agent (builds both: 11 minutes the first time)
 	$(GO_TEST_ROOT) -timeout 40m ./test/backend/...

@@ -111,10 +111,12 @@ type Cause struct {
 	Spot   int       // among the requests with the same target that were not passed on yet, from 1; 0: it is not there
 	Passes bool      // it is Parent, passed on
 
-	Peer       any       // of link, of a client: the process at the other end, if that was seen
+	Peer       any   // of link, of a client: the process at the other end, if that was seen
+	Linked     uint8 // what decided Parent, and how sure that is: a trace that is not put together over a break forgets it
+	LinkedSure float64
 	Confirmed  bool      // evidence other than the carrier names Parent
 	Misled     bool      // weak evidence names another request than the carrier does
-	Crowd      *Exchange // without Parent: one of CrowdSize requests of which one is the cause; held
+	Crowd      *Exchange // without a Parent that is proven: one of CrowdSize requests of which one is the cause; held
 	CrowdSize  int
 	CrowdSure  float64      // how sure it is that one of them is
 	CrowdMixed bool         // they are not all of one route

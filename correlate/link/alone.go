@@ -19,7 +19,7 @@ func (alone) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchan
 		return nil, 0 // it may be for one that nobody waits for any more
 	}
 	share := l.background(p, x)
-	if p.work.alone[x.Conn.Peer] > 0 {
+	if p.work.alone[destinationOf(x)] > 0 {
 		return nil, 0
 	}
 	return p.requests, 1 - share
@@ -28,7 +28,7 @@ func (alone) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchan
 // background gives an upper bound for the share of calls like this one that no request has caused; it counts the call once.
 func (l *Linker) background(p *Process, x *flow.Exchange) float64 {
 	if l.share < 0 {
-		l.share = p.work.calls(x.Conn.Peer, x.Start, p.open > 0)
+		l.share = p.work.calls(destinationOf(x), x.Start, p.open > 0)
 	}
 	return l.share
 }

@@ -59,6 +59,9 @@ func (l *Linker) findCause(p *Process, x *flow.Exchange) {
 		l.findCrowd(p, x, &d)
 		return
 	}
+	if d.kind == span.Order {
+		l.findCrowd(p, x, &decision{}) // what a verdict may be built on, in place of this link
+	}
 	c.Confirmed = c.Confirmed || d.kind != span.Header && d.kind != span.Order || d.kind == span.Header && l.confirm(p, x)
 	c.Parent = d.parent.Hold()
 	c.Evidence, c.Confidence = uint8(d.kind), d.confidence

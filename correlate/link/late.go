@@ -50,6 +50,7 @@ func (l *Linker) tellLate(p *Process, call, x *flow.Exchange) {
 			c.Crowd, c.CrowdSize = nil, 0
 		}
 		c.Parent, c.Evidence, c.Confidence = x.Hold(), uint8(span.Turn), sure
+		c.Linked, c.LinkedSure = c.Evidence, c.Confidence
 		c.Confirmed, c.Alternates, c.Passed = true, 0, passes(call, x)
 		l.settled(call)
 		if call = c.Via; call == nil {

@@ -74,7 +74,7 @@ func (l *Linker) Feed(ev *event.Event) {
 	l.processes.now = max(l.processes.now, ev.Time)
 	switch ev.Kind {
 	case event.KindProcess:
-		l.processes.describe(ev.PID, ev.Process)
+		l.processes.describe(ev.PID, ev.Process, ev.Time)
 	case event.KindExit:
 		l.forget(ev.PID)
 	case event.KindHandover:

@@ -87,18 +87,21 @@ func (l *Linker) forget(pid uint32) {
 	p.ended = true
 }
 
-// describe takes the facts about a process. Other facts than those known are another program under the same number.
-func (t *processes) describe(pid uint32, facts *event.Process) {
-	p := t.of(pid)
-	if facts == nil || facts == p.facts {
-		return
-	}
-	if p.facts != nil {
+// describe takes the facts about a process, of which nothing was missed since a time. Other facts than those known are
+// another program under the same number.
+func (t *processes) describe(pid uint32, facts *event.Process, since uint64) {
+	if p := t.byPID[pid]; p != nil && p.facts != nil && facts != nil && facts != p.facts {
 		t.gone(pid)
-		p = t.of(pid)
 	}
-	p.facts = facts
-	p.Resource = &span.Resource{Service: facts.Service, Attributes: facts.Attributes}
+	known := t.byPID[pid] != nil
+	p := t.of(pid)
+	if !known {
+		p.work.since = since
+	}
+	if facts != nil && facts != p.facts {
+		p.facts = facts
+		p.Resource = &span.Resource{Service: facts.Service, Attributes: facts.Attributes}
+	}
 }
 
 // owner gives the process that an exchange belongs to, as it was when the exchange started.

@@ -102,6 +102,9 @@ type Span struct {
 	Verdict     string   // of correlate/propagation, on a client span; empty: not judged
 	Notes       []string // further verdicts
 	Break       bool     // the verdict is a fault
+	Code        string   // of the fault, F1 to F19; with Break
+	Carrier     string   // that the fault is about, by its main field: "traceparent"; with Break
+	Rule        string   // of the carrier's grammar that is broken; empty: none
 	Fault       Fault
 	Method      string // as received, any token
 	Route       string // low-cardinality template of Path; empty for a client or when unknown

@@ -48,7 +48,9 @@ func explain(w io.Writer, e propagation.Explanation) error {
 	if e.In != nil {
 		p.message("incoming", e.In)
 	}
-	p.message("outgoing", &e.Out)
+	if e.Out.SpanID != "" {
+		p.message("outgoing", &e.Out)
+	}
 	return p.err
 }
 

@@ -56,8 +56,15 @@ func TestPrograms(t *testing.T) {
 // requestsEach is how many requests a case sends: enough for a rate of all to be above 0.99 for sure.
 const requestsEach = 480
 
+// uncountedMax is the share in percent of requests whose calls may stay unjudged, or out of the rate: those that come before weft has
+// seen enough of the program to know that its calls are made for requests.
+const uncountedMax = 2
+
 // judge sends a case's requests under a fresh weft and compares its report.
 func judge(t *testing.T, cache string, p program, f flow, address string, connections int) {
+	if connections > 1 {
+		requestsOf(t, address, f, connections, connections) // what a program does only the first time takes long
+	}
 	control := filepath.Join(t.TempDir(), "control")
 	w, err := tracer.Start(filepath.Join(cache, "bin", "weft"), tracer.Options{Output: "none", Args: []string{"--control", control}})
 	if err != nil {
@@ -65,6 +72,9 @@ func judge(t *testing.T, cache string, p program, f flow, address string, connec
 	}
 	defer w.Kill()
 	time.Sleep(time.Second) // what the program does on its own account is part of the evidence
+	if f.first != "" {
+		requestsOf(t, address, flow{path: f.first, carry: f.carry}, 1, 1)
+	}
 	requestsOf(t, address, f, requestsEach, connections)
 	time.Sleep(time.Second)
 	text, err := exec.Command(filepath.Join(cache, "bin", "weft"), "report", "--format", "json", "--control", control).Output()
@@ -103,12 +113,14 @@ func compare(t *testing.T, r propagation.Report, p program, f flow) bool {
 		}
 	}
 	pairs := uint64(max(f.pairs, 1))
-	if n != pairs*requestsEach || k != uint64(f.goOn)*requestsEach {
-		t.Errorf("%d of %d go on, want %d of %d", k, n, uint64(f.goOn)*requestsEach, pairs*requestsEach)
+	wantN, wantK := pairs*requestsEach, uint64(f.goOn)*requestsEach
+	uncounted := wantN - min(n, wantN)
+	if n > wantN || k > wantK || wantK-k > uncounted || uncounted*100 > requestsEach*uncountedMax {
+		t.Errorf("%d of %d go on, want %d of %d", k, n, wantK, wantN)
 	}
 	for _, v := range f.findings {
-		if findings[v] != requestsEach {
-			t.Errorf("%s: %d, want %d", v, findings[v], requestsEach)
+		if found := findings[v]; found > requestsEach || (requestsEach-found)*100 > requestsEach*uncountedMax {
+			t.Errorf("%s: %d, want %d", v, found, requestsEach)
 		}
 		delete(findings, v)
 	}

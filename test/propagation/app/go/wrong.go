@@ -18,10 +18,12 @@ func leak(r *http.Request) string {
 	defer before.Unlock()
 	last := before.header
 	before.header = r.Header.Get("traceparent")
-	if last == "" {
-		return child(r)
-	}
 	return last
+}
+
+func leaks(mux *http.ServeMux) http.Handler {
+	mux.HandleFunc("/first", func(_ http.ResponseWriter, r *http.Request) { leak(r) })
+	return byHand(leak)(mux)
 }
 
 func upper(r *http.Request) string { return strings.ToUpper(child(r)) }
