@@ -10,9 +10,19 @@ import (
 // request became known.
 type Observer interface {
 	Started(*Exchange)
+	// Touched tells that a thread has gone on with an exchange that is open: it has read the rest of the request or some
+	// of the reply, or has begun to send the reply. It comes before Ended.
+	Touched(*Exchange, Touch)
 	Ended(*Exchange)
 	// Abandoned ends an exchange that started and becomes no span; it has been counted.
 	Abandoned(*Exchange)
+}
+
+// Touch is an operation on an open exchange.
+type Touch struct {
+	TID  uint32
+	Time uint64 // boot time, ns
+	Sent bool
 }
 
 // Reason is why an exchange that started, or a message, did not become a span.
@@ -71,6 +81,7 @@ type Table struct {
 	conns    map[uint64]*Conn
 	oldest   Conn // sentinel of the list of connections, least recently used first
 	free     []*Exchange
+	parser   *proto.Memory
 	message  proto.Message // of the parser, used again for each head
 	head     []byte        // what message was read from
 	texts    *texts
@@ -80,7 +91,10 @@ type Table struct {
 
 // New makes an empty table that tells the observer.
 func New(o Options, observer Observer) *Table {
-	t := &Table{options: o, observer: observer, conns: make(map[uint64]*Conn), texts: newTexts(), unix: make(map[uint32]int)}
+	t := &Table{
+		options: o, observer: observer, conns: make(map[uint64]*Conn), parser: proto.NewMemory(proto.Protocols[0].Parser),
+		texts: newTexts(), unix: make(map[uint32]int),
+	}
 	t.oldest.next, t.oldest.previous = &t.oldest, &t.oldest
 	return t
 }

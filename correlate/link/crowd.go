@@ -93,7 +93,7 @@ func (w *work) own(d destination, background float64) float64 {
 // all of them brought a context, what became of it can be told all the same.
 func (l *Linker) findCrowd(p *Process, x *flow.Exchange, d *decision) {
 	c := &x.Cause
-	background := p.work.calls(destinationOf(x), x.Start, p.open > 0)
+	background := l.background(p, x)
 	among := d.among
 	if len(among) > 1 {
 		c.Alternates = len(among)
@@ -127,9 +127,8 @@ func (l *Linker) findCrowd(p *Process, x *flow.Exchange, d *decision) {
 }
 
 // confirm tells whether a call that only its carrier links counts for a rate: one without a carrier would have been judged too.
-func (p *Process) confirm(x *flow.Exchange) bool {
-	background := p.work.calls(destinationOf(x), x.Start, p.open > 0)
-	return p.bare == 0 && background <= doubt
+func (l *Linker) confirm(p *Process, x *flow.Exchange) bool {
+	return l.background(p, x) <= doubt && p.bare == 0
 }
 
 func sameTrace(x, y *flow.Exchange) (same, narrow bool) {

@@ -120,7 +120,7 @@ func (t *Table) show(in, x *flow.Exchange, p *pair, v Verdict) {
 func (t *Table) explain(in, x *flow.Exchange, p *pair) *Explanation {
 	e := &Explanation{
 		ID: hex.EncodeToString(x.Cause.SpanID[:]), Service: p.edge.service.name, Route: p.edge.routeName(), Peer: p.edge.peer,
-		Evidence: evidenceOf(x), Confidence: x.Cause.Confidence, RuledOut: p.ruledOut(in, x),
+		Evidence: evidenceOf(x), Confidence: x.Cause.Confidence, RuledOut: p.ruledOut(in, x), Considered: considered(&x.Cause.Votes),
 	}
 	for v := range Verdicts {
 		if p.notes.Has(v) {
@@ -203,6 +203,7 @@ type linked struct {
 	parentTID     uint32
 	parentRoutine uint64
 	parentStart   uint64
+	votes         [len(flow.Cause{}.Votes)]flow.Vote
 	hasParent     bool
 	server        bool // it is an incoming request, and its parent the same one seen from the other end
 	repaired      bool
@@ -218,7 +219,7 @@ func (l *links) add(x *flow.Exchange, service string, m Mark) {
 	*o = linked{
 		trace: c.TraceID, span: c.SpanID, parent: c.ParentID, start: x.Start, end: x.End, goroutine: x.Goroutine,
 		service: service, peer: clip(x.Host), mark: m, pid: x.PID, tid: x.TID, among: c.Alternates, confidence: c.Confidence,
-		evidence: span.Evidence(c.Evidence),
+		evidence: span.Evidence(c.Evidence), votes: c.Votes,
 	}
 	p := c.Parent
 	switch {

@@ -54,7 +54,7 @@ func (t *Table) explainLink(l *linked) Explanation {
 	}
 	e := Explanation{
 		ID: hex.EncodeToString(l.span[:]), Service: l.service, Peer: l.peer, Evidence: l.evidence.String(),
-		Confidence: l.confidence, Among: l.among, RuledOut: []string{},
+		Confidence: l.confidence, Among: l.among, RuledOut: []string{}, Considered: considered(&l.votes),
 		Out: Message{
 			Start: t.time(l.start), End: t.time(l.end), PID: l.pid, TID: l.tid, Goroutine: l.goroutine,
 			TraceID: hex.EncodeToString(l.trace[:]), SpanID: hex.EncodeToString(l.span[:]),
@@ -88,6 +88,24 @@ var meanings = map[span.Evidence]string{
 	span.Goroutine:  "the goroutine that sent it, which is or descends from the one that received",
 	span.Handover:   "the goroutine that handed it to its pooled connection",
 	span.Thread:     "the thread that sent it, which had received that one and was working on no other",
+	span.Turn:       "the turn of its thread, which had read that one, or the reply to a call for it, just before",
+	span.Payload:    "what both heads hold and no other one does",
+	span.Order:      "order and time, which is a guess",
+}
+
+// considered tells what each kind of evidence has said of a call.
+func considered(votes *[len(flow.Cause{}.Votes)]flow.Vote) []string {
+	out := []string{}
+	for _, v := range votes {
+		switch {
+		case v.Kind == 0:
+		case v.Found == 1:
+			out = append(out, fmt.Sprintf("%s: one request, %.1f %% sure", span.Evidence(v.Kind), 100*v.Sure))
+		default:
+			out = append(out, fmt.Sprintf("%s: %d requests", span.Evidence(v.Kind), v.Found))
+		}
+	}
+	return out
 }
 
 // ruledOut lists what was looked at before the verdict and does not apply, in the order of evaluation.

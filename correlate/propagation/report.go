@@ -126,6 +126,7 @@ type Explanation struct {
 	Evidence   string   `json:"evidence"` // of the link: "thread"
 	Confidence float64  `json:"confidence"`
 	Among      int      `json:"among,omitempty"` // candidates, if which of them is not known
+	Considered []string `json:"considered"`      // what each kind of evidence has said, strongest first
 	RuledOut   []string `json:"ruled_out"`       // what was looked at and does not apply, in order
 	In         *Message `json:"incoming,omitempty"`
 	Out        Message  `json:"outgoing"`

@@ -143,16 +143,21 @@ func (t *Table) Ended(x *flow.Exchange, service, peer string, lost bool) (m Mark
 	return m
 }
 
+// causeOf gives the request that a verdict is built on: the cause, or where that is not proven one of the crowd. nil: neither.
+func causeOf(x *flow.Exchange) (in *flow.Exchange, crowd bool) {
+	if x.Cause.Parent == nil || x.Cause.Crowd != nil {
+		return x.Cause.Crowd, true
+	}
+	return x.Cause.Parent, false
+}
+
 // judge counts one outgoing request.
 func (t *Table) judge(x *flow.Exchange, service, peer string) (m Mark) {
 	path := pathOf(x)
 	if kind := spansOf(x, path); kind != "" && t.isNew(service) {
 		t.exports(service, kind+" to "+clip(x.Host))
 	}
-	in, crowd := x.Cause.Parent, false
-	if in == nil {
-		in, crowd = x.Cause.Crowd, true
-	}
+	in, crowd := causeOf(x)
 	if rule := t.excluded(in, x, path); rule >= 0 {
 		t.totals.outgoing++
 		t.totals.excluded[rule]++

@@ -39,6 +39,9 @@ func explain(w io.Writer, e propagation.Explanation) error {
 	if e.Among > 1 {
 		p.say("among       %d incoming requests\n", e.Among)
 	}
+	for _, line := range e.Considered {
+		p.say("considered  %s\n", plain(line))
+	}
 	for _, line := range e.RuledOut {
 		p.say("ruled out   %s\n", plain(line))
 	}
