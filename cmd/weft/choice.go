@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"os"
+	"strings"
+
+	"weft/agent"
+	"weft/agent/config"
+	"weft/agent/process"
+	"weft/correlate/event"
+)
+
+// newChoice parts the rules into those on processes and those on ports. known gives the facts that the former ask for.
+func newChoice(include, exclude []config.Rule, known func(pid uint32) facts) agent.Choice {
+	var c agent.Choice
+	var including, excluding []config.Rule
+	including, c.IncludePorts = part(include)
+	excluding, c.ExcludePorts = part(exclude)
+	c.OnlyPorts = len(c.IncludePorts) > 0 && len(including) == 0
+	if len(including)+len(excluding)+len(c.IncludePorts) == 0 {
+		return c
+	}
+	c.Decide = func(pid uint32) agent.Verdict {
+		f := known(pid)
+		switch {
+		case f.match(excluding, pid):
+			return agent.Excluded
+		case len(including) == 0 && !c.OnlyPorts, f.match(including, pid):
+			return agent.Traced
+		}
+		return agent.Other
+	}
+	return c
+}
+
+// part tells rules on processes from those that are a port alone; config allows no rule that is both.
+func part(rules []config.Rule) (processes []config.Rule, ports []uint16) {
+	for _, r := range rules {
+		if r.Port != 0 {
+			ports = append(ports, r.Port)
+		} else {
+			processes = append(processes, r)
+		}
+	}
+	return processes, ports
+}
+
+// facts are what rules ask for of a process.
+type facts struct{ exe, command, cgroup string }
+
+func (f *facts) match(rules []config.Rule, pid uint32) bool {
+	for _, r := range rules {
+		if r.MatchProcess(pid, f.exe, f.command, f.cgroup) {
+			return true
+		}
+	}
+	return false
+}
+
+// readFacts reads them from /proc; a process that is gone has none. unified tells whether the cgroup is the one that the kernel
+// gives an id to.
+func readFacts(pid uint32) (f facts, unified bool) {
+	dir := fmt.Sprintf("/proc/%d/", pid)
+	f.exe, _ = os.Readlink(dir + "exe")
+	if b, err := os.ReadFile(dir + "cmdline"); err == nil {
+		f.command = joined(b)
+	}
+	if b, err := os.ReadFile(dir + "cgroup"); err == nil {
+		f.cgroup, unified = cgroupPath(string(b))
+	}
+	return f, unified
+}
+
+func joined(args []byte) string {
+	return strings.TrimRight(string(bytes.ReplaceAll(args, []byte{0}, []byte{' '})), " ")
+}
+
+// cgroupPath gives the longest path in the contents of /proc/PID/cgroup, and whether it is that of the unified hierarchy.
+func cgroupPath(text string) (path string, unified bool) {
+	for line := range strings.Lines(text) {
+		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(parts) == 3 && len(parts[2]) > len(path) {
+			path, unified = parts[2], parts[0] == "0"
+		}
+	}
+	return path, unified
+}
+
+// witness remembers what a process was when it executed its program: one that lives for some milliseconds is gone from /proc when
+// it is decided on. It stands in front of the table of processes, which hears of each of them.
+type witness struct {
+	*process.Table
+	seen    map[uint32]facts
+	cgroups map[uint64]string // by the kernel's id
+}
+
+// witnessMax bounds what is remembered: ends of processes are lost when the ring is full.
+const witnessMax = 1 << 15
+
+func newWitness(t *process.Table) *witness {
+	return &witness{Table: t, seen: map[uint32]facts{}, cgroups: map[uint64]string{}}
+}
+
+// Exec remembers the facts as /proc has them, else as the kernel copied them.
+func (w *witness) Exec(e process.Execution) *event.Process {
+	f, unified := readFacts(e.PID)
+	f.exe = cmp.Or(f.exe, string(e.File))
+	f.command = cmp.Or(f.command, joined(e.Args))
+	if len(w.cgroups) >= witnessMax {
+		clear(w.cgroups)
+	}
+	if unified {
+		w.cgroups[e.Cgroup] = f.cgroup
+	}
+	f.cgroup = cmp.Or(f.cgroup, w.cgroups[e.Cgroup])
+	w.put(e.PID, f)
+	return w.Table.Exec(e)
+}
+
+// Fork remembers that the child is what its parent is.
+func (w *witness) Fork(parent, child uint32) {
+	delete(w.seen, child)
+	if f, ok := w.seen[parent]; ok {
+		w.put(child, f)
+	}
+	w.Table.Fork(parent, child)
+}
+
+// Exit forgets a process.
+func (w *witness) Exit(pid uint32) {
+	delete(w.seen, pid)
+	w.Table.Exit(pid)
+}
+
+func (w *witness) put(pid uint32, f facts) {
+	if len(w.seen) >= witnessMax {
+		clear(w.seen) // /proc still knows those that live
+	}
+	w.seen[pid] = f
+}
+
+// facts gives what a process is now, and what it was where that can't be read any more.
+func (w *witness) facts(pid uint32) facts {
+	now, _ := readFacts(pid)
+	then := w.seen[pid]
+	return facts{cmp.Or(now.exe, then.exe), cmp.Or(now.command, then.command), cmp.Or(now.cgroup, then.cgroup)}
+}
