@@ -13,6 +13,19 @@ import (
 // role is the variable that makes the test binary one of the two services: shop, which calls bank.
 const role = "SIGNAL_ROLE"
 
+// passer is a role too: a program that sends one request to UPSTREAM and ends.
+const passer = "passer"
+
+func pass() int {
+	reply, err := http.Post("http://"+os.Getenv("UPSTREAM")+"/pay", "", nil)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	reply.Body.Close()
+	return 0
+}
+
 // Routes of shop: one carries the context on, the other drops it.
 const (
 	carries = "/carry"

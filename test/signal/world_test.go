@@ -22,7 +22,11 @@ var world struct {
 }
 
 func TestMain(m *testing.M) {
-	if os.Getenv(role) != "" {
+	switch os.Getenv(role) {
+	case "":
+	case passer:
+		os.Exit(pass())
+	default:
 		serve()
 		return
 	}
