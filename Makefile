@@ -19,7 +19,7 @@ GO_TEST := go test -count=1
 GO_TEST_ROOT := $(GO_TEST) $(if $(ROOT),-exec 'sudo -H env PATH=$(PATH)')
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 # The Go packages whose tests need neither root nor another program.
-UNIT := ./agent/... ./cmd/... ./correlate/... ./export/...
+UNIT := ./agent/... ./cmd/... ./correlate/... ./export/... ./test/accuracy
 E2E = $$(go list ./test/... | grep -v /test/backend)
 
 .PHONY: help
@@ -59,6 +59,10 @@ test-e2e: ## real servers and clients under the agent
 test-propagation: ## every program of test/propagation, at 1, 16 and 64 connections (6 minutes)
 	PROPAGATION=all $(GO_TEST_ROOT) -timeout 25m -run TestPrograms ./test/propagation/...
 
+.PHONY: test-conformance
+test-conformance: ## the W3C's 41 cases through services under five SDKs (1 minute, the first time 3)
+	CONFORMANCE=all $(GO_TEST_ROOT) -timeout 25m ./test/conformance
+
 .PHONY: test-backend
 test-backend: ## a real collector and a real Jaeger behind the agent (builds both: 11 minutes the first time)
 	$(GO_TEST_ROOT) -timeout 40m ./test/backend/...
@@ -81,6 +85,13 @@ bench: build ## the numbers of docs/BENCHMARKS.md, also in bin/BENCHMARKS.md (12
 	go build -o bin/benchmark ./test/benchmark
 	$(GO_TEST_ROOT) -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./bpf/... $(UNIT) | tee bin/bench.txt
 	$(ROOT) bin/benchmark -weft bin/weft -go bin/bench.txt -o bin/BENCHMARKS.md
+
+.PHONY: accuracy
+accuracy: build ## the tables of docs/ACCURACY.md, from real services under load (15 minutes)
+	$(ROOT) bash test/install/accuracy.sh $(CACHE)-test
+	go build -o bin/linkscore ./test/accuracy
+	$(ROOT) bin/linkscore record -weft bin/weft -cache $(CACHE)-test -out bin/accuracy
+	bin/linkscore score -out bin/accuracy -o docs/ACCURACY.md
 
 .PHONY: llvm
 llvm:

@@ -49,6 +49,7 @@ type Agent struct {
 	options Options
 	scout   *scout
 	known   map[uint32]Verdict // processes that the consumer was told of
+	lives   lives
 	handle  func(*event.Event) error
 	ev      event.Event
 	ticked  uint64 // boot time of the last tick
@@ -69,7 +70,7 @@ func Open(o Options) (*Agent, error) {
 		return nil, fmt.Errorf("open the ring: %w", err)
 	}
 	return &Agent{
-		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict),
+		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), lives: newLives(bootTime()),
 		scout: startScout(k, o.Handover, o.Log),
 		older: findOlder(o.Log),
 	}, nil
@@ -176,7 +177,7 @@ func (a *Agent) introduce(pid uint32) (Verdict, error) {
 			return v, err
 		}
 	}
-	return v, a.handle(&event.Event{Kind: event.KindProcess, Time: a.ev.Time, PID: pid, Process: p})
+	return v, a.handle(&event.Event{Kind: event.KindProcess, Time: a.lives.since(pid), PID: pid, Process: p})
 }
 
 // tickBetween ticks at the time of the event that is about to be handed on, and keeps that event.

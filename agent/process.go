@@ -51,14 +51,17 @@ func (a *Agent) process(sample []byte) error {
 			Args: payload[:r.ArgsLength], Env: payload[r.ArgsLength : r.ArgsLength+r.EnvLength],
 		})
 		delete(a.known, pid)
+		a.lives.begin(pid, r.Head.Time)
 		a.scout.look(pid)
 		return a.decideEarly(pid)
 	case bpf.WeftRecordKindRECORD_FORK:
 		a.options.Processes.Fork(r.Parent, pid)
 		delete(a.known, pid)
+		a.lives.begin(pid, r.Head.Time)
 		return nil
 	}
 	a.scout.gone(pid)
+	a.lives.end(pid)
 	traced, known := a.known[pid]
 	delete(a.known, pid)
 	a.options.Processes.Exit(pid)

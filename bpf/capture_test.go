@@ -182,6 +182,8 @@ func (k *capture) feed(sample []byte) {
 
 func (k *capture) Started(*flow.Exchange)   {}
 func (k *capture) Abandoned(*flow.Exchange) { k.lost++ }
+
+func (k *capture) Touched(*flow.Exchange, flow.Touch) {}
 func (k *capture) Ended(x *flow.Exchange) {
 	if int(x.PID) != os.Getpid() {
 		return

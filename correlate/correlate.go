@@ -97,6 +97,9 @@ func (p *Pipeline) Close() {
 // Report gives what was found of the propagation of contexts.
 func (p *Pipeline) Report() propagation.Report { return p.judge.Report() }
 
+// Brief gives the numbers of Report alone.
+func (p *Pipeline) Brief() propagation.Report { return p.judge.Brief() }
+
 // Explain gives the evidence behind a CLIENT span, by its span id in hexadecimal; false when it is not known any more.
 func (p *Pipeline) Explain(id string) (propagation.Explanation, bool) { return p.judge.Explain(id) }
 
@@ -112,7 +115,9 @@ func (p *Pipeline) started(x *flow.Exchange, process *link.Process) {
 	if x.Server {
 		x.Route = p.builder.Route(x, process.Resource)
 		p.judge.Started(x, process.Resource.Service)
+		return
 	}
+	x.Cause.Linked, x.Cause.LinkedSure = x.Cause.Evidence, x.Cause.Confidence
 }
 
 // lost ends an exchange that becomes no span.
@@ -126,7 +131,9 @@ func (p *Pipeline) emit(x *flow.Exchange, process *link.Process) {
 	p.builder.Fill(s, x, process.Resource, p.linker.Wall)
 	if mark.Lead != propagation.Unjudged {
 		s.Verdict, s.Notes = mark.Lead.String(), mark.Notes.Strings(s.Notes)
-		s.Break = mark.Lead.Severity() == propagation.Fault
+		if s.Break = mark.Lead.Severity() == propagation.Fault; s.Break {
+			s.Code, s.Carrier, s.Rule = mark.Lead.Code(), mark.Format.String(), string(mark.Rule)
+		}
 	}
 	if x.Server {
 		p.counts.Server++

@@ -27,7 +27,7 @@ var (
 //	go-chain       curl and three Go services, first without any header, then with new and with passed carriers
 //	nginx-python   curl, nginx with files and as a proxy, Python's http.server behind it
 //	gunicorn-node  curl, Flask under gunicorn with processes and threads, Node
-func recordings(t *testing.T) []string {
+func recordings(t testing.TB) []string {
 	paths, err := filepath.Glob("testdata/*.weft")
 	if err != nil || len(paths) == 0 {
 		t.Fatal("no recordings", err)
@@ -118,7 +118,7 @@ func tell(s *span.Span) map[string]any {
 	return m
 }
 
-func each(t *testing.T, path string, visit func(*event.Event)) {
+func each(t testing.TB, path string, visit func(*event.Event)) {
 	file, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)

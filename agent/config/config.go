@@ -110,7 +110,12 @@ type Config struct {
 	// Headers whose values weft record blanks, besides those that are always blanked: authorization,
 	// proxy-authorization, cookie and set-cookie.
 	RecordRedact []string `key:"record.redact"`
-	// Unix socket on which a running agent answers weft doctor.
+	// Where a Prometheus server may fetch weft's metrics, at the path /metrics: HOST:PORT, or a port alone, which is then on
+	// 127.0.0.1. Nowhere unless it is set, or OTEL_METRICS_EXPORTER is prometheus.
+	MetricsListen string `key:"metrics.listen"`
+	// Edges (a service on a route toward a peer) that have metrics of their own. Broken ones come first.
+	MetricsEdges int `key:"metrics.edges"`
+	// Unix socket on which a running agent answers weft doctor, weft report and weft explain.
 	Control string `key:"control"`
 	// The least severe messages of weft's own log, which goes to the standard error.
 	LogLevel string `key:"log.level"`
@@ -119,6 +124,8 @@ type Config struct {
 
 	// Sampler and SamplerArg are OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG as they were found.
 	Sampler, SamplerArg string
+	// PushMetrics and PushLogs tell whether metrics and log records go to a collector: see addStandard.
+	PushMetrics, PushLogs bool
 }
 
 // Default gives the settings of a weft that was told nothing.
@@ -134,6 +141,7 @@ func Default() Config {
 		GoHandover:   HandoverAuto,
 		RingSize:     8 << 20,
 		SocketsMax:   131072,
+		MetricsEdges: 1000,
 		Control:      "/run/weft/weft.sock",
 		LogLevel:     "info",
 		LogFormat:    "text",

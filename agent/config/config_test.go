@@ -42,6 +42,8 @@ var examples = map[string]struct {
 	"ring.size":        {"16MiB", "16 MiB", Size(16 << 20)},
 	"sockets.max":      {"2048", "", 2048},
 	"record.redact":    {"X-Token", "X-Token", []string{"x-token"}},
+	"metrics.listen":   {"0.0.0.0:9000", `"0.0.0.0:9000"`, "0.0.0.0:9000"},
+	"metrics.edges":    {"50", "", 50},
 	"control":          {"/tmp/weft.sock", "", "/tmp/weft.sock"},
 	"log.level":        {"debug", "", "debug"},
 	"log.format":       {"json", "", "json"},
@@ -178,6 +180,49 @@ func TestSamplerVariables(t *testing.T) {
 	c, _, err := Load(nil, []string{"OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.5"})
 	if err != nil || c.Sampler != "traceidratio" || c.SamplerArg != "0.5" {
 		t.Errorf("got %q %q, %v", c.Sampler, c.SamplerArg, err)
+	}
+}
+
+// TestSignals holds which signals go where by the variables of OpenTelemetry: nothing is sent unless somebody said where to.
+func TestSignals(t *testing.T) {
+	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318"
+	for _, test := range []struct {
+		environ       []string
+		metrics, logs bool
+		listen        string
+	}{
+		{},
+		{environ: []string{endpoint}, metrics: true, logs: true},
+		{environ: []string{"WEFT_OUTPUT=otlp"}, metrics: true, logs: true},
+		{environ: []string{endpoint, "WEFT_OUTPUT=json"}, metrics: true, logs: true},
+		{environ: []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://127.0.0.1:4318/v1/traces"}},
+		{environ: []string{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=http://127.0.0.1:4318/v1/metrics"}, metrics: true},
+		{environ: []string{"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=http://127.0.0.1:4318/v1/logs"}, logs: true},
+		{environ: []string{endpoint, "OTEL_METRICS_EXPORTER=none"}, logs: true},
+		{environ: []string{endpoint, "OTEL_LOGS_EXPORTER=none"}, metrics: true},
+		{environ: []string{"OTEL_METRICS_EXPORTER=otlp"}, metrics: true},
+		{environ: []string{endpoint, "OTEL_METRICS_EXPORTER=prometheus"}, logs: true, listen: "localhost:9464"},
+		{environ: []string{"OTEL_METRICS_EXPORTER=otlp, prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT=9000"}, metrics: true, listen: "localhost:9000"},
+		{environ: []string{"OTEL_METRICS_EXPORTER=prometheus", "WEFT_METRICS_LISTEN=9100"}, listen: "127.0.0.1:9100"},
+		{environ: []string{"WEFT_METRICS_LISTEN=:9100"}, listen: "127.0.0.1:9100"},
+		{environ: []string{"WEFT_METRICS_LISTEN=[::1]:9100"}, listen: "[::1]:9100"},
+	} {
+		c, _, err := Load(nil, test.environ)
+		if err != nil || c.PushMetrics != test.metrics || c.PushLogs != test.logs || c.MetricsListen != test.listen {
+			t.Errorf("%v: metrics %v, logs %v, listen %q, %v", test.environ, c.PushMetrics, c.PushLogs, c.MetricsListen, err)
+		}
+	}
+	for _, wrong := range []string{
+		"OTEL_METRICS_EXPORTER=console", "OTEL_LOGS_EXPORTER=prometheus", "WEFT_METRICS_LISTEN=host", "WEFT_METRICS_LISTEN=70000",
+		"WEFT_METRICS_LISTEN=a:b", "WEFT_METRICS_LISTEN=:", "WEFT_METRICS_LISTEN=1.2.3.4:0",
+	} {
+		name, _, _ := strings.Cut(wrong, "=")
+		if _, _, err := Load(nil, []string{wrong}); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s gives %v", wrong, err)
+		}
+	}
+	if _, _, err := Load(nil, []string{"OTEL_METRICS_EXPORTER=prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT=x"}); err == nil {
+		t.Error("a port that is none is taken")
 	}
 }
 

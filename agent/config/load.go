@@ -46,10 +46,10 @@ func Load(args, environ []string, own ...func(*flag.FlagSet)) (c Config, rest []
 	}
 	c = Default()
 	faults = append(faults, apply(&c, values)...)
+	faults = append(faults, c.addStandard(environ)...)
 	if err := errors.Join(faults...); err != nil {
 		return Config{}, nil, err
 	}
-	c.addStandard(environ)
 	return c, rest, nil
 }
 
@@ -70,28 +70,6 @@ func apply(c *Config, values map[string][]item) (faults []error) {
 		}
 	}
 	return faults
-}
-
-// addStandard takes what the variables of the OpenTelemetry specification say.
-func (c *Config) addStandard(environ []string) {
-	endpoint := ""
-	for _, entry := range environ {
-		switch name, value, _ := strings.Cut(entry, "="); name {
-		case "OTEL_TRACES_SAMPLER":
-			c.Sampler = value
-		case "OTEL_TRACES_SAMPLER_ARG":
-			c.SamplerArg = value
-		case "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT":
-			endpoint += value
-		}
-	}
-	if c.Output != OutputAuto {
-		return
-	}
-	c.Output = OutputTree
-	if endpoint != "" {
-		c.Output = OutputOTLP
-	}
 }
 
 func readFlags(args []string, own []func(*flag.FlagSet)) (values map[string][]item, rest []string, err error) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,6 +85,9 @@ var settings = []setting{
 	one("sockets.max", "a number from 1024 to 4194304", func(c *Config) *int { return &c.SocketsMax }, parseInt,
 		func(n int) bool { return n >= 1024 && n <= 4<<20 }),
 	many("record.redact", headerAllowed, func(c *Config) *[]string { return &c.RecordRedact }, parseHeader, isHeader),
+	one("metrics.listen", "HOST:PORT, like 127.0.0.1:9464, or a port alone", func(c *Config) *string { return &c.MetricsListen }, parseAddress, isAddress),
+	one("metrics.edges", "a number from 10 to 100000", func(c *Config) *int { return &c.MetricsEdges }, parseInt,
+		func(n int) bool { return n >= 10 && n <= 100_000 }),
 	one("control", "an absolute path of at most 107 bytes", func(c *Config) *string { return &c.Control }, parseText,
 		func(s string) bool { return strings.HasPrefix(s, "/") && len(s) <= 107 }),
 	choice("log.level", func(c *Config) *string { return &c.LogLevel }, "debug", "info", "warn", "error"),
@@ -171,6 +175,26 @@ func parseInt(text string) (int, error) {
 }
 
 func parseFloat(text string) (float64, error) { return strconv.ParseFloat(text, 64) }
+
+// parseAddress puts a port alone on the loopback.
+func parseAddress(text string) (string, error) {
+	if port := strings.TrimPrefix(text, ":"); port != "" && !strings.Contains(port, ":") {
+		if _, err := strconv.ParseUint(port, 10, 16); err == nil {
+			return "127.0.0.1:" + port, nil
+		}
+	}
+	return text, nil
+}
+
+// isAddress holds an address to a host and a port; empty is none.
+func isAddress(text string) bool {
+	if text == "" {
+		return true
+	}
+	host, port, err := net.SplitHostPort(text)
+	n, bad := strconv.ParseUint(port, 10, 16)
+	return err == nil && bad == nil && n > 0 && host != "" && !strings.ContainsAny(host, " /")
+}
 
 func isExclusion(name string) bool { return slices.Contains(propagation.ExclusionNames(), name) }
 

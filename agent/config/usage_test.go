@@ -121,7 +121,7 @@ The rule that begins with ` + "`exe`" + ` has two conditions. In a variable or a
 
 ## Variables of OpenTelemetry
 
-The exporter and the sampler have no keys of weft's own. They obey the variables of the OpenTelemetry specification:
+The exporters and the sampler have no keys of weft's own. They obey the variables of the OpenTelemetry specification:
 
 | variable | meaning |
 |---|---|
@@ -134,10 +134,18 @@ The exporter and the sampler have no keys of weft's own. They obey the variables
 | ` + "`OTEL_EXPORTER_OTLP_CERTIFICATE`, `_CLIENT_CERTIFICATE`, `_CLIENT_KEY`" + ` | files for TLS |
 | ` + "`OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`" + ` | spans that wait at most, spans in one batch |
 | ` + "`OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BSP_EXPORT_TIMEOUT`" + ` | milliseconds between batches, and for one export with its retries |
+| ` + "`OTEL_METRICS_EXPORTER`" + ` | ` + "`otlp`, `prometheus`, both joined by a comma, or `none`" + `; not set: ` + "`otlp`" + ` if an endpoint for all signals or for metrics is set |
+| ` + "`OTEL_LOGS_EXPORTER`" + ` | ` + "`otlp` or `none`" + `; not set: as for the metrics |
+| ` + "`OTEL_METRIC_EXPORT_INTERVAL`, `OTEL_METRIC_EXPORT_TIMEOUT`" + ` | milliseconds between two pushes of the metrics, 60000 if not set, and for one |
+| ` + "`OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`" + ` | ` + "`cumulative`, `delta` or `lowmemory`" + ` |
+| ` + "`OTEL_EXPORTER_PROMETHEUS_HOST`, `OTEL_EXPORTER_PROMETHEUS_PORT`" + ` | where ` + "`prometheus`" + ` listens if metrics.listen does not say: localhost, 9464 |
+| ` + "`OTEL_BLRP_MAX_QUEUE_SIZE`, `OTEL_BLRP_SCHEDULE_DELAY`" + `... | log records that wait at most, milliseconds between batches |
+| ` + "`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`" + ` | how weft names itself on its metrics and log records; not set: ` + "`weft`" + ` |
 | ` + "`OTEL_TRACES_SAMPLER`" + ` | ` + "`always_on`, `always_off`, `traceidratio`" + `, or one of these behind ` + "`parentbased_`" + `; the default is ` + "`parentbased_always_on`" + ` |
 | ` + "`OTEL_TRACES_SAMPLER_ARG`" + ` | for the two with a ratio: the part of the traces that is kept, from 0 to 1 |
 
-Each variable that begins with ` + "`OTEL_EXPORTER_OTLP_`" + ` also exists with ` + "`TRACES_`" + ` behind ` + "`OTLP_`" + `, which then goes before the general one.
+Each variable that begins with ` + "`OTEL_EXPORTER_OTLP_`" + ` also exists with ` + "`TRACES_`, `METRICS_` and `LOGS_`" + ` behind ` + "`OTLP_`" + `, which then goes before
+the general one for that signal.
 `
 
 func page(docs map[string]string) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -14,6 +15,7 @@ import (
 	"weft/correlate/propagation"
 	"weft/correlate/span"
 	"weft/export/report"
+	"weft/export/terminal"
 )
 
 // The ends of weft check.
@@ -40,7 +42,7 @@ func checkCommand(ctx context.Context, args []string) error {
 	switch {
 	case err != nil:
 	case len(rest) > 1 || length <= 0:
-		err = errors.New("usage: weft check [--for TIME] [--min-rate RATE] [--service PATTERN] [--format text|json|junit|sarif] [FILE]")
+		err = errors.New("usage: weft check [--for TIME] [--min-rate RATE] [--service PATTERN] [--format table|json|markdown|junit|sarif] [FILE]")
 	case !report.IsFormat(format):
 		err = report.UnknownFormat(format)
 	}
@@ -56,16 +58,43 @@ func checkCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return &exit{exitWrongUse, err}
 	}
-	r := p.Report().Only(func(name string) bool { return service == "" || service.Match(name) })
-	if err := writeReport(os.Stdout, r, format); err != nil {
+	j := judgement(p, service)
+	out := bufio.NewWriter(os.Stdout)
+	if err := report.WriteJudgement(out, j, format, terminal.Color(os.Stdout)); err != nil {
 		return &exit{exitWrongUse, err}
 	}
-	return verdictOf(r)
+	if err := out.Flush(); err != nil {
+		return &exit{exitWrongUse, fmt.Errorf("write the report: %w", err)}
+	}
+	return verdictOf(j.Health)
+}
+
+// proofsMax bounds the faults that are told with their evidence.
+const proofsMax = 20
+
+// judgement gives the answer for the services that match, and its proofs: nobody can ask for them when the check has ended.
+func judgement(p *correlate.Pipeline, service config.Glob) *report.Judgement {
+	r := p.Report().Only(func(name string) bool { return service == "" || service.Match(name) })
+	j := &report.Judgement{Health: r.Health(), Report: r, Proofs: []propagation.Explanation{}}
+	for i := range r.Edges {
+		if r.Edges[i].Health != propagation.Broken {
+			continue
+		}
+		for _, f := range r.Edges[i].Findings {
+			if f.Severity != propagation.Fault.String() || len(f.Examples) == 0 || len(j.Proofs) == proofsMax {
+				continue
+			}
+			if e, ok := p.Explain(f.Examples[0]); ok {
+				j.Proofs = append(j.Proofs, e)
+			}
+		}
+	}
+	return j
 }
 
 // verdictOf gives the end of the check.
-func verdictOf(r propagation.Report) error {
-	switch r.Health() {
+func verdictOf(health propagation.Health) error {
+	switch health {
 	case propagation.Broken:
 		return &exit{code: exitBroken}
 	case propagation.NotEnough:

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"weft/correlate"
 	"weft/correlate/propagation"
@@ -14,6 +15,7 @@ type desk struct {
 	pipeline  *correlate.Pipeline
 	questions chan func()
 	ended     chan struct{}
+	late      sync.Mutex // of whoever asks after the end
 }
 
 func newDesk(p *correlate.Pipeline) *desk {
@@ -43,7 +45,10 @@ func (d *desk) ask(ctx context.Context, question func()) error {
 		<-done
 		return nil
 	case <-d.ended:
-		return fmt.Errorf("weft is ending")
+		d.late.Lock()
+		defer d.late.Unlock()
+		question()
+		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("the data path did not answer in time: %w", ctx.Err())
 	}
@@ -52,6 +57,12 @@ func (d *desk) ask(ctx context.Context, question func()) error {
 // report gives the state of the propagation account.
 func (d *desk) report(ctx context.Context) (r propagation.Report, err error) {
 	err = d.ask(ctx, func() { r = d.pipeline.Report() })
+	return r, err
+}
+
+// brief gives its numbers alone.
+func (d *desk) brief(ctx context.Context) (r propagation.Report, err error) {
+	err = d.ask(ctx, func() { r = d.pipeline.Brief() })
 	return r, err
 }
 
@@ -65,5 +76,5 @@ func (d *desk) explain(ctx context.Context, id string) (e propagation.Explanatio
 }
 
 func unknownID(id string) error {
-	return fmt.Errorf("nothing is known of %q, or not any more: weft keeps the last few thousand outgoing requests and examples of each fault", id)
+	return fmt.Errorf("nothing is known of %q, or not any more: weft keeps the last few thousand requests and examples of each fault", id)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"sync/atomic"
 
@@ -12,6 +13,8 @@ import (
 	"weft/correlate"
 	"weft/correlate/flow"
 	"weft/correlate/proto"
+	"weft/export/metrics"
+	"weft/export/notice"
 	"weft/export/queue"
 )
 
@@ -25,6 +28,7 @@ type account struct {
 	Parser  map[string]uint64 `json:"parser"` // malformed messages
 	Kernel  map[string]uint64 `json:"kernel"`
 	Export  queue.Counts      `json:"export"`
+	Notices queue.Counts      `json:"notices"` // that an edge broke or mended, on their way to the log and the collector
 	Hidden  uint64            `json:"unsampled"`
 }
 
@@ -33,6 +37,7 @@ type ledger struct {
 	agent    *agent.Agent
 	pipeline *correlate.Pipeline
 	gate     *gate
+	notices  *notice.Notices // nil: nobody is told of edges
 	last     atomic.Pointer[snapshot]
 }
 
@@ -60,6 +65,9 @@ func (l *ledger) account() (account, error) {
 		Lost:    map[string]uint64{}, Other: map[string]uint64{}, Parser: map[string]uint64{}, Kernel: map[string]uint64{},
 		Export: s.export, Hidden: s.unsampled,
 	}
+	if l.notices != nil {
+		a.Notices = l.notices.Counts()
+	}
 	for r := flow.Reason(0); r < flow.Reasons; r++ {
 		if r.IsLoss() {
 			a.Lost[r.String()] = s.counts.Flow.Reasons[r]
@@ -74,6 +82,22 @@ func (l *ledger) account() (account, error) {
 		a.Parser[string(e.Reason())] = s.counts.Flow.Errors[e]
 	}
 	return a, l.addKernel(&a)
+}
+
+// measures gives the account in the shape of the metrics.
+func (l *ledger) measures() (metrics.Account, error) {
+	a, err := l.account()
+	if err != nil {
+		return metrics.Account{}, fmt.Errorf("read counters: %w", err)
+	}
+	m := metrics.Account{
+		Exchanges: a.Other["exchanges"], Events: a.Other["events"], Connections: a.Other["connections"], Unsampled: a.Hidden,
+		Spans: a.Spans, Lost: a.Lost, Malformed: a.Parser, Noted: maps.Clone(a.Other), Kernel: a.Kernel, Export: a.Export, Notices: a.Notices,
+	}
+	for _, own := range []string{"exchanges", "events", "connections"} {
+		delete(m.Noted, own)
+	}
+	return m, nil
 }
 
 func (l *ledger) addKernel(a *account) error {
@@ -150,5 +174,7 @@ func (a *account) lines() string {
 	}
 	fmt.Fprintf(&b, "  export: put=%d exported=%d waiting=%d dropped=%d unsampled=%d\n",
 		a.Export.Put, a.Export.Exported, a.Export.Waiting, a.Export.Dropped(), a.Hidden)
+	fmt.Fprintf(&b, "  notices: put=%d exported=%d waiting=%d dropped=%d\n",
+		a.Notices.Put, a.Notices.Exported, a.Notices.Waiting, a.Notices.Dropped())
 	return b.String()
 }

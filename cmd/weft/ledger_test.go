@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"weft/bpf"
+	"weft/export/metrics"
 )
 
 // TestCountNames holds the names of the kernel's counters complete and apart.
@@ -19,5 +20,17 @@ func TestCountNames(t *testing.T) {
 			t.Errorf("counters %d and %d are both called %s", before, i, name)
 		}
 		seen[name] = i
+	}
+}
+
+// TestKernelCountsAreMetrics holds that each counter of the kernel side has its metric.
+func TestKernelCountsAreMetrics(t *testing.T) {
+	for i := range int(bpf.WeftCountCOUNTS) {
+		if name := countName(i); !metrics.IsKernel(name) {
+			t.Errorf("%s is no metric", name)
+		}
+	}
+	if !metrics.IsKernel("programs_missed") || metrics.IsKernel("other") {
+		t.Error("what is a counter of the kernel side is not known")
 	}
 }

@@ -65,12 +65,17 @@ type gate struct {
 	unsampled uint64
 }
 
-func newGate(c *config.Config, s sink) (*gate, error) {
+// openGate opens the configured output behind the configured sampler.
+func openGate(ctx context.Context, c *config.Config, log *slog.Logger) (*gate, error) {
 	chosen, err := sampler.New(c.Sampler, c.SamplerArg)
 	if err != nil {
 		return nil, err
 	}
-	return &gate{sink: s, sampler: chosen}, nil
+	out, err := openSink(ctx, c, log)
+	if err != nil {
+		return nil, fmt.Errorf("open output %s: %w", c.Output, err)
+	}
+	return &gate{sink: out, sampler: chosen}, nil
 }
 
 func (g *gate) Put(s *span.Span) {

@@ -14,6 +14,7 @@ import (
 	"weft/agent/config"
 	"weft/correlate"
 	"weft/correlate/event"
+	"weft/export/report"
 )
 
 // recordCommand writes the events of this machine to a file until it is interrupted.
@@ -79,33 +80,40 @@ func redaction(c *config.Config) event.Redaction {
 	return event.Redaction{Headers: c.RecordRedact, KeepQuery: c.Query == config.QueryKeep}
 }
 
-// replayCommand makes the spans of a recording: the same ones every time, without root and without a kernel.
+// replayCommand makes the spans of a recording: the same ones every time, without root and without a kernel. With --report it
+// writes what they tell of the propagation of contexts in their place.
 func replayCommand(ctx context.Context, args []string) error {
-	c, rest, err := config.Load(args, os.Environ())
+	var judge bool
+	var format string
+	c, rest, err := config.Load(args, os.Environ(), formatFlag(&format, report.Table), func(f *flag.FlagSet) {
+		f.BoolVar(&judge, "report", false, "")
+	})
+	switch {
+	case err != nil:
+		return err
+	case len(rest) != 1 || !judge && format != report.Table:
+		return errors.New("usage: weft replay FILE, or weft replay FILE --report [--format table|json|markdown]")
+	case judge:
+		return reportFile(ctx, &c, rest[0], format)
+	}
+	return replayFile(ctx, &c, rest[0])
+}
+
+func replayFile(ctx context.Context, c *config.Config, path string) error {
+	log, err := newLog(c)
 	if err != nil {
 		return err
 	}
-	if len(rest) != 1 {
-		return errors.New("usage: weft replay FILE")
-	}
-	log, err := newLog(&c)
-	if err != nil {
-		return err
-	}
-	file, err := os.Open(rest[0])
+	file, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("open recording: %w", err)
 	}
 	defer file.Close()
-	out, err := openSink(ctx, &c, log)
-	if err != nil {
-		return fmt.Errorf("open output %s: %w", c.Output, err)
-	}
-	sampled, err := newGate(&c, out)
+	sampled, err := openGate(ctx, c, log)
 	if err != nil {
 		return err
 	}
-	pipeline, err := correlate.New(pipelineOptions(&c), takeSpan, sampled.Put)
+	pipeline, err := correlate.New(pipelineOptions(c), takeSpan, sampled.Put)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -29,22 +30,29 @@ func reportCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var r propagation.Report
+	if !report.IsFormat(format) {
+		return report.UnknownFormat(format)
+	}
 	switch len(rest) {
 	case 0:
-		err = askControl(c.Control, "report", &r)
-	case 1:
-		var p *correlate.Pipeline
-		if p, err = judgeFile(ctx, &c, rest[0]); err == nil {
-			r = p.Report()
+		var r propagation.Report
+		if err := askControl(c.Control, "report", &r); err != nil {
+			return err
 		}
-	default:
-		err = errors.New("usage: weft report [--format table|json|markdown] [FILE]")
+		return writeReport(os.Stdout, r, format)
+	case 1:
+		return reportFile(ctx, &c, rest[0], format)
 	}
+	return errors.New("usage: weft report [--format table|json|markdown] [FILE]")
+}
+
+// reportFile writes what a recording tells.
+func reportFile(ctx context.Context, c *config.Config, path, format string) error {
+	p, err := judgeFile(ctx, c, path)
 	if err != nil {
 		return err
 	}
-	return writeReport(os.Stdout, r, format)
+	return writeReport(os.Stdout, p.Report(), format)
 }
 
 func writeReport(w io.Writer, r propagation.Report, format string) error {
@@ -72,7 +80,10 @@ func explainCommand(ctx context.Context, args []string) error {
 		err = askControl(c.Control, "explain "+rest[0], &e)
 	case 2:
 		var p *correlate.Pipeline
-		if p, err = judgeFile(ctx, &c, rest[1]); err == nil {
+		options := pipelineOptions(&c)
+		// What is no span id is known by nobody, and said so below.
+		_, _ = hex.Decode(options.Propagation.Watch[:], []byte(rest[0])[:min(len(rest[0]), 2*len(options.Propagation.Watch))])
+		if p, err = replayed(ctx, options, rest[1]); err == nil {
 			var found bool
 			if e, found = p.Explain(rest[0]); !found {
 				err = unknownID(rest[0])
@@ -89,13 +100,17 @@ func explainCommand(ctx context.Context, args []string) error {
 
 // judgeFile replays a recording for its verdicts; the spans go nowhere.
 func judgeFile(ctx context.Context, c *config.Config, path string) (*correlate.Pipeline, error) {
+	return replayed(ctx, pipelineOptions(c), path)
+}
+
+func replayed(ctx context.Context, o correlate.Options, path string) (*correlate.Pipeline, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open recording: %w", err)
 	}
 	defer file.Close()
 	s := new(span.Span)
-	p, err := correlate.New(pipelineOptions(c), func() *span.Span { return s }, func(*span.Span) {})
+	p, err := correlate.New(o, func() *span.Span { return s }, func(*span.Span) {})
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime/debug"
 
@@ -11,6 +13,7 @@ import (
 	"weft/agent/config"
 	"weft/correlate"
 	"weft/correlate/event"
+	"weft/export/metrics"
 )
 
 // runCommand traces this machine until it is interrupted.
@@ -42,15 +45,17 @@ func run(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	out, err := openSink(ctx, c, log)
-	if err != nil {
-		return fmt.Errorf("open output %s: %w", c.Output, err)
-	}
-	sampled, err := newGate(c, out)
+	sampled, err := openGate(ctx, c, log)
 	if err != nil {
 		return err
 	}
-	pipeline, err := correlate.New(pipelineOptions(c), takeSpan, sampled.Put)
+	notices, err := openNotices(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	options := pipelineOptions(c)
+	options.Propagation.Health = notices.Put
+	pipeline, err := correlate.New(options, takeSpan, sampled.Put)
 	if err != nil {
 		return err
 	}
@@ -60,7 +65,12 @@ func run(ctx context.Context, c *config.Config) error {
 	}
 	defer a.Close()
 	ledger := newLedger(a, pipeline, sampled)
+	ledger.notices = notices
 	desk := newDesk(pipeline)
+	meter, err := openMetrics(ctx, c, log, ledger, desk)
+	if err != nil {
+		return err
+	}
 	closeControl, err := serveControl(c.Control, ledger, desk)
 	if err != nil {
 		log.Warn("weft doctor can't read the counters of this agent", "reason", err)
@@ -80,13 +90,21 @@ func run(ctx context.Context, c *config.Config) error {
 	})
 	pipeline.Close()
 	desk.end()
-	closing, cancel := context.WithTimeout(context.Background(), flushTime)
+	return errors.Join(err, finish(log, ledger, meter))
+}
+
+// finish sends what waits, and tells the last counts. meter may be nil.
+func finish(log *slog.Logger, l *ledger, meter *metrics.Meter) error {
+	flushing, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
-	if closed := sampled.Close(closing); closed != nil && err == nil {
-		err = closed
+	err := l.gate.Close(flushing)
+	l.snapshot()
+	ends := []func(context.Context) error{l.notices.Close}
+	if meter != nil {
+		ends = append(ends, meter.Close)
 	}
-	ledger.snapshot()
-	ledger.print(os.Stderr)
+	closing(log, ends)
+	l.print(os.Stderr)
 	return err
 }
 

@@ -11,10 +11,12 @@ type Kind uint8
 
 // The kinds of events. The numbers are part of the recording format.
 const (
-	KindMessage  Kind = 1 // Message is set
-	KindSocket   Kind = 2 // Conn is set
-	KindClose    Kind = 3 // Close is set
-	KindProcess  Kind = 4 // Process is set: the process was started, found or has executed another program
+	KindMessage Kind = 1 // Message is set
+	KindSocket  Kind = 2 // Conn is set
+	KindClose   Kind = 3 // Close is set
+	// KindProcess: Process is set: the process was started, found or has executed another program. Time is that from which on
+	// nothing that it did was missed; it may lie before that of other events.
+	KindProcess  Kind = 4
 	KindFork     Kind = 5 // Parent is set: PID was forked from it and is the same service until it executes
 	KindExit     Kind = 6 // the thread group PID is gone
 	KindHandover Kind = 7 // Message.Goroutine hands its next request to the connection Socket

@@ -43,6 +43,7 @@ type Exchange struct {
 	Route                           string           // of a server, as far as it is known at the start: set by the observer
 	Carriers                        tracecontext.Set // of the request, valid as long as the exchange is held
 	Head                            []byte           // of the request, as far as HeadMax; valid as long as the exchange is held
+	Words                           []uint64         // of link: what only this request's head has
 	Nominated                       bool             // its Connection field names a carrier: the next hop must take it off
 	Minor                           uint8
 	Status                          uint16
@@ -68,6 +69,19 @@ type Exchange struct {
 	released bool
 }
 
+// Neighbors are those before and behind an exchange in a list of link.
+type Neighbors struct {
+	Previous, Next *Exchange
+	In             bool
+}
+
+// Vote is what one kind of evidence has said of a call.
+type Vote struct {
+	Kind  uint8 // span.Evidence
+	Found uint16
+	Sure  float32 // of one of them, if it is the only one
+}
+
 // Cause is what link finds out about an exchange: its identity and its parent.
 type Cause struct {
 	TraceID       [16]byte
@@ -89,17 +103,45 @@ type Cause struct {
 	Passed        bool // the carrier is the one that came in, unchanged
 	Waiting       bool
 
-	Peer       any       // of link, of a client: the process at the other end, if that was seen
+	Guess  *Exchange // what the turn of its thread says it is part of, sure or not; held
+	Chain  Chain     // the steps by which that is known
+	Via    *Exchange // the call whose reply began the turn in which this one was sent, when nobody knows of which request; held
+	Open   bool      // what comes may still tell what it is part of
+	Asks   bool      // a call whose reply has not begun: it is counted with its thread
+	Spot   int       // among the requests with the same target that were not passed on yet, from 1; 0: it is not there
+	Passes bool      // it is Parent, passed on
+
+	Peer       any   // of link, of a client: the process at the other end, if that was seen
+	Linked     uint8 // what decided Parent, and how sure that is: a trace that is not put together over a break forgets it
+	LinkedSure float64
 	Confirmed  bool      // evidence other than the carrier names Parent
 	Misled     bool      // weak evidence names another request than the carrier does
-	Crowd      *Exchange // without Parent: one of CrowdSize requests of which one is the cause; held
+	Crowd      *Exchange // without a Parent that is proven: one of CrowdSize requests of which one is the cause; held
 	CrowdSize  int
-	CrowdSure  float64  // how sure it is that one of them is
-	CrowdMixed bool     // they are not all of one route
-	Repaired   bool     // the trace is that of Parent or Partner, not the one that the carrier names
-	WireTrace  [16]byte // with Repaired: what the carrier names
-	Place      int      // among the requests that the process has open
-	Judged     any      // of propagation: what was found of the calls that this request has caused
+	CrowdSure  float64      // how sure it is that one of them is
+	CrowdMixed bool         // they are not all of one route
+	Repaired   bool         // the trace is that of Parent or Partner, not the one that the carrier names
+	WireTrace  [16]byte     // with Repaired: what the carrier names
+	Place      int          // among the requests that the process has open
+	Lists      [2]Neighbors // of link
+	Votes      [7]Vote      // strongest first; those without Kind are none
+	Judged     any          // of propagation: what was found of the calls that this request has caused
+}
+
+// Chain is the steps of a request from its head up to a call, each by its number in the process. The last ones count.
+type Chain struct {
+	Steps [8]uint8
+	N     uint8
+}
+
+// Add appends a step; of a chain that is full the first one goes.
+func (c *Chain) Add(step uint8) {
+	if int(c.N) == len(c.Steps) {
+		copy(c.Steps[:], c.Steps[1:])
+		c.N--
+	}
+	c.Steps[c.N] = step
+	c.N++
 }
 
 // Ended tells whether the exchange is over.
@@ -134,7 +176,7 @@ func (t *Table) reuse(x *Exchange) {
 func (x *Exchange) clear() {
 	carriers := x.Carriers
 	carriers.Reset()
-	*x = Exchange{Headers: x.Headers[:0], Head: x.Head[:0], Carriers: carriers}
+	*x = Exchange{Headers: x.Headers[:0], Head: x.Head[:0], Words: x.Words[:0], Carriers: carriers}
 }
 
 func (t *Table) exchange() *Exchange {

@@ -199,6 +199,8 @@ func (b *book) Abandoned(x *Exchange) {
 	delete(b.open, x)
 }
 
+func (b *book) Touched(*Exchange, Touch) {}
+
 func (b *book) Ended(x *Exchange) {
 	if !b.open[x] {
 		b.fault(x, "ended but not open")

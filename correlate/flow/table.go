@@ -10,9 +10,19 @@ import (
 // request became known.
 type Observer interface {
 	Started(*Exchange)
+	// Touched tells that a thread has gone on with an exchange that is open: it has read the rest of the request or some
+	// of the reply, or has begun to send the reply. It comes before Ended.
+	Touched(*Exchange, Touch)
 	Ended(*Exchange)
 	// Abandoned ends an exchange that started and becomes no span; it has been counted.
 	Abandoned(*Exchange)
+}
+
+// Touch is an operation on an open exchange.
+type Touch struct {
+	TID  uint32
+	Time uint64 // boot time, ns
+	Sent bool
 }
 
 // Reason is why an exchange that started, or a message, did not become a span.

@@ -45,6 +45,9 @@ func (t *Table) takeRequest(c *Conn, ev *event.Event, behind uint64, last bool) 
 	switch {
 	case t.message.Framing == proto.Length:
 		x.RequestBody = t.message.Length
+		if last && m.Through < behind+t.message.Length {
+			s.remaining = x
+		}
 	case t.message.Framing == proto.Chunked && last:
 		s.remaining = x
 	}
@@ -138,6 +141,7 @@ func (t *Table) takeReply(c *Conn, ev *event.Event, behind uint64, last bool) {
 	x.framing = t.message.Framing
 	x.replyEnd = behind
 	x.keep(t, t.options.Response, "http.response.header.")
+	t.touched(x, ev)
 	t.startBody(c, x, ev, last)
 }
 
@@ -194,6 +198,7 @@ func (t *Table) bodyEnds(c *Conn, ev *event.Event) {
 	if c.isRequest(m.Direction, nil) {
 		if s.remaining != nil {
 			s.remaining.RequestBody = m.Body
+			t.touched(s.remaining, ev)
 			s.remaining = nil
 		}
 		return
@@ -215,7 +220,15 @@ func (t *Table) bodyEnds(c *Conn, ev *event.Event) {
 	case x.framing == proto.Chunked:
 		x.ReplyBody = m.Body
 	}
+	t.touched(x, ev)
 	t.finish(c, x, ev.Time)
+}
+
+// touched tells the observer of an operation on an exchange that it knows.
+func (t *Table) touched(x *Exchange, ev *event.Event) {
+	if x.asked {
+		t.observer.Touched(x, Touch{TID: ev.TID, Time: ev.Time, Sent: ev.Message.Direction == event.Send})
+	}
 }
 
 // keep copies the allowed headers of the head in t.message.

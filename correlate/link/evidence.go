@@ -35,29 +35,34 @@ type decision struct {
 // findCause weighs what the carrier says against what the runtime says. Where nothing decides there is no link.
 func (l *Linker) findCause(p *Process, x *flow.Exchange) {
 	c := &x.Cause
+	l.share = -1
 	named, sure := header{}.candidates(l, p, x)
+	c.Votes[0] = vote(span.Header, named, sure)
 	d := l.atRuntime(p, x, nil)
 	switch {
 	case len(named) == 0:
 	case d.parent != nil && slices.Contains(named, d.parent):
-		c.Confirmed = true
+		c.Confirmed = d.kind != span.Order
 		if len(named) == 1 {
 			d.kind, d.confidence = span.Header, sure
 		}
-	case d.parent != nil && d.confidence >= strong:
+	case d.parent != nil && d.confidence >= strong && d.kind < span.Turn:
 		// The carrier of another request has got into this one.
 	case len(named) == 1:
-		c.Misled = d.parent != nil
+		c.Misled = d.parent != nil && d.kind != span.Order
 		d = decision{parent: named[0], kind: span.Header, confidence: sure}
 	default:
 		d = l.atRuntime(p, x, named)
-		c.Confirmed = d.parent != nil
+		c.Confirmed = d.parent != nil && d.kind != span.Order
 	}
 	if d.parent == nil {
 		l.findCrowd(p, x, &d)
 		return
 	}
-	c.Confirmed = c.Confirmed || d.kind != span.Header || p.confirm(x)
+	if d.kind == span.Order {
+		l.findCrowd(p, x, &decision{}) // what a verdict may be built on, in place of this link
+	}
+	c.Confirmed = c.Confirmed || d.kind != span.Header && d.kind != span.Order || d.kind == span.Header && l.confirm(p, x)
 	c.Parent = d.parent.Hold()
 	c.Evidence, c.Confidence = uint8(d.kind), d.confidence
 	c.Passed = passes(x, c.Parent)
@@ -67,23 +72,42 @@ func (l *Linker) findCause(p *Process, x *flow.Exchange) {
 // when left is nil. A weaker kind only chooses among what a stronger one leaves open.
 func (l *Linker) atRuntime(p *Process, x *flow.Exchange, of []*flow.Exchange) (d decision) {
 	left := append(l.left[:0], of...)
-	for _, e := range l.evidences {
+	l.weak = l.weak[:0]
+	for i, e := range l.evidences {
 		found, confidence := e.candidates(l, p, x)
+		x.Cause.Votes[i+1] = vote(e.kind(), found, confidence)
+		if confidence < threshold {
+			// It says how many there are, but is too weak to leave any out.
+			if len(found) > len(l.weak) {
+				l.weak = append(l.weak[:0], found...)
+			}
+			continue
+		}
 		if len(left) > 0 {
 			found = l.both(left, found)
 		}
-		if len(found) == 1 && confidence >= threshold {
+		if len(found) == 1 {
 			d.parent, d.kind, d.confidence = found[0], e.kind(), confidence
 			break
 		}
 		if len(found) > 0 {
 			left = append(left[:0], found...)
-			d.descent = d.descent || e.kind() != span.Thread
+			d.descent = d.descent || e.kind() == span.Goroutine || e.kind() == span.Handover
 		}
 	}
 	l.left = left
-	d.among = left
+	if d.among = left; len(left) == 0 {
+		d.among = l.weak
+	}
 	return d
+}
+
+// vote keeps what evidence has said, for those who ask.
+func vote(kind span.Evidence, found []*flow.Exchange, sure float64) flow.Vote {
+	if len(found) == 0 {
+		return flow.Vote{}
+	}
+	return flow.Vote{Kind: uint8(kind), Found: uint16(min(len(found), 1<<16-1)), Sure: float32(sure)}
 }
 
 // passes tells that the carrier of a call is the one that has come with the request.
@@ -116,17 +140,11 @@ func (header) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	if g == nil {
 		return nil, 0
 	}
-	passed := l.named[:0]
-	for _, m := range g.members {
-		if passes(x, m) {
-			passed = append(passed, m)
-		}
+	l.named = g.look(byTrace, l.named[:0], func(m *flow.Exchange) bool { return passes(x, m) })
+	if len(l.named) == 0 {
+		l.named = g.look(byTrace, l.named, nil)
 	}
-	l.named = passed
-	if len(passed) > 0 {
-		return passed, 0.99
-	}
-	return g.members, 0.99
+	return l.named, 0.99
 }
 
 // handover: the goroutine that works on the request, or a child of it, gave the outgoing one to the connection that
@@ -190,7 +208,8 @@ func (p *Process) onGoroutine(id uint64) []*flow.Exchange {
 		return nil
 	}
 	if g := p.goroutines[id]; g != nil {
-		return g.members[:1]
+		p.oldest[0] = g.first
+		return p.oldest[:]
 	}
 	return nil
 }
@@ -209,17 +228,12 @@ func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 		return nil, 0
 	}
 	// What is being answered is done, as far as calls go.
-	working := l.same[:0]
-	for _, m := range g.members {
-		if m.FirstByte == 0 && !m.Lost {
-			working = append(working, m)
-		}
-	}
+	working := g.look(byWorker, l.same[:0], works)
 	l.same = working
 	if len(working) > 1 && p.habits.alone() && onOneConn(working) {
 		working = working[:1] // pipelined: one after the other
 	}
-	return working, p.habits.trust()
+	return working, p.habits.trust(x.Start)
 }
 
 func onOneConn(of []*flow.Exchange) bool {

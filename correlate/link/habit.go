@@ -12,7 +12,12 @@ type habits struct {
 	others uint64 // made by another thread; or by a thread that serves when no request was under way
 	mixed  uint64 // requests that a thread took while it was still working on one of another connection
 	free   uint64 // requests that a thread took while only other threads were working
+	waited uint64 // requests that a thread took when the calls for one that was given up had ended
+	calls  bool   // it makes calls while it serves
 	serves map[uint32]struct{}
+	asking map[uint32]uint32   // calls whose reply has not begun, by thread
+	cut    map[uint32]struct{} // threads with such a call for a request that was given up
+	gaveUp uint64              // when the last one was, boot time
 }
 
 // Weights of what was seen against what is expected of a process that is not known yet: nine calls of ten.
@@ -32,6 +37,14 @@ func (p *Process) takes(x *flow.Exchange) {
 	if _, known := h.serves[x.TID]; !known && len(h.serves) < servesMax {
 		h.serves[x.TID] = struct{}{}
 	}
+	if h.asking[x.TID] > 0 {
+		h.mixed++ // it does not wait for its calls
+		return
+	}
+	if _, cut := h.cut[x.TID]; cut {
+		h.waited++
+		delete(h.cut, x.TID)
+	}
 	g := p.threads[x.TID]
 	if g == nil {
 		if p.open > 0 {
@@ -39,12 +52,50 @@ func (p *Process) takes(x *flow.Exchange) {
 		}
 		return
 	}
-	for _, m := range g.members {
-		if m.Conn != x.Conn && m.FirstByte == 0 && !m.Lost {
+	seen := 0
+	for m := g.first; m != nil && seen < lookMax; m = m.Cause.Lists[byWorker].Next {
+		seen++
+		if m.Conn != x.Conn && works(m) {
 			h.mixed++
 			return
 		}
 	}
+}
+
+// asks counts the calls of a thread whose reply has not begun.
+func (h *habits) asks(x *flow.Exchange, begins bool) {
+	if begins == x.Cause.Asks {
+		return
+	}
+	x.Cause.Asks = begins
+	switch n := h.asking[x.TID]; {
+	case !begins && n <= 1:
+		delete(h.asking, x.TID)
+	case !begins:
+		h.asking[x.TID] = n - 1
+	case h.asking == nil:
+		h.asking = map[uint32]uint32{x.TID: 1}
+	case n > 0 || len(h.asking) < servesMax:
+		h.asking[x.TID] = n + 1
+	default:
+		x.Cause.Asks = false
+	}
+}
+
+// givesUp notes a request that has ended without an answer. What serves it may go on, and make calls for it.
+func (h *habits) givesUp(x *flow.Exchange) {
+	h.gaveUp = x.End
+	if h.asking[x.TID] > 0 && len(h.cut) < servesMax {
+		if h.cut == nil {
+			h.cut = make(map[uint32]struct{})
+		}
+		h.cut[x.TID] = struct{}{}
+	}
+}
+
+// lingers tells that a thread may be working on a request that was given up, and on another one as well.
+func (h *habits) lingers(now uint64) bool {
+	return h.gaveUp > 0 && now < h.gaveUp+lastAge && h.free == 0 && h.waited < 2
 }
 
 // calls learns from a call: parent is what it is part of, if a header tells; else solitude may tell.
@@ -53,6 +104,7 @@ func (p *Process) calls(x *flow.Exchange) {
 		return
 	}
 	h := &p.habits
+	h.calls = h.calls || p.open > 0
 	switch parent := x.Cause.Parent; {
 	case parent != nil && span.Evidence(x.Cause.Evidence) == span.Header:
 		h.note(parent.TID == x.TID)
@@ -74,8 +126,8 @@ func (h *habits) note(own bool) {
 }
 
 // trust says how sure a call is part of the only request that its thread works on.
-func (h *habits) trust() float64 {
-	if h.mixes() {
+func (h *habits) trust(now uint64) float64 {
+	if h.mixes() || h.lingers(now) {
 		return 0.5
 	}
 	own := float64(h.own + expected)

@@ -3,11 +3,11 @@
 package link
 
 import (
+	"encoding/binary"
 	"time"
 
 	"weft/correlate/event"
 	"weft/correlate/flow"
-	"weft/correlate/tracecontext"
 )
 
 // Options of a Linker.
@@ -22,19 +22,24 @@ type Options struct {
 
 // Linker is told of exchanges as they start and end, and gives out those whose identity is settled.
 type Linker struct {
-	options   Options
-	release   func(*flow.Exchange)
-	put       func(*flow.Exchange, *Process)
-	processes processes
-	wires     map[wireName]*flow.Exchange
-	states    map[string]string // tracestate as received, and as it is passed on
-	handovers map[uint64]given  // by socket, for the next request on it
-	waiting   []*flow.Exchange  // ended, in order of their ends
-	used      usedIDs
-	clock     clock
-	evidences []evidence
+	options     Options
+	release     func(*flow.Exchange)
+	put         func(*flow.Exchange, *Process)
+	processes   processes
+	wires       map[wireName]*flow.Exchange
+	states      map[string]string // tracestate as received, and as it is passed on
+	handovers   map[uint64]given  // by socket, for the next request on it
+	waiting     []*flow.Exchange  // ended, in order of their ends
+	used        usedIDs
+	clock       clock
+	evidences   []evidence
+	text, other text
+	opened      int     // calls that are left open, see late.go
+	keeping     int     // processes whose heads are kept
+	lossy       uint64  // boot time until which turns are not believed
+	share       float64 // see background; below 0: not asked yet
 
-	named, left, same, common []*flow.Exchange // room for findCause; named outlasts what the runtime is asked
+	named, left, weak, same, alike, common []*flow.Exchange // room for findCause; named outlasts what the runtime is asked
 }
 
 // given is who gave a request to a connection.
@@ -52,8 +57,10 @@ func New(o Options, release func(*flow.Exchange), put func(*flow.Exchange, *Proc
 		states:    make(map[string]string),
 		handovers: make(map[uint64]given),
 		used:      newUsedIDs(),
-		evidences: []evidence{handover{}, goroutine{}, thread{}},
+		evidences: []evidence{handover{}, goroutine{}, thread{}, payload{}, inTurn{}, alone{}},
 	}
+	l.text.k0, l.text.k1 = binary.LittleEndian.Uint64(o.Key[0:]), binary.LittleEndian.Uint64(o.Key[8:])
+	l.other.k0, l.other.k1 = l.text.k0, l.text.k1
 	l.processes.gone = l.forget
 	l.processes.oldest.next, l.processes.oldest.previous = &l.processes.oldest, &l.processes.oldest
 	return l
@@ -67,7 +74,7 @@ func (l *Linker) Feed(ev *event.Event) {
 	l.processes.now = max(l.processes.now, ev.Time)
 	switch ev.Kind {
 	case event.KindProcess:
-		l.processes.describe(ev.PID, ev.Process)
+		l.processes.describe(ev.PID, ev.Process, ev.Time)
 	case event.KindExit:
 		l.forget(ev.PID)
 	case event.KindHandover:
@@ -75,11 +82,19 @@ func (l *Linker) Feed(ev *event.Event) {
 			clear(l.handovers)
 		}
 		l.handovers[ev.Socket] = given{ev.Message.Goroutine, ev.Message.ParentGoroutine}
+	case event.KindLoss:
+		if ev.Loss.Records > 0 {
+			l.lossy = ev.Time + lossTime
+		}
 	case event.KindClock:
 		l.clock.tick(ev.Wall - int64(ev.Time))
 		l.expire(ev.Time)
 	}
 }
+
+// lossTime is for how long after a loss of records the order of what threads do is not believed, in boot time. A record that is
+// missing leads a turn to the wrong request.
+const lossTime = uint64(5 * time.Second)
 
 // handoversMax bounds the hand-overs whose request was never seen.
 const handoversMax = 1 << 14
@@ -91,21 +106,33 @@ func (l *Linker) Started(x *flow.Exchange) {
 	l.readCarrier(x)
 	if x.Server {
 		p.opens(x)
+		l.note(p, x)
 	} else {
+		p.turns.uses(x, 1)
+		p.guess(x)
 		l.findCause(p, x)
+		l.proves(p, x)
+		l.leaveOpen(p, x)
 		p.calls(x)
+		if x.Goroutine == 0 {
+			p.habits.asks(x, true)
+		}
 		delete(l.handovers, x.Conn.Socket)
 	}
 	l.join(x)
 	if l.options.Started != nil {
 		l.options.Started(x, p)
 	}
+	if x.Server && follows(p, x) {
+		l.begins(p, x, x.TID)
+	}
 }
 
 // Ended gives the exchange out, or lets it wait for the other end of its connection.
 func (l *Linker) Ended(x *flow.Exchange) {
 	l.leave(x)
-	if !x.Server || x.Cause.Partner != nil || !l.mayBeLocal(x) {
+	alone := x.Server && x.Cause.Partner == nil && l.mayBeLocal(x)
+	if !alone && !l.undecided(x) {
 		l.settle(x)
 		return
 	}
@@ -123,6 +150,7 @@ const waitingMax = 1 << 16
 func (l *Linker) Abandoned(x *flow.Exchange) {
 	l.leave(x)
 	l.unjoin(x)
+	l.settled(x)
 	l.resolve(x, 0)
 	if l.options.Lost != nil {
 		l.options.Lost(x, owner(x))
@@ -150,8 +178,16 @@ func (l *Linker) leave(x *flow.Exchange) {
 	if x.Server {
 		p := owner(x)
 		p.closes(x)
+		if x.FirstByte == 0 && x.Goroutine == 0 {
+			p.habits.givesUp(x)
+		}
+		l.drop(p, x)
 		l.keepLast(p, x)
 	} else {
+		p := owner(x)
+		p.turns.uses(x, -1)
+		p.habits.asks(x, false)
+		l.passed(p, x)
 		l.unjoin(x)
 	}
 }
@@ -197,12 +233,14 @@ func (l *Linker) Close() {
 	l.expire(^uint64(0))
 	for p := l.processes.oldest.next; p != &l.processes.oldest; p = p.next {
 		l.dropLast(p)
+		l.dropTurns(p)
 	}
 }
 
 // settle makes the identity final and gives the exchange out.
 func (l *Linker) settle(x *flow.Exchange) {
 	l.unjoin(x)
+	l.settled(x)
 	l.resolve(x, 0)
 	l.put(x, owner(x))
 	l.letGo(x)
@@ -223,37 +261,12 @@ func (l *Linker) letGo(x *flow.Exchange) {
 		l.release(c.Crowd)
 		c.Crowd = nil
 	}
-}
-
-// readCarrier takes the identity from the request's own carrier.
-func (l *Linker) readCarrier(x *flow.Exchange) {
-	best := x.Carriers.Best()
-	if best == nil {
-		return
+	if c.Guess != nil {
+		l.release(c.Guess)
+		c.Guess = nil
 	}
-	c := &x.Cause
-	c.HeadTrace, c.HeadParent, c.HeadDecision = best.Context.TraceID, best.Context.ParentID, best.Context.Decision
-	if best.Format == tracecontext.W3C {
-		c.TraceState = l.traceState(x.Carriers.TraceState())
+	if c.Via != nil {
+		l.release(c.Via)
+		c.Via = nil
 	}
-}
-
-// statesMax bounds the lists of vendors that are remembered: few differ, and each is read once.
-const statesMax = 1 << 10
-
-// traceState gives the list in its shortest form, or nothing if it is not valid: W3C Trace Context section 3.3.1 has it
-// dropped then, while the traceparent stays.
-func (l *Linker) traceState(list []byte) string {
-	if len(list) == 0 {
-		return ""
-	}
-	if known, ok := l.states[string(list)]; ok {
-		return known
-	}
-	if len(l.states) >= statesMax {
-		clear(l.states)
-	}
-	valid, _ := tracecontext.ParseState(list)
-	l.states[string(list)] = valid
-	return valid
 }

@@ -18,11 +18,11 @@ import (
 //
 //	s1 server pid tid wire [key=value]   a request has come in; the name of the exchange is the first word
 //	c1 client pid tid wire [key=value]   a request was sent
-//	end c1       the reply is whole;  replies c1: it has begun;  drop c1: abandoned;  lost c1: records are missing
+//	end c1       the reply is whole;  replies c1: it has begun;  drop c1: abandoned;  gone c1: its client has left;  lost c1: records are missing
 //	tick         time passes until nothing waits;  go 7: process 7 is Go;  exit 7;  hand B 5: goroutine 5 gives a call to B
 //
 // Wires are named by letters; at=N is the offset of the request, so that A at=0 and A at=1 are one connection. head=T:P is
-// a carrier with the trace T and the parent P. g= and pg= are goroutines. Kinds of wires: unix, older, noname, remote.
+// a carrier with the trace T and the parent P. g= and pg= are goroutines. path= is the target, fields=a:1,b:2 are fields. Kinds of wires: unix, older, noname, remote.
 type node struct {
 	t         *testing.T
 	l         *Linker
@@ -32,6 +32,7 @@ type node struct {
 	names     map[[8]byte]string
 	out       []string
 	spans     map[string]flow.Cause
+	round     int
 }
 
 func newNode(t *testing.T, key byte) *node {
@@ -110,6 +111,10 @@ func (n *node) start(name string, f []string) {
 		Goroutine: number(options["g"]), ParentGoroutine: number(options["pg"]), Offset: number(options["at"]),
 		Method: "GET", Target: f[3] + options["at"] + options["target"], UserAgent: name,
 	}
+	if options["path"] != "" {
+		x.Target = options["path"]
+	}
+	x.Head = []byte("GET " + x.Target + " HTTP/1.1\r\nHost: x\r\n" + strings.ReplaceAll(options["fields"], ",", "\r\n") + "\r\n\r\n")
 	x.Conn = n.conn(x.Server, f[3], options)
 	if head := options["head"]; head != "" {
 		carry(&x.Carriers, "traceparent", carrier(head))
@@ -128,10 +133,17 @@ func (n *node) play(script string) {
 		switch f[0] {
 		case "end":
 			x := n.exchanges[f[1]]
-			x.FirstByte, x.End = max(x.FirstByte, 1), n.now
+			if x.FirstByte == 0 {
+				n.replies(x)
+			}
+			x.End = n.now
+			n.l.Ended(x)
+		case "gone":
+			x := n.exchanges[f[1]]
+			x.End, x.Fault = n.now, flow.Closed
 			n.l.Ended(x)
 		case "replies":
-			n.exchanges[f[1]].FirstByte = n.now
+			n.replies(n.exchanges[f[1]])
 		case "lost":
 			n.exchanges[f[1]].Lost = true
 		case "drop":
@@ -154,6 +166,12 @@ func (n *node) play(script string) {
 			n.start(f[0], f[1:])
 		}
 	}
+}
+
+// replies lets the thread of an exchange send or read the head of its reply.
+func (n *node) replies(x *flow.Exchange) {
+	x.FirstByte = n.now
+	n.l.Touched(x, flow.Touch{TID: x.TID, Time: n.now, Sent: x.Server})
 }
 
 // parent names the parent of a span: another span, ~P for one that a carrier named, ~? for one that was

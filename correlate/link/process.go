@@ -19,17 +19,17 @@ type Process struct {
 	goroutines map[uint64]*group // the same for Go
 	traces     map[[16]byte]*group
 	spare      []*group
+	oldest     [1]*flow.Exchange // room for onGoroutine
 	habits     habits
 	work       work
+	turns      turns
+	heads      heads
 	last       last
 	lingers    bool // what its requests start goes on after their replies
 	ended      bool
 
 	previous, next *Process
 }
-
-// group is a set of server exchanges that share something, oldest first.
-type group struct{ members []*flow.Exchange }
 
 var unknownResource = &span.Resource{
 	Service:    span.UnknownService,
@@ -82,21 +82,26 @@ func (l *Linker) forget(pid uint32) {
 	delete(l.processes.byPID, pid)
 	p.previous.next, p.next.previous = p.next, p.previous
 	l.dropLast(p)
+	l.dropTurns(p)
+	l.giveUp(p)
 	p.ended = true
 }
 
-// describe takes the facts about a process. Other facts than those known are another program under the same number.
-func (t *processes) describe(pid uint32, facts *event.Process) {
-	p := t.of(pid)
-	if facts == nil || facts == p.facts {
-		return
-	}
-	if p.facts != nil {
+// describe takes the facts about a process, of which nothing was missed since a time. Other facts than those known are
+// another program under the same number.
+func (t *processes) describe(pid uint32, facts *event.Process, since uint64) {
+	if p := t.byPID[pid]; p != nil && p.facts != nil && facts != nil && facts != p.facts {
 		t.gone(pid)
-		p = t.of(pid)
 	}
-	p.facts = facts
-	p.Resource = &span.Resource{Service: facts.Service, Attributes: facts.Attributes}
+	known := t.byPID[pid] != nil
+	p := t.of(pid)
+	if !known {
+		p.work.since = since
+	}
+	if facts != nil && facts != p.facts {
+		p.facts = facts
+		p.Resource = &span.Resource{Service: facts.Service, Attributes: facts.Attributes}
+	}
 }
 
 // owner gives the process that an exchange belongs to, as it was when the exchange started.
@@ -108,13 +113,13 @@ func (p *Process) isGo() bool { return p.facts != nil && p.facts.Go }
 // opens notes that the process has begun to work on a request.
 func (p *Process) opens(x *flow.Exchange) {
 	if x.Goroutine != 0 {
-		join(p, p.goroutines, x.Goroutine, x)
+		join(p, p.goroutines, x.Goroutine, byWorker, x)
 	} else {
 		p.takes(x)
-		join(p, p.threads, x.TID, x)
+		join(p, p.threads, x.TID, byWorker, x)
 	}
 	if hasHeader(x) {
-		join(p, p.traces, x.Cause.HeadTrace, x)
+		join(p, p.traces, x.Cause.HeadTrace, byTrace, x)
 	} else {
 		p.bare++
 	}
@@ -129,12 +134,12 @@ func (p *Process) opens(x *flow.Exchange) {
 func (p *Process) closes(x *flow.Exchange) {
 	p.open--
 	if x.Goroutine != 0 {
-		leave(p, p.goroutines, x.Goroutine, x)
+		leave(p, p.goroutines, x.Goroutine, byWorker, x)
 	} else {
-		leave(p, p.threads, x.TID, x)
+		leave(p, p.threads, x.TID, byWorker, x)
 	}
 	if hasHeader(x) {
-		leave(p, p.traces, x.Cause.HeadTrace, x)
+		leave(p, p.traces, x.Cause.HeadTrace, byTrace, x)
 	} else {
 		p.bare--
 	}
@@ -146,46 +151,6 @@ func (p *Process) closes(x *flow.Exchange) {
 	p.requests[x.Cause.Place], moved.Cause.Place = moved, x.Cause.Place
 	p.requests[end] = nil
 	p.requests = p.requests[:end]
-}
-
-func join[K comparable](p *Process, groups map[K]*group, key K, x *flow.Exchange) {
-	g := groups[key]
-	if g == nil {
-		g = p.group()
-		groups[key] = g
-	}
-	g.members = append(g.members, x)
-}
-
-func leave[K comparable](p *Process, groups map[K]*group, key K, x *flow.Exchange) {
-	g := groups[key]
-	if g == nil {
-		return
-	}
-	for i, m := range g.members {
-		if m == x {
-			g.members = append(g.members[:i], g.members[i+1:]...)
-			break
-		}
-	}
-	if len(g.members) == 0 {
-		delete(groups, key)
-		if len(p.spare) < spareMax {
-			p.spare = append(p.spare, g)
-		}
-	}
-}
-
-// spareMax bounds the empty groups that are kept for use.
-const spareMax = 64
-
-func (p *Process) group() *group {
-	if n := len(p.spare); n > 0 {
-		g := p.spare[n-1]
-		p.spare = p.spare[:n-1]
-		return g
-	}
-	return &group{}
 }
 
 func hasHeader(x *flow.Exchange) bool { return x.Cause.HeadTrace != [16]byte{} }

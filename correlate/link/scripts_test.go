@@ -75,7 +75,7 @@ var scripts = []struct{ name, script, want string }{
 		s1 < ~P header
 		s2 < ~Q header`},
 	{"event loop, later alone", `s1 server 1 1 A; s2 server 1 1 B; end s1; end s2
-		s3 server 1 1 A at=1; c client 1 1 C; end c; end s3; tick`, `c < -
+		s3 server 1 1 A at=1; c client 1 1 C; end c; end s3; tick`, `c < s3 order
 		s1 < -
 		s2 < -
 		s3 < -`},
@@ -85,7 +85,7 @@ var scripts = []struct{ name, script, want string }{
 		s1 < -
 		s2 < -`},
 	{"hands requests on", `s1 server 1 1 A; c1 client 1 2 C; end c1; end s1
-		s2 server 1 1 B; s3 server 1 2 D; c2 client 1 2 C at=1; end c2; end s2; end s3; tick`, `c1 < -
+		s2 server 1 1 B; s3 server 1 2 D; c2 client 1 2 C at=1; end c2; end s2; end s3; tick`, `c1 < s1 order
 		c2 < -
 		s1 < -
 		s2 < -
@@ -100,6 +100,28 @@ var scripts = []struct{ name, script, want string }{
 		s2 < -
 		x < -
 		y < -`},
+	{"given up, by an event loop", `s1 server 1 1 A; c1 client 1 1 C; gone s1; s2 server 1 1 B; c2 client 1 1 D; end c1; end c2; end s2; tick`, `c1 < s1 thread
+		c2 < -
+		s1 < -
+		s2 < -`},
+	{"given up, nothing known of the thread", `s1 server 1 1 A; c1 client 1 1 C; end c1; gone s1; s2 server 1 1 B; c2 client 1 1 D; end c2; end s2; tick`, `c1 < s1 thread
+		c2 < -
+		s1 < -
+		s2 < -`},
+	{"given up, threads side by side", `x server 1 8 X; y server 1 9 Y; end x; end y
+		s1 server 1 1 A; c1 client 1 1 C; gone s1; end c1; s2 server 1 1 B; c2 client 1 1 D; end c2; end s2; tick`, `c1 < s1 thread
+		c2 < s2 thread
+		s1 < -
+		s2 < -
+		x < -
+		y < -`},
+	{"given up, by a thread that waits for its calls", `s1 server 1 1 A; c1 client 1 1 C; gone s1; end c1; s2 server 1 1 A at=1; c2 client 1 1 C at=1; gone s2; end c2
+		s3 server 1 1 B; c3 client 1 1 D; end c3; end s3; tick`, `c1 < s1 thread
+		c2 < -
+		c3 < s3 thread
+		s1 < -
+		s2 < -
+		s3 < -`},
 	{"goroutine", "go 1; s1 server 1 1 A g=5; s2 server 1 1 B g=6; c client 1 2 C g=5; end c; end s1; end s2; tick", `c < s1 goroutine
 		s1 < -
 		s2 < -`},

@@ -50,7 +50,7 @@ func (l *Linker) join(x *flow.Exchange) {
 		return // it was part of another trace already
 	}
 	server.Cause.Partner = client.Hold()
-	if server.Cause.Waiting {
+	if server.Cause.Waiting && !l.undecided(server) {
 		l.stopWaiting(server)
 	}
 }

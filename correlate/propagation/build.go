@@ -7,23 +7,16 @@ import (
 	"slices"
 
 	"weft/correlate/rate"
+	"weft/correlate/tracecontext"
 )
 
 // Report gives the state of the account as plain data.
 func (t *Table) Report() Report {
-	r := Report{
-		From: t.time(t.windowStart()), To: t.time(t.now), MinRate: t.options.MinRate, Repair: t.options.Repair,
-		Totals: t.totals.tell(), Services: []Service{}, Edges: []Edge{},
-	}
-	for i := range exclusions {
-		r.Exclusions = append(r.Exclusions, Exclusion{
-			Name: exclusions[i].name, Why: exclusions[i].why, Enabled: !t.off[i], Count: t.totals.excluded[i],
-		})
-	}
+	r := t.head()
 	for _, j := range t.judgeEdges() {
 		r.Edges = append(r.Edges, t.tellEdge(j))
 	}
-	t.tellStrata(r.Edges)
+	t.tellStrata(r.Edges, t.neighbours())
 	for i := range r.Edges {
 		e := &r.Edges[i]
 		for k := range e.Findings {
@@ -32,6 +25,30 @@ func (t *Table) Report() Report {
 	}
 	slices.SortStableFunc(r.Edges, worstFirst)
 	r.Services = t.tellServices(r.Edges)
+	return r
+}
+
+// Brief gives the numbers of a report, without the findings, strata and services that are made for people: what is asked for
+// all the time must not hold up the data path.
+func (t *Table) Brief() Report {
+	r := t.head()
+	for _, j := range t.judgeEdges() {
+		r.Edges = append(r.Edges, t.tellNumbers(j))
+	}
+	slices.SortStableFunc(r.Edges, worstFirst)
+	return r
+}
+
+func (t *Table) head() Report {
+	r := Report{
+		From: t.time(t.windowStart()), To: t.time(t.now), MinRate: t.options.MinRate, Repair: t.options.Repair,
+		Totals: t.totals.tell(), Services: []Service{}, Edges: make([]Edge, 0, len(t.edges)),
+	}
+	for i := range exclusions {
+		r.Exclusions = append(r.Exclusions, Exclusion{
+			Name: exclusions[i].name, Why: exclusions[i].why, Enabled: !t.off[i], Count: t.totals.excluded[i],
+		})
+	}
 	return r
 }
 
@@ -70,21 +87,27 @@ type edgeHealth struct {
 	health Health
 }
 
-// judgeEdges gives all edges of the window in a fixed order.
+// judgeEdges gives all edges of the window, least recently used first. What an edge's numbers say is kept until they change: most
+// edges rest most of the time.
 func (t *Table) judgeEdges() []edgeHealth {
-	var all []edgeHealth
+	all := make([]edgeHealth, 0, len(t.edges))
 	for e := t.oldest.next; e != &t.oldest; e = e.next {
 		e.turn(t.half)
-		h := edgeHealth{edge: e, sums: e.sum(0, 0)}
+		h := edgeHealth{edge: e, sums: e.total()}
 		h.lost = e.mislinked(h.sums.N)
+		if kept := &e.estimate; kept.known && kept.sums == h.sums && kept.lost == h.lost {
+			h.bounds, h.p = kept.bounds, kept.p
+			all = append(all, h)
+			continue
+		}
 		h.bounds = rate.Interval(h.sums, h.lost)
 		h.p = 1
 		if h.sums.N > 0 {
 			h.p = rate.BelowP(h.sums, t.options.MinRate, h.lost)
 		}
+		e.estimate = estimate{h.sums, h.bounds, h.lost, h.p, true}
 		all = append(all, h)
 	}
-	slices.SortFunc(all, func(a, b edgeHealth) int { return a.edge.compare(b.edge) })
 	p := make([]float64, len(all))
 	for i := range all {
 		p[i] = all[i].p
@@ -113,19 +136,14 @@ const falseDiscoveries = 0.05
 // mislinked bounds the share of pairs that are no pairs: what carriers contradict of the service's links, and what the process
 // may have called on its own account.
 func (e *edge) mislinked(n uint64) float64 {
-	share := rate.ShareUpper(e.service.misled, e.service.agreed+e.service.misled)
-	if e.service.misled == 0 {
-		share = 0 // links that nothing contradicts are not doubted for their small number
+	share := 0.0 // links that nothing contradicts are not doubted for their small number
+	if e.service.misled > 0 {
+		share = rate.ShareUpper(e.service.misled, e.service.agreed+e.service.misled)
 	}
 	if n == 0 {
 		return share
 	}
 	return min(0.99, share+(e.doubt[0]+e.doubt[1])/float64(n))
-}
-
-func (e *edge) compare(o *edge) int {
-	return cmp.Or(cmp.Compare(e.edgeKey.service, o.edgeKey.service), cmp.Compare(e.route, o.route),
-		cmp.Compare(e.method, o.method), cmp.Compare(e.peer, o.peer))
 }
 
 // routeName joins method and route.
@@ -151,7 +169,8 @@ func tellRate(s rate.Sums, b rate.Bounds, lost float64) Rate {
 // round keeps six decimals: more is noise, and text that changes for nothing.
 func round(x float64) float64 { return math.Round(x*1e6) / 1e6 }
 
-func (t *Table) tellEdge(h edgeHealth) Edge {
+// tellNumbers gives an edge without its findings.
+func (t *Table) tellNumbers(h edgeHealth) Edge {
 	e := h.edge
 	out := Edge{
 		Service: e.service.name, Route: e.routeName(), Peer: e.peer, Protocol: e.protocol(), Health: h.health,
@@ -165,6 +184,13 @@ func (t *Table) tellEdge(h edgeHealth) Edge {
 			out.Excluded[exclusions[i].name] = uint64(n)
 		}
 	}
+	e.tellVerdicts(&out)
+	return out
+}
+
+// tellEdge gives an edge with its findings, the gravest first.
+func (t *Table) tellEdge(h edgeHealth) Edge {
+	e, out := h.edge, t.tellNumbers(h)
 	for i := range e.findings {
 		if f := t.tellFinding(e, &e.findings[i]); f.Count > 0 {
 			f.Of = max(h.sums.N, f.Count)
@@ -192,16 +218,19 @@ func (e *Edge) add(f Finding) {
 
 var severities = map[string]int{"fine": 0, "note": 1, "fault": 2}
 
+// chanceMin is how many ids have to look like a UUID before that is no chance: 3 random ones do in one case of 262,144.
+const chanceMin = 3
+
 // tellFinding gives one finding; what was passed on unchanged is stale where the service makes spans of its own.
 func (t *Table) tellFinding(e *edge, f *finding) Finding {
-	v := f.verdict
-	if v == Stale && e.service.ownSpans == "" {
-		v = PassedThrough
-	}
+	v := f.verdict.told(e.service)
 	out := Finding{
 		Verdict: v.String(), Code: v.Code(), Severity: v.Severity().String(), Count: uint64(f.count[0] + f.count[1]),
 		Format: f.format.String(), Rule: string(f.rule), Client: f.client, Fingerprint: f.fingerprint,
 		Since: t.time(f.since), Last: t.time(f.last),
+	}
+	if f.fingerprint == tracecontext.UUID && out.Count < chanceMin {
+		out.Fingerprint = ""
 	}
 	for _, id := range f.examples {
 		if t.examples.byID[id] != nil {
@@ -209,64 +238,6 @@ func (t *Table) tellFinding(e *edge, f *finding) Finding {
 		}
 	}
 	return out
-}
-
-// tellStrata finds the traits that split an edge's pairs beyond chance, over all edges together.
-func (t *Table) tellStrata(edges []Edge) {
-	type contrast struct {
-		edge    int
-		bit     int
-		with    rate.Sums
-		without rate.Sums
-	}
-	var found []contrast
-	var p []float64
-	for i := range edges {
-		e := t.edges[edges[i].key]
-		if e == nil || edges[i].Rate.K == edges[i].Rate.N {
-			continue
-		}
-		for bit := range traitBits {
-			c := contrast{i, bit, e.sum(1<<bit, 1<<bit), e.sum(1<<bit, 0)}
-			if c.with.N > 0 && c.without.N > 0 {
-				found = append(found, c)
-				p = append(p, rate.Contrast(c.with, c.without))
-			}
-		}
-	}
-	rate.Adjust(p)
-	for i, c := range found {
-		if p[i] >= falseDiscoveries {
-			continue
-		}
-		e, name := &edges[c.edge], traitNames[c.bit]
-		with, without := rate.Interval(c.with, 0), rate.Interval(c.without, 0)
-		s := Stratum{Name: name.name, Value: name.value, Rate: tellRate(c.with, with, 0), Rest: tellRate(c.without, without, 0), P: round(p[i])}
-		if with.Estimate > without.Estimate {
-			s = Stratum{Name: name.name, Value: name.other, Rate: s.Rest, Rest: s.Rate, P: s.P}
-		}
-		e.Strata = append(e.Strata, s)
-		e.nameWhere(s, name.only, name.never, with.Estimate < without.Estimate)
-	}
-}
-
-// nameWhere says of the faults that break the trace where they occur, if they occur nowhere else.
-func (e *Edge) nameWhere(s Stratum, only, never string, with bool) {
-	if s.Rest.K != s.Rest.N {
-		return
-	}
-	where := never
-	if with {
-		where = only
-	}
-	for i := range e.Findings {
-		if f := &e.Findings[i]; f.Severity == Fault.String() && f.Count == s.Rate.N-s.Rate.K {
-			if f.Where != "" {
-				where = f.Where + ", " + where
-			}
-			f.Where = where
-		}
-	}
 }
 
 // worstFirst orders edges: broken ones by how many pairs were lost, then those that are not known, then healthy ones.
@@ -299,7 +270,7 @@ func (t *Table) tellServices(edges []Edge) []Service {
 		}
 		s.NoContext += e.NoContext
 		if live := t.edges[e.key]; live != nil {
-			sums[e.Service].Merge(live.sum(0, 0))
+			sums[e.Service].Merge(live.total())
 		}
 		lost[e.Service] = max(lost[e.Service], e.Rate.Mislinked)
 	}
@@ -317,6 +288,7 @@ func (t *Table) checkHealth() {
 	if t.options.Health == nil {
 		return
 	}
+	var near *neighbours
 	for _, h := range t.judgeEdges() {
 		was := h.edge.health
 		if h.health == was || h.health == NotEnough || was == NotEnough && h.health == Healthy {
@@ -328,7 +300,10 @@ func (t *Table) checkHealth() {
 		h.edge.health = h.health
 		e := t.tellEdge(h)
 		one := []Edge{e}
-		t.tellStrata(one)
+		if near == nil {
+			near = t.neighbours()
+		}
+		t.tellStrata(one, near)
 		for k := range one[0].Findings {
 			one[0].Findings[k].Sentence = Sentence(one[0], one[0].Findings[k], t.time(t.now))
 		}

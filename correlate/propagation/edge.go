@@ -1,8 +1,8 @@
 package propagation
 
 import (
+	"maps"
 	"strconv"
-	"strings"
 
 	"weft/correlate/flow"
 	"weft/correlate/rate"
@@ -23,6 +23,21 @@ type service struct {
 // edgeKey names an edge. Of a crowd of several routes the route is anyRoute.
 type edgeKey struct{ service, method, route, peer string }
 
+// lastEdges is how many edges are found without a look-up.
+const lastEdges = 256
+
+// place gives where an edge is looked for first.
+func (k *edgeKey) place() (n int) {
+	n = len(k.service) + 7*len(k.route)
+	if end := len(k.peer); end > 0 {
+		n += 31*end + 63*int(k.peer[end-1]) + 127*int(k.peer[end/2])
+	}
+	if end := len(k.route); end > 0 {
+		n += 191 * int(k.route[end-1])
+	}
+	return n % lastEdges
+}
+
 // anyRoute stands for one of several routes.
 const anyRoute = "(several)"
 
@@ -30,14 +45,18 @@ const anyRoute = "(several)"
 type edge struct {
 	edgeKey
 	service   *service
-	half      uint32 // of the newest sums
-	cells     []cell
+	half      uint32       // of the newest sums
+	sums      [2]rate.Sums // of two half windows, the newer first
+	cells     []cell       // the same pairs by their traits
 	findings  []finding
 	unknown   uint64
 	noContext uint64
 	excluded  [rules]uint32
-	doubt     [2]float64 // by half window: sum over the pairs of how likely each was no request's
+	verdicts  [Verdicts]uint64 // since the edge is remembered
+	noted     Notes            // which of these are notes
+	doubt     [2]float64       // by half window: sum over the pairs of how likely each was no request's
 	health    Health
+	estimate  estimate
 	version   uint8 // minor version of HTTP
 
 	previous, next *edge
@@ -55,8 +74,11 @@ const (
 	traitBits  = 5
 )
 
-// traitNames say what a trait is called in a report: name, value, and how a fault that only occurs with it is described.
-var traitNames = [traitBits]struct{ name, value, other, only, never string }{
+// trait says what a trait is called in a report: its name, its value and the other one, and how a fault is described that only
+// occurs with it, or only without.
+type trait struct{ name, value, other, only, never string }
+
+var traitNames = [traitBits]trait{
 	{"attempt", "2+", "1", "only on retries", "only on the first attempt"},
 	{"after_failed_call", "yes", "no", "only after another call has failed", "only while no other call has failed"},
 	{"status", "error", "ok", "only when the request fails", "only when the request succeeds"},
@@ -78,7 +100,7 @@ type finding struct {
 	format      tracecontext.Format
 	rule        tracecontext.Rule
 	client      string
-	fingerprint string
+	fingerprint string     // that all have
 	examples    [2][8]byte // span ids: the first and the latest
 	taken       uint64     // when the latest was kept
 }
@@ -94,12 +116,9 @@ func (e *edge) turn(half uint32) {
 	if gone > 1 {
 		e.doubt[1] = 0
 	}
+	age(&e.sums, gone)
 	for i := range e.cells {
-		s := &e.cells[i].sums
-		s[1], s[0] = s[0], rate.Sums{}
-		if gone > 1 {
-			s[1] = rate.Sums{}
-		}
+		age(&e.cells[i].sums, gone)
 	}
 	for i := range e.findings {
 		f := &e.findings[i]
@@ -107,6 +126,14 @@ func (e *edge) turn(half uint32) {
 		if gone > 1 {
 			f.count[1] = 0
 		}
+	}
+}
+
+// age moves sums on by half windows.
+func age(s *[2]rate.Sums, gone uint32) {
+	s[1], s[0] = s[0], rate.Sums{}
+	if gone > 1 {
+		s[1] = rate.Sums{}
 	}
 }
 
@@ -134,19 +161,23 @@ func (e *edge) found(v Verdict) *finding {
 
 // edge gives the edge of a call, making room for a new one if there are too many.
 func (t *Table) edge(in, out *flow.Exchange, name, peer string) *edge {
-	k := edgeKey{service: name, method: in.Method, route: in.Route, peer: t.peers.name(out, peer)}
+	k := edgeKey{service: name, method: clip(in.Method), route: clip(in.Route), peer: t.peers.name(out, peer)}
 	if out.Cause.Parent == nil && out.Cause.CrowdMixed {
 		k.method, k.route = "", anyRoute
 	}
-	e := t.edges[k]
-	if e == nil {
-		e = t.newEdge(k)
-		e.version = out.Minor
+	last := &t.last[k.place()]
+	e := *last
+	if e == nil || e.edgeKey != k || e.next == nil {
+		if e = t.edges[k]; e == nil {
+			e = t.newEdge(k)
+			e.version = out.Minor
+		}
+		*last = e
 	}
 	if e.next != &t.oldest {
 		e.unlink()
-		last := t.oldest.previous
-		last.next, e.previous, e.next, t.oldest.previous = e, last, &t.oldest, e
+		newest := t.oldest.previous
+		newest.next, e.previous, e.next, t.oldest.previous = e, newest, &t.oldest, e
 	}
 	e.turn(t.half)
 	return e
@@ -156,20 +187,30 @@ func (t *Table) newEdge(k edgeKey) *edge {
 	if len(t.edges) >= t.options.Edges {
 		t.evict(t.oldest.next)
 	}
-	s := t.services[k.service]
-	if s == nil {
-		s = &service{name: k.service}
-		t.services[k.service] = s
-	}
+	s := t.service(k.service)
 	s.edges++
 	e := &edge{edgeKey: k, service: s, half: t.half, health: NotEnough}
 	t.edges[k] = e
 	return e
 }
 
+// service gives a service. When there are too many, those without edges are forgotten, and with them whether they export spans.
+func (t *Table) service(name string) *service {
+	s := t.services[name]
+	if s != nil {
+		return s
+	}
+	if len(t.services) >= 2*t.options.Edges {
+		maps.DeleteFunc(t.services, func(_ string, s *service) bool { return s.edges == 0 })
+	}
+	s = &service{name: name}
+	t.services[name] = s
+	return s
+}
+
 func (t *Table) evict(e *edge) {
 	e.turn(t.half)
-	t.totals.evicted += e.sum(anyTraits, 0).N
+	t.totals.evicted += e.total().N
 	e.unlink()
 	delete(t.edges, e.edgeKey)
 	if e.service.edges--; e.service.edges == 0 && e.service.ownSpans == "" {
@@ -184,10 +225,14 @@ func (e *edge) unlink() {
 	}
 }
 
-// anyTraits as a mask compares nothing.
-const anyTraits traits = 0
+// total adds up the pairs of the window.
+func (e *edge) total() rate.Sums {
+	s := e.sums[0]
+	s.Merge(e.sums[1])
+	return s
+}
 
-// sum adds up the cells whose traits under the mask are these.
+// sum adds up the pairs whose traits under the mask are these.
 func (e *edge) sum(mask, these traits) (s rate.Sums) {
 	for i := range e.cells {
 		if c := &e.cells[i]; c.traits&mask == these {
@@ -197,47 +242,6 @@ func (e *edge) sum(mask, these traits) (s rate.Sums) {
 	}
 	return s
 }
-
-// peersMax bounds the addresses whose service is remembered.
-const peersMax = 1 << 12
-
-// peers remembers which service was found behind an address, for the calls of which the other end was not seen.
-type peers struct {
-	byAddress map[string]string
-}
-
-// name says who a call goes to: the service that was seen at the other end, else what the program calls it, else the address.
-func (p *peers) name(x *flow.Exchange, seen string) string {
-	address := x.Host
-	if address == "" && x.Conn.Peer.IsValid() {
-		address = x.Conn.Peer.String()
-	}
-	if seen == "" {
-		if known, ok := p.byAddress[address]; ok {
-			return known
-		}
-		return address
-	}
-	if p.byAddress[address] == seen {
-		return seen
-	}
-	if p.byAddress == nil || len(p.byAddress) >= peersMax {
-		p.byAddress = make(map[string]string)
-	}
-	p.byAddress[address] = seen
-	return seen
-}
-
-// client gives the first product of a User-Agent: RFC 9110 section 10.1.5.
-func client(agent string) string {
-	if i := strings.IndexByte(agent, ' '); i >= 0 {
-		agent = agent[:i]
-	}
-	return agent[:min(len(agent), clientMax)]
-}
-
-// clientMax bounds the text of a client, in bytes.
-const clientMax = 64
 
 // protocol names the protocol of an edge.
 func (e *edge) protocol() string { return "http/1." + strconv.Itoa(int(e.version)) }

@@ -120,13 +120,14 @@ func (t *Table) show(in, x *flow.Exchange, p *pair, v Verdict) {
 func (t *Table) explain(in, x *flow.Exchange, p *pair) *Explanation {
 	e := &Explanation{
 		ID: hex.EncodeToString(x.Cause.SpanID[:]), Service: p.edge.service.name, Route: p.edge.routeName(), Peer: p.edge.peer,
-		Evidence: evidenceOf(x), Confidence: x.Cause.Confidence, RuledOut: p.ruledOut(in, x),
+		Evidence: evidenceOf(x), Confidence: x.Cause.Confidence, RuledOut: p.ruledOut(in, x), Considered: considered(&x.Cause.Votes),
 	}
 	for v := range Verdicts {
 		if p.notes.Has(v) {
 			e.Notes = append(e.Notes, v.String())
 		}
 	}
+	e.Confidence = x.Cause.LinkedSure
 	if p.crowd {
 		e.Confidence, e.Among = x.Cause.CrowdSure, x.Cause.CrowdSize
 	}
@@ -140,7 +141,7 @@ func evidenceOf(x *flow.Exchange) string {
 	if x.Cause.Parent == nil && x.Cause.Crowd != nil {
 		return "crowd"
 	}
-	return span.Evidence(x.Cause.Evidence).String()
+	return span.Evidence(x.Cause.Linked).String()
 }
 
 // message tells of one request what may be told.
@@ -148,7 +149,7 @@ func (t *Table) message(x *flow.Exchange) Message {
 	m := Message{
 		Start: t.time(x.Start), PID: x.PID, TID: x.TID, Goroutine: x.Goroutine,
 		TraceID: hex.EncodeToString(x.Cause.TraceID[:]), SpanID: hex.EncodeToString(x.Cause.SpanID[:]),
-		Head: string(t.redact.Head(x.Head)),
+		Head: string(blank(t.redact.Head(x.Head), &x.Carriers)),
 	}
 	if x.Ended() {
 		m.End = t.time(x.End)
@@ -177,13 +178,14 @@ func (t *Table) time(boot uint64) time.Time {
 	return time.Unix(0, t.wall(boot)).UTC()
 }
 
-// linksMax is how many of the last outgoing requests can be explained without their heads.
+// linksMax is how many of the last requests, seen at either end, can be explained without their heads.
 const linksMax = 1 << 12
 
-// links remembers how the last outgoing requests were linked.
+// links remembers how the last requests were linked.
 type links struct {
-	ring []linked
-	next int
+	ring    []linked
+	next    int
+	watched *Explanation // see Options.Watch
 }
 
 type linked struct {
@@ -197,10 +199,15 @@ type linked struct {
 	among         int
 	confidence    float64
 	evidence      span.Evidence
+	parentPID     uint32
 	parentTID     uint32
 	parentRoutine uint64
 	parentStart   uint64
+	votes         [len(flow.Cause{}.Votes)]flow.Vote
 	hasParent     bool
+	server        bool // it is an incoming request, and its parent the same one seen from the other end
+	repaired      bool
+	wireTrace     [16]byte // with repaired: that of the carrier
 }
 
 func (l *links) add(x *flow.Exchange, service string, m Mark) {
@@ -211,11 +218,19 @@ func (l *links) add(x *flow.Exchange, service string, m Mark) {
 	o := &l.ring[l.next]
 	*o = linked{
 		trace: c.TraceID, span: c.SpanID, parent: c.ParentID, start: x.Start, end: x.End, goroutine: x.Goroutine,
-		service: service, peer: x.Host, mark: m, pid: x.PID, tid: x.TID, among: c.Alternates, confidence: c.Confidence,
-		evidence: span.Evidence(c.Evidence),
+		service: service, peer: clip(x.Host), mark: m, pid: x.PID, tid: x.TID, among: c.Alternates, confidence: c.Confidence,
+		evidence: span.Evidence(c.Evidence), votes: c.Votes,
 	}
-	if p := c.Parent; p != nil {
-		o.hasParent, o.parentTID, o.parentRoutine, o.parentStart = true, p.TID, p.Goroutine, p.Start
+	p := c.Parent
+	switch {
+	case x.Server:
+		o.server, o.peer, p = true, "", c.Partner
+	case p != nil:
+		o.evidence, o.confidence = span.Evidence(c.Linked), c.LinkedSure
+	}
+	o.repaired, o.wireTrace = c.Repaired, c.WireTrace
+	if p != nil {
+		o.hasParent, o.parentPID, o.parentTID, o.parentRoutine, o.parentStart = true, p.PID, p.TID, p.Goroutine, p.Start
 	}
 	l.next = (l.next + 1) % linksMax
 }

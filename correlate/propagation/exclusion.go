@@ -9,30 +9,35 @@ import (
 
 // exclusion is a rule by which an outgoing request is no matter of propagation.
 type exclusion struct {
-	name string
-	why  string
-	// matches tells whether the rule takes the pair out. in is what the call is part of; of a crowd one of it.
-	matches func(in, out *flow.Exchange) bool
+	name    string
+	why     string
+	matches func(c *candidate) bool // tells whether the rule takes the pair out
+}
+
+// candidate is an outgoing request and what it is part of; of a crowd one of it.
+type candidate struct {
+	in, out         *flow.Exchange
+	inPath, outPath string
 }
 
 // exclusions are all rules, in the order in which they are tried.
 var exclusions = [...]exclusion{
 	{"telemetry_export", "spans, metrics and logs on their way to a collector are sent without a context by design",
-		func(_, out *flow.Exchange) bool { return exporterOf(out) != "" }},
+		func(c *candidate) bool { return exporterOf(c.out, c.outPath) != "" }},
 	{"health_check", "probes ask whether a service lives; what it does to find out is nobody's request",
-		func(in, out *flow.Exchange) bool { return isHealthCheck(in) || isHealthCheck(out) }},
+		func(c *candidate) bool { return isHealthCheck(c.in, c.inPath) || isHealthCheck(c.out, c.outPath) }},
 	{"scrape", "a scraper collects metrics; it follows no request",
-		func(in, out *flow.Exchange) bool { return isScrape(in) || isScrape(out) }},
+		func(c *candidate) bool { return isScrape(c.in, c.inPath) || isScrape(c.out, c.outPath) }},
 	{"metadata", "metadata services of clouds are asked for the machine, not for a request",
-		func(_, out *flow.Exchange) bool { return hasName(metadataHosts[:], hostOf(out)) }},
+		func(c *candidate) bool { return isMetadata(c.out.Host) }},
 	{"token", "tokens and keys are fetched once for many requests",
-		func(_, out *flow.Exchange) bool { return isToken(out) }},
+		func(c *candidate) bool { return isToken(c.outPath) }},
 	{"preflight", "a CORS preflight is sent by the browser and carries no headers of the program",
-		func(in, out *flow.Exchange) bool { return isPreflight(in) || isPreflight(out) }},
+		func(c *candidate) bool { return isPreflight(c.in) || isPreflight(c.out) }},
 	{sharedRule, "a refresh of a cache that other requests waited for belongs to none of them alone",
-		func(_, _ *flow.Exchange) bool { return false }}, // seen afterwards, see waits.go
+		func(*candidate) bool { return false }}, // seen afterwards, see waits.go
 	{asideRule, "the request was answered before, and nothing shows that the call is its own",
-		func(in, out *flow.Exchange) bool { return aside(in, out) }},
+		func(c *candidate) bool { return aside(c.in, c.out) }},
 }
 
 // Rules that are named elsewhere.
@@ -75,9 +80,15 @@ func checkExclusions(off []string) ([rules]bool, error) {
 // metadataHosts are asked by the libraries of cloud vendors.
 var metadataHosts = [...]string{"169.254.169.254", "169.254.170.2", "metadata.google.internal", "fd00:ec2::254", "100.100.100.200"}
 
-// healthPaths end the path of a probe, as frameworks and Kubernetes name them.
-var healthPaths = [...]string{"/health", "/healthz", "/livez", "/readyz", "/healthcheck", "/health/live", "/health/ready", "/-/healthy",
-	"/-/ready", "/actuator/health", "/actuator/health/liveness", "/actuator/health/readiness", "/ping", "/status/health"}
+// isHealthPath tells the path of a probe, as frameworks and Kubernetes name them.
+func isHealthPath(path string) bool {
+	switch path {
+	case "/health", "/healthz", "/livez", "/readyz", "/healthcheck", "/health/live", "/health/ready", "/-/healthy", "/-/ready",
+		"/actuator/health", "/actuator/health/liveness", "/actuator/health/readiness", "/ping", "/status/health":
+		return true
+	}
+	return false
+}
 
 // healthAgents open the User-Agent of a prober.
 var healthAgents = [...]string{"kube-probe/", "ELB-HealthChecker/", "GoogleHC/", "Consul Health Check", "Envoy/HC", "Amazon-Route53-Health-Check"}
@@ -86,18 +97,31 @@ var healthAgents = [...]string{"kube-probe/", "ELB-HealthChecker/", "GoogleHC/",
 var tokenPaths = [...]string{"/oauth/token", "/oauth2/token", "/oauth2/v2.0/token", "/protocol/openid-connect/token",
 	"/.well-known/openid-configuration", "/.well-known/jwks.json", "/oauth2/v1/certs", "/v1/auth/kubernetes/login", "/auth/token"}
 
-func isHealthCheck(x *flow.Exchange) bool {
-	return x.Method != "POST" && hasName(healthPaths[:], pathOf(x)) || opens(healthAgents[:], x.UserAgent)
+func isHealthCheck(x *flow.Exchange, path string) bool {
+	return x.Method != "POST" && isHealthPath(path) || opens(healthAgents[:], x.UserAgent)
 }
 
-func isScrape(x *flow.Exchange) bool {
-	return x.Method == "GET" && (strings.HasPrefix(x.UserAgent, "Prometheus/") || pathOf(x) == "/metrics")
+func isScrape(x *flow.Exchange, path string) bool {
+	return x.Method == "GET" && (path == "/metrics" || strings.HasPrefix(x.UserAgent, "Prometheus/"))
 }
 
-func isToken(x *flow.Exchange) bool {
-	path := pathOf(x)
+func isToken(path string) bool {
+	if path == "" || path[len(path)-1] != 'n' && path[len(path)-1] != 's' {
+		return false // tokenPaths end so
+	}
 	for _, end := range tokenPaths {
 		if strings.HasSuffix(path, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// isMetadata looks at a Host with or without port.
+func isMetadata(host string) bool {
+	host = strings.TrimPrefix(host, "[")
+	for _, name := range metadataHosts {
+		if rest, ok := strings.CutPrefix(host, name); ok && (rest == "" || rest[0] == ':' || rest[0] == ']') {
 			return true
 		}
 	}
@@ -128,25 +152,10 @@ func pathOf(x *flow.Exchange) string {
 	return path
 }
 
-// hostOf gives the Host without a port.
-func hostOf(x *flow.Exchange) string {
-	host := x.Host
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host[i:], ']') < 0 {
-		host = host[:i]
-	}
-	return strings.Trim(host, "[]")
-}
-
-func hasName(names []string, name string) bool {
-	for i := range names {
-		if names[i] == name {
-			return true
-		}
-	}
-	return false
-}
-
 func opens(names []string, text string) bool {
+	if text == "" {
+		return false
+	}
 	for i := range names {
 		if strings.HasPrefix(text, names[i]) {
 			return true

@@ -6,11 +6,10 @@ import (
 
 	"weft/correlate/flow"
 	"weft/correlate/span"
-	"weft/correlate/tracecontext"
 )
 
-// Explain gives the evidence behind an outgoing request, by its span id in hexadecimal: of an example both heads, of one of the
-// last requests how it was linked. false: it is not known, or not any more.
+// Explain gives the evidence behind a span, by its id in hexadecimal: of an example and of the watched span both heads, of one of
+// the last requests how it was linked. false: it is not known, or not any more.
 func (t *Table) Explain(id string) (Explanation, bool) {
 	raw, err := hex.DecodeString(id)
 	if err != nil || len(raw) != len(span.ID{}) {
@@ -24,6 +23,9 @@ func (t *Table) Explain(id string) (Explanation, bool) {
 		}
 		return out, true
 	}
+	if t.links.watched != nil && key == t.options.Watch {
+		return *t.links.watched, true
+	}
 	if l := t.links.find(key); l != nil {
 		return t.explainLink(l), true
 	}
@@ -35,7 +37,7 @@ func (t *Table) sentenceOf(id [8]byte, x *Explanation) string {
 	for e := t.oldest.next; e != &t.oldest; e = e.next {
 		for i := range e.findings {
 			if f := &e.findings[i]; f.examples[0] == id || f.examples[1] == id {
-				sums := e.sum(0, 0)
+				sums := e.total()
 				one := Edge{Service: e.service.name, Route: e.routeName(), Peer: e.peer, Protocol: e.protocol()}
 				told := t.tellFinding(e, f)
 				told.Of = max(sums.N, told.Count)
@@ -47,9 +49,12 @@ func (t *Table) sentenceOf(id [8]byte, x *Explanation) string {
 }
 
 func (t *Table) explainLink(l *linked) Explanation {
+	if l.server {
+		return t.explainReceived(l)
+	}
 	e := Explanation{
 		ID: hex.EncodeToString(l.span[:]), Service: l.service, Peer: l.peer, Evidence: l.evidence.String(),
-		Confidence: l.confidence, Among: l.among, RuledOut: []string{},
+		Confidence: l.confidence, Among: l.among, RuledOut: []string{}, Considered: considered(&l.votes),
 		Out: Message{
 			Start: t.time(l.start), End: t.time(l.end), PID: l.pid, TID: l.tid, Goroutine: l.goroutine,
 			TraceID: hex.EncodeToString(l.trace[:]), SpanID: hex.EncodeToString(l.span[:]),
@@ -57,11 +62,12 @@ func (t *Table) explainLink(l *linked) Explanation {
 	}
 	if l.mark.Lead != Unjudged {
 		e.Verdict, e.Code = l.mark.Lead.String(), l.mark.Lead.Code()
+		e.Notes = l.mark.Notes.Strings(nil)
 	}
 	switch {
 	case l.hasParent:
 		e.In = &Message{
-			Start: t.time(l.parentStart), PID: l.pid, TID: l.parentTID, Goroutine: l.parentRoutine,
+			Start: t.time(l.parentStart), PID: l.parentPID, TID: l.parentTID, Goroutine: l.parentRoutine,
 			TraceID: hex.EncodeToString(l.trace[:]), SpanID: hex.EncodeToString(l.parent[:]),
 		}
 		e.Sentence = fmt.Sprintf("the request is part of the incoming one by %s", meanings[l.evidence])
@@ -70,6 +76,7 @@ func (t *Table) explainLink(l *linked) Explanation {
 	default:
 		e.Sentence = "no incoming request is known to have caused it"
 	}
+	e.Sentence = l.mended(e.Sentence)
 	return e
 }
 
@@ -81,6 +88,24 @@ var meanings = map[span.Evidence]string{
 	span.Goroutine:  "the goroutine that sent it, which is or descends from the one that received",
 	span.Handover:   "the goroutine that handed it to its pooled connection",
 	span.Thread:     "the thread that sent it, which had received that one and was working on no other",
+	span.Turn:       "the turn of its thread, which had read that one, or the reply to a call for it, just before",
+	span.Payload:    "what both heads hold and no other one does",
+	span.Order:      "order and time, which is a guess",
+}
+
+// considered tells what each kind of evidence has said of a call.
+func considered(votes *[len(flow.Cause{}.Votes)]flow.Vote) []string {
+	out := []string{}
+	for _, v := range votes {
+		switch {
+		case v.Kind == 0:
+		case v.Found == 1:
+			out = append(out, fmt.Sprintf("%s: one request, %.1f %% sure", span.Evidence(v.Kind), 100*v.Sure))
+		default:
+			out = append(out, fmt.Sprintf("%s: %d requests", span.Evidence(v.Kind), v.Found))
+		}
+	}
+	return out
 }
 
 // ruledOut lists what was looked at before the verdict and does not apply, in the order of evaluation.
@@ -98,7 +123,7 @@ func (p *pair) ruledOut(in, x *flow.Exchange) []string {
 		say("another cause: %d requests were under way, all with a context, and the process makes no such call by itself (less than %.1f %%)",
 			x.Cause.CrowdSize, 100*(1-x.Cause.CrowdSure))
 	case x.Cause.Confirmed:
-		say("another cause: linked by %s, %.0f %% sure", meanings[span.Evidence(x.Cause.Evidence)], 100*x.Cause.Confidence)
+		say("another cause: linked by %s, %.0f %% sure", meanings[span.Evidence(x.Cause.Linked)], 100*x.Cause.LinkedSure)
 	}
 	for i := range exclusions {
 		if exclusions[i].name != sharedRule {
@@ -116,5 +141,3 @@ func (p *pair) ruledOut(in, x *flow.Exchange) []string {
 	}
 	return out
 }
-
-var _ tracecontext.Format

@@ -2,7 +2,6 @@ package propagation
 
 import (
 	"bytes"
-	"encoding/hex"
 
 	"weft/correlate/tracecontext"
 )
@@ -30,7 +29,7 @@ type outcome uint8
 
 const (
 	judged    outcome = iota
-	unknown           // a head was cut, or could not be read
+	unknown           // a head was cut, or says nothing that can be compared
 	noContext         // the incoming request carried nothing that could go on
 )
 
@@ -71,8 +70,16 @@ func judge(in, out *tracecontext.Set, s surroundings) (j judgement, o outcome) {
 		if s.nominated {
 			j.lead = Stripped
 		}
+	case to == nil && !out.Whole() && identity(out) == nil:
+		return j, unknown
+	case to == nil && isObscure(from, out):
+		if !mentions(out, &from.Context) {
+			return j, unknown
+		}
+		j.lead = Propagated
+		j.notes.add(FormatSwitched)
 	case to == nil:
-		j.replaced(from, out, s)
+		j.replaced(from, in, out, s)
 	case narrow && to.Context.Width == 128:
 		j.lead, j.to = Truncated, to
 	default:
@@ -82,64 +89,6 @@ func judge(in, out *tracecontext.Set, s surroundings) (j judgement, o outcome) {
 		}
 	}
 	return j, judged
-}
-
-// independent are formats whose ids name no trace, or one of its own.
-func independent(f tracecontext.Format) bool {
-	switch f {
-	case tracecontext.Baggage, tracecontext.RequestID, tracecontext.Opaque, tracecontext.Custom:
-		return true
-	}
-	return false
-}
-
-// identity gives the first valid carrier that names a trace; nil if there is none.
-func identity(s *tracecontext.Set) *tracecontext.Carrier {
-	if best := s.Best(); best != nil {
-		return best
-	}
-	carriers := s.Carriers()
-	for i := range carriers {
-		if names(&carriers[i]) {
-			return &carriers[i]
-		}
-	}
-	return nil
-}
-
-func names(c *tracecontext.Carrier) bool {
-	return c.State == tracecontext.Valid && !independent(c.Format) && c.Context.TraceID != [16]byte{}
-}
-
-// match finds the carriers by which a trace goes on, those of one format first. narrow: by half of the id.
-func match(in, out *tracecontext.Set) (from, to *tracecontext.Carrier, narrow bool) {
-	ins, outs := in.Carriers(), out.Carriers()
-	for i := range ins {
-		if !names(&ins[i]) {
-			continue
-		}
-		for k := range outs {
-			same, half := continues(&ins[i], &outs[k])
-			switch {
-			case !same:
-			case !half && ins[i].Format == outs[k].Format:
-				return &ins[i], &outs[k], false
-			case to == nil || narrow && !half:
-				from, to, narrow = &ins[i], &outs[k], half
-			}
-		}
-	}
-	return from, to, narrow
-}
-
-func continues(a, b *tracecontext.Carrier) (same, narrow bool) {
-	switch {
-	case !names(b):
-		return false, false
-	case a.Context.Width == 0 || b.Context.Width == 0:
-		return a.Format == b.Format && a.Context.TraceID == b.Context.TraceID, false
-	}
-	return tracecontext.SameTrace(a.Context, b.Context)
 }
 
 // judgeInvalid: what came in could not go on. It must not, either.
@@ -163,16 +112,6 @@ func judgeInvalid(in, out *tracecontext.Set) (j judgement, o outcome) {
 	}
 	j.lead, j.to = Accepted, to
 	return j, judged
-}
-
-// mentions tells whether an id stands in one of the fields, in whatever case.
-func mentions(s *tracecontext.Set, c *tracecontext.Context) (found bool) {
-	var text [32]byte
-	hex.Encode(text[:], c.TraceID[:])
-	s.Each(func(_, value []byte) {
-		found = found || bytes.Contains(bytes.ToLower(value), text[:])
-	})
-	return found
 }
 
 // onMessage finds what is wrong with the outgoing head by itself, unless it came in like that.
@@ -200,7 +139,7 @@ func (j *judgement) onMessage(in, out *tracecontext.Set, to *tracecontext.Carrie
 		return true
 	}
 	j.lead, j.rule, j.to = Unjudged, "", nil
-	if other := disagrees(out); other != nil && disagrees(in) == nil {
+	if other := disagrees(out); to != nil && other != nil && disagrees(in) == nil {
 		j.lead, j.format, j.to = Disagreeing, other.Format, other
 		return true
 	}
@@ -228,10 +167,10 @@ func disagrees(s *tracecontext.Set) *tracecontext.Carrier {
 }
 
 // replaced: the outgoing head carries something else than what came in.
-func (j *judgement) replaced(from *tracecontext.Carrier, out *tracecontext.Set, s surroundings) {
+func (j *judgement) replaced(from *tracecontext.Carrier, in, out *tracecontext.Set, s surroundings) {
 	to := identity(out)
-	if to == nil {
-		j.lead = Dropped // a decision without ids, or nothing that can be read
+	if to == nil || isAside(to.Format) && relays(in, to) {
+		j.lead = Dropped // a decision without ids, or what went along with the carrier
 		return
 	}
 	j.lead, j.to = Restarted, to
@@ -258,7 +197,7 @@ func (j *judgement) goesOn(in, out *tracecontext.Set, from, to *tracecontext.Car
 	switch {
 	case !unchanged:
 		j.lead = Propagated
-	case s.ownSpans && j.recorded:
+	case s.ownSpans && j.recorded && to.Context.ParentID != [8]byte{}:
 		j.lead = Stale
 	default:
 		j.lead = PassedThrough
@@ -272,9 +211,12 @@ func (j *judgement) goesOn(in, out *tracecontext.Set, from, to *tracecontext.Car
 		if from.Context.Flags&tracecontext.Random != 0 && to.Context.Flags&tracecontext.Random == 0 {
 			j.notes.add(RandomLost)
 		}
-		lost, cut := tracecontext.CompareState(in, out)
+		lost, cut, kept := tracecontext.CompareState(in, out)
 		if lost || cut || unchanged && !bytes.Equal(in.TraceState(), out.TraceState()) {
 			j.notes.add(StateLost)
+		}
+		if kept && !unchanged {
+			j.notes.add(StateAccepted)
 		}
 	}
 	if lost, partial := tracecontext.CompareBaggage(in, out); lost || partial {

@@ -31,19 +31,18 @@ var exporters = [...]exporter{
 	{"OTLP", "/opentelemetry.proto.collector.trace"},
 }
 
-// otherTelemetry goes the same ways but tells nothing of spans.
-var otherTelemetry = [...]string{"/v1/metrics", "/v1/logs", "/telemetry/proxy/", "/v0.6/stats", "/v0.7/config", "/info", "/api/v1/write",
+// otherTelemetry goes the same ways but tells nothing of spans. Datadog's tracers also get /info.
+var otherTelemetry = [...]string{"/v1/metrics", "/v1/logs", "/telemetry/proxy/", "/v0.6/stats", "/v0.7/config", "/api/v1/write",
 	"/profiling/v1/input", "/loki/api/v1/push", "/evp_proxy/"}
 
 // exporterPorts are those of exporters that do not speak HTTP/1: who connects there has spans to send.
 var exporterPorts = map[uint16]string{4317: "OTLP by gRPC", 11800: "SkyWalking by gRPC"}
 
 // spansOf names the protocol by which a request carries spans; empty when it carries none.
-func spansOf(x *flow.Exchange) string {
+func spansOf(x *flow.Exchange, path string) string {
 	if x.Method != "POST" && x.Method != "PUT" {
 		return ""
 	}
-	path := pathOf(x)
 	for i := range exporters {
 		if strings.HasPrefix(path, exporters[i].path) || strings.HasSuffix(path, exporters[i].path) && exporters[i].name == "OTLP" {
 			return exporters[i].name
@@ -53,16 +52,18 @@ func spansOf(x *flow.Exchange) string {
 }
 
 // exporterOf names the kind of telemetry that a request carries; empty for none.
-func exporterOf(x *flow.Exchange) string {
-	if name := spansOf(x); name != "" {
-		return name
-	}
-	path := pathOf(x)
-	for _, prefix := range otherTelemetry {
-		if !strings.HasPrefix(path, prefix) {
-			continue
+func exporterOf(x *flow.Exchange, path string) string {
+	switch {
+	case x.Method == "GET":
+		if path == "/info" && (strings.Contains(x.UserAgent, "atadog") || strings.HasSuffix(x.Host, ":8126")) {
+			return "telemetry"
 		}
-		if prefix != "/info" || strings.Contains(x.UserAgent, "atadog") || x.Host != "" && strings.HasSuffix(x.Host, ":8126") {
+		return ""
+	case spansOf(x, path) != "":
+		return spansOf(x, path)
+	}
+	for _, prefix := range otherTelemetry {
+		if strings.HasPrefix(path, prefix) {
 			return "telemetry"
 		}
 	}

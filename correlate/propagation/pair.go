@@ -25,32 +25,8 @@ type call struct {
 	end      uint64
 	parent   [8]byte // that it sent
 	hasError bool
-	counted  bool
+	counted  uint8 // the last pass that has counted it
 	wait     *wait
-}
-
-// callsMax bounds the calls of one request that are kept until it ends; more are counted at once.
-const callsMax = 64
-
-// cluster holds the calls of one incoming request until that has ended: pairs of one request are alike, and whether it failed is
-// known only then.
-type cluster struct {
-	calls  []call
-	due    uint64 // boot time, ns, when nothing can change any more
-	failed bool   // the request
-}
-
-func (t *Table) cluster(in *flow.Exchange) *cluster {
-	if c, ok := in.Cause.Judged.(*cluster); ok {
-		return c
-	}
-	c := &cluster{}
-	if n := len(t.clusters); n > 0 {
-		c = t.clusters[n-1]
-		t.clusters = t.clusters[:n-1]
-	}
-	in.Cause.Judged = c
-	return c
 }
 
 // siblings learns from the request and from the calls that it has made before.
@@ -58,8 +34,11 @@ func (p *pair) siblings(in, x *flow.Exchange) {
 	if c := identity(&in.Carriers); c != nil && c.Context.Decision == tracecontext.Denied {
 		p.traits |= unsampled
 	}
-	if in.Ended() && in.End < x.Start {
-		p.traits |= async
+	if in.Ended() {
+		p.traits |= traitsOf(in)
+		if in.End < x.Start {
+			p.traits |= async
+		}
 	}
 	c, ok := in.Cause.Judged.(*cluster)
 	if !ok || p.crowd {
@@ -72,24 +51,35 @@ func (p *pair) siblings(in, x *flow.Exchange) {
 		case s.end > x.Start:
 		case s.key == key:
 			p.traits |= retried
+			continue // attempts of one call may be one span
 		case s.hasError:
 			p.traits |= afterError
 		}
-		if p.lead == Propagated && s.lead == Propagated && s.parent == p.to.Context.ParentID {
+		if p.lead == Propagated && s.lead == Propagated && p.to != nil && s.parent == p.to.Context.ParentID && s.parent != [8]byte{} {
 			p.notes.add(Shared)
 		}
 	}
 }
 
+// traitsOf gives what a request that has ended says of its calls.
+func traitsOf(in *flow.Exchange) traits {
+	if in.Status >= 500 || in.Fault != flow.NoFault {
+		return failed
+	}
+	return 0
+}
+
 // callKey is the same for attempts of one call.
-func callKey(x *flow.Exchange) uint64 {
-	const prime = 1099511628211 // of FNV-1a
+func callKey(x *flow.Exchange) uint64 { return hash(x.Method, x.Host, x.Target) }
+
+// hash stands for texts that are only compared: FNV-1a.
+func hash(texts ...string) uint64 {
 	h := uint64(14695981039346656037)
-	for _, text := range [...]string{x.Method, x.Host, x.Target} {
+	for _, text := range texts {
 		for i := range len(text) {
-			h = (h ^ uint64(text[i])) * prime
+			h = (h ^ uint64(text[i])) * 1099511628211
 		}
-		h = (h ^ 0xff) * prime
+		h = (h ^ 0xff) * 1099511628211
 	}
 	return h
 }
@@ -102,14 +92,12 @@ func (t *Table) enter(in, x *flow.Exchange, p *pair) {
 	}
 	one.to = nil
 	if p.crowd || in.Ended() {
-		t.settle(&one)
-		t.sums(&one.pair, 1, p.lead.Continues())
+		t.alone(&one)
 		return
 	}
 	c := t.cluster(in)
 	if len(c.calls) >= callsMax {
-		t.settle(&one)
-		t.sums(&one.pair, 1, p.lead.Continues())
+		t.alone(&one)
 		return
 	}
 	if !p.lead.Continues() {
@@ -120,7 +108,6 @@ func (t *Table) enter(in, x *flow.Exchange, p *pair) {
 
 // settle counts the verdicts of a pair.
 func (t *Table) settle(c *call) {
-	c.counted = true
 	t.totals.outgoing++
 	t.totals.pairs++
 	e := c.edge
@@ -130,6 +117,7 @@ func (t *Table) settle(c *call) {
 	for v := range Verdicts {
 		if c.notes.Has(v) {
 			t.totals.verdicts[v]++
+			e.noted.add(v)
 			e.settle(&c.pair, v)
 		}
 	}
@@ -137,109 +125,50 @@ func (t *Table) settle(c *call) {
 
 // filed gives the verdict under which a pair is kept. What was passed on unchanged is stale if the service turns out to make spans
 // of its own, which may be seen only later: until a report is made it is filed as if it did.
-func (p *pair) filed() Verdict {
-	if p.lead == PassedThrough && p.recorded {
+func (c *call) filed() Verdict {
+	if c.lead == PassedThrough && c.recorded && c.parent != [8]byte{} {
 		return Stale
 	}
-	return p.lead
+	return c.lead
 }
 
 // settle counts one verdict of a pair among the findings of its edge.
 func (e *edge) settle(p *pair, v Verdict) {
+	e.verdicts[v]++
 	if v == Propagated {
 		return
 	}
 	f := e.found(v)
 	if f.count[0]+f.count[1] == 0 {
-		f.since = p.time
+		f.since, f.fingerprint = p.time, p.fingerprint
+	}
+	if f.fingerprint != p.fingerprint {
+		f.fingerprint = "" // by chance an id looks like that of a maker; all of them do not
 	}
 	f.count[0]++
 	f.last = max(f.last, p.time)
-	f.format, f.rule, f.client, f.fingerprint = p.format, p.rule, p.client, p.fingerprint
+	f.format, f.rule, f.client = p.format, p.rule, p.client
 }
 
-// sums counts m pairs that are alike for the rate.
-func (t *Table) sums(p *pair, m int, goOn bool) {
-	if !p.counts || p.lead == Accepted {
+// rated tells that a pair is counted for the rate.
+func (p *pair) rated() bool { return p.counts && p.lead != Accepted }
+
+// right is how many right pairs it is.
+func right(p *pair) int {
+	if p.lead.Continues() {
+		return 1
+	}
+	return 0
+}
+
+// alone counts a pair that is told with no other one.
+func (t *Table) alone(c *call) {
+	t.settle(c)
+	if !c.rated() {
 		return
 	}
-	k := 0
-	if goOn {
-		k = m
-	}
-	p.edge.pairs(p.traits, m, k, p.doubt)
+	e := c.edge
+	e.sums[0].Add(1, right(&c.pair))
+	e.cell(c.traits).sums[0].Add(1, right(&c.pair))
+	e.doubt[0] += c.doubt
 }
-
-// pairs counts m pairs of one request of which k go on.
-func (e *edge) pairs(of traits, m, k int, doubt float64) {
-	e.cell(of).sums[0].Add(m, k)
-	e.doubt[0] += doubt * float64(m)
-}
-
-// closes counts the calls of a request that has ended, unless others could still turn out to have waited for one.
-func (t *Table) closes(in *flow.Exchange, service string) {
-	c, ok := in.Cause.Judged.(*cluster)
-	if !ok {
-		t.waits.ends(t.services, in, service)
-		return
-	}
-	in.Cause.Judged = nil
-	c.failed = in.Status >= 500 || in.Fault != flow.NoFault
-	for i := range c.calls {
-		if c.calls[i].wait != nil {
-			t.delay(c, in.End)
-			return
-		}
-	}
-	t.finish(c)
-}
-
-// finish counts the calls of a request, those that are alike together.
-func (t *Table) finish(c *cluster) {
-	for i := range c.calls {
-		first := &c.calls[i]
-		if first.counted || t.isShared(first) {
-			continue
-		}
-		m, k := 0, 0
-		for n := i; n < len(c.calls); n++ {
-			s := &c.calls[n]
-			if s.counted || s.edge != first.edge || s.traits != first.traits || s.counts != first.counts || t.isShared(s) {
-				continue
-			}
-			t.settle(s)
-			m++
-			if s.lead.Continues() {
-				k++
-			}
-		}
-		if c.failed {
-			first.traits |= failed
-		}
-		if first.counts && first.lead != Accepted {
-			first.edge.pairs(first.traits, m, k, first.doubt)
-		}
-	}
-	clear(c.calls)
-	c.calls = c.calls[:0]
-	if len(t.clusters) < clustersMax {
-		t.clusters = append(t.clusters, c)
-	}
-}
-
-// isShared takes a call out for which other requests have waited, and counts it.
-func (t *Table) isShared(c *call) bool {
-	if c.wait == nil || c.wait.waiters < waitersMin || t.off[sharedIndex] {
-		return false
-	}
-	if !c.counted {
-		c.counted = true
-		t.totals.outgoing++
-		t.totals.excluded[sharedIndex]++
-		c.edge.excluded[sharedIndex]++
-	}
-	return true
-}
-
-// clustersMax bounds the clusters that are kept for use.
-const clustersMax = 1 << 10

@@ -70,6 +70,8 @@ type Edge struct {
 	Unknown   uint64            `json:"unknown"`
 	NoContext uint64            `json:"no_context"` // the incoming request had none
 	Excluded  map[string]uint64 `json:"excluded,omitempty"`
+	Verdicts  map[string]uint64 `json:"verdicts"`           // leading verdicts since the edge is remembered; their sum is its pairs
+	Notes     map[string]uint64 `json:"notes,omitempty"`    // further verdicts on these pairs
 	Findings  []Finding         `json:"findings,omitempty"` // most frequent first
 	Strata    []Stratum         `json:"strata,omitempty"`   // parts that differ from the rest, beyond chance
 
@@ -96,7 +98,7 @@ type Finding struct {
 
 // Stratum is a part of an edge's pairs whose rate differs from that of the others.
 type Stratum struct {
-	Name  string  `json:"name"` // "attempt": "2+", "status": "5xx", "async": "yes", "sampled": "no"
+	Name  string  `json:"name"` // "attempt": "2+", "status": "error", "async": "yes", "sampled": "no", "peer", "route"
 	Value string  `json:"value"`
 	Rate  Rate    `json:"rate"`
 	Rest  Rate    `json:"rest"`
@@ -124,6 +126,7 @@ type Explanation struct {
 	Evidence   string   `json:"evidence"` // of the link: "thread"
 	Confidence float64  `json:"confidence"`
 	Among      int      `json:"among,omitempty"` // candidates, if which of them is not known
+	Considered []string `json:"considered"`      // what each kind of evidence has said, strongest first
 	RuledOut   []string `json:"ruled_out"`       // what was looked at and does not apply, in order
 	In         *Message `json:"incoming,omitempty"`
 	Out        Message  `json:"outgoing"`

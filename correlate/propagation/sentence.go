@@ -6,28 +6,29 @@ import (
 	"time"
 )
 
-// phrases say what a service does, by verdict: %[1]s is the carrier's main field.
+// phrases say what a service does, by verdict: %s is the carrier's main field.
 var phrases = [Verdicts]string{
-	PassedThrough:  "passes %[1]s on unchanged, as a proxy may,",
-	Dropped:        "drops %[1]s",
-	Leaked:         "sends the %[1]s of another request",
-	Truncated:      "cuts the trace id of %[1]s to 64 bits",
-	Restarted:      "starts a new trace instead of continuing %[1]s",
-	Stale:          "passes %[1]s on unchanged although it makes spans of its own, which end up beside the path,",
-	Malformed:      "writes a malformed %[1]s",
-	Duplicated:     "sends several %[1]s",
-	Accepted:       "continues an invalid %[1]s that it has to refuse",
-	Refused:        "refuses a valid but unusual %[1]s and starts a new trace",
-	Disagreeing:    "sends carriers that name different traces (%[1]s)",
-	Shared:         "gives several requests the same parent id in %[1]s",
-	SampledFlipped: "turns the sampled flag of %[1]s around",
-	SampledRaised:  "records traces that their root does not record (%[1]s)",
-	RandomLost:     "clears the random flag of %[1]s",
+	PassedThrough:  "passes %s on unchanged, as a proxy may,",
+	Dropped:        "drops %s",
+	Leaked:         "sends the %s of another request",
+	Truncated:      "cuts the trace id of %s to 64 bits",
+	Restarted:      "starts a new trace instead of continuing %s",
+	Stale:          "passes %s on unchanged although it makes spans of its own, which end up beside the path,",
+	Malformed:      "writes a malformed %s",
+	Duplicated:     "sends several %s",
+	Accepted:       "continues an invalid %s that it has to refuse",
+	Refused:        "refuses a valid but unusual %s and starts a new trace",
+	Disagreeing:    "sends carriers that name different traces (%s)",
+	Shared:         "gives several requests the same parent id in %s",
+	SampledFlipped: "turns the sampled flag of %s around",
+	SampledRaised:  "records traces that their root does not record (%s)",
+	RandomLost:     "clears the random flag of %s",
 	StateLost:      "loses or changes members of tracestate",
+	StateAccepted:  "passes members of an invalid tracestate on that it has to discard",
 	BaggageLost:    "loses or changes members of baggage",
-	FormatSwitched: "switches from %[1]s to another format",
-	WidthLost:      "continues %[1]s in a format that has room for half of the trace id",
-	Stripped:       "takes %[1]s off because the request's Connection field names it",
+	FormatSwitched: "switches from %s to another format",
+	WidthLost:      "continues %s in a format that has room for half of the trace id",
+	Stripped:       "takes %s off because the request's Connection field names it",
 }
 
 // Sentence tells a finding in one line, in plain words. now decides whether times need a date.
@@ -35,7 +36,7 @@ func Sentence(e Edge, f Finding, now time.Time) string {
 	v := verdictNamed(f.Verdict)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s ", e.Service)
-	fmt.Fprintf(&b, phrases[v], f.Format)
+	b.WriteString(strings.ReplaceAll(phrases[v], "%s", f.Format))
 	fmt.Fprintf(&b, " toward %s", e.Peer)
 	if e.Route != "" {
 		fmt.Fprintf(&b, " on %s", e.Route)
@@ -59,7 +60,7 @@ func Sentence(e Edge, f Finding, now time.Time) string {
 		more = append(more, clientPhrase(v, f.Client))
 	}
 	if f.Fingerprint != "" {
-		more = append(more, "the id looks like that of "+f.Fingerprint)
+		more = append(more, "the ids look like those of "+f.Fingerprint)
 	}
 	if len(more) > 0 {
 		fmt.Fprintf(&b, "; %s", strings.Join(more, "; "))

@@ -20,6 +20,8 @@ type Options struct {
 	Repair    bool          // as the linker was told; for the report
 	Secrets   []string      // header fields whose values are blanked in examples, beside those that always are
 	KeepQuery bool          // values of queries stay in examples
+	// Watch is the id of a span whose evidence is kept whole, with heads, whatever its verdict; zero: none.
+	Watch [8]byte
 	// Health is told when an edge becomes broken, or healthy again. It must not block. nil: nobody is told.
 	Health func(Transition)
 }
@@ -35,24 +37,27 @@ const (
 // Table is the account of a node: it judges each outgoing request when it has ended, and counts it with the incoming one that
 // caused it. It is bounded in memory whatever the traffic: see Options.
 type Table struct {
-	options  Options
-	redact   *event.Redactor
-	off      [rules]bool
-	wall     func(uint64) int64
-	services map[string]*service
-	edges    map[edgeKey]*edge
-	oldest   edge // sentinel of the list of edges, least recently used first
-	recent   recent
-	peers    peers
-	clusters []*cluster // spare
-	waits    waits
-	examples examples
-	links    links
-	now      uint64 // boot time, ns
-	half     uint32 // number of the half window
-	checked  uint64 // when health was looked at last
-	since    uint64 // when counting began
-	totals   totals
+	options   Options
+	redact    *event.Redactor
+	off       [rules]bool
+	wall      func(uint64) int64
+	services  map[string]*service
+	edges     map[edgeKey]*edge
+	last      [lastEdges]*edge // that were used, by place
+	oldest    edge             // sentinel of the list of edges, least recently used first
+	recent    recent
+	peers     peers
+	clusters  []*cluster // spare
+	spare     int        // room for calls in these
+	waits     waits
+	examples  examples
+	links     links
+	now       uint64    // boot time, ns
+	candidate candidate // that is looked at
+	half      uint32    // number of the half window
+	checked   uint64    // when health was looked at last
+	since     uint64    // when counting began
+	totals    totals
 }
 
 // totals count since the start.
@@ -64,8 +69,10 @@ type totals struct {
 
 // Mark is what is said of one span.
 type Mark struct {
-	Lead  Verdict
-	Notes Notes
+	Lead   Verdict
+	Notes  Notes
+	Format tracecontext.Format // that Lead is about
+	Rule   tracecontext.Rule   // that is broken; empty: none
 }
 
 // New makes an empty table. wall turns boot time into Unix time, ns.
@@ -94,7 +101,7 @@ func (t *Table) Feed(ev *event.Event, service string) {
 	t.now = max(t.now, ev.Time)
 	switch ev.Kind {
 	case event.KindSocket:
-		if kind, ok := exporterPorts[ev.Conn.Peer.Port()]; ok && service != "" {
+		if kind, ok := exporterPorts[ev.Conn.Peer.Port()]; ok && service != "" && t.isNew(service) {
 			t.exports(service, fmt.Sprintf("%s to %v", kind, ev.Conn.Peer))
 		}
 	case event.KindClock:
@@ -123,23 +130,35 @@ func (t *Table) Ended(x *flow.Exchange, service, peer string, lost bool) (m Mark
 	switch {
 	case x.Server:
 		t.closes(x, service)
+		if !lost {
+			t.links.add(x, service, m)
+		}
 	case !lost:
 		m = t.judge(x, service, peer)
 		t.links.add(x, service, m)
 	}
+	if !lost && t.watches(x) {
+		t.watch(x)
+	}
 	return m
+}
+
+// causeOf gives the request that a verdict is built on: the cause, or where that is not proven one of the crowd. nil: neither.
+func causeOf(x *flow.Exchange) (in *flow.Exchange, crowd bool) {
+	if x.Cause.Parent == nil || x.Cause.Crowd != nil {
+		return x.Cause.Crowd, true
+	}
+	return x.Cause.Parent, false
 }
 
 // judge counts one outgoing request.
 func (t *Table) judge(x *flow.Exchange, service, peer string) (m Mark) {
-	if kind := spansOf(x); kind != "" {
-		t.exports(service, kind+" to "+x.Host)
+	path := pathOf(x)
+	if kind := spansOf(x, path); kind != "" && t.isNew(service) {
+		t.exports(service, kind+" to "+clip(x.Host))
 	}
-	in, crowd := x.Cause.Parent, false
-	if in == nil {
-		in, crowd = x.Cause.Crowd, true
-	}
-	if rule := t.excluded(in, x); rule >= 0 {
+	in, crowd := causeOf(x)
+	if rule := t.excluded(in, x, path); rule >= 0 {
 		t.totals.outgoing++
 		t.totals.excluded[rule]++
 		if in != nil {
@@ -178,37 +197,46 @@ func (t *Table) judge(x *flow.Exchange, service, peer string) (m Mark) {
 		return m
 	}
 	p := pair{edge: e, judgement: j, crowd: crowd, counts: crowd || x.Cause.Confirmed, time: x.Start}
-	if crowd {
+	t.admit(in, x, &p)
+	return Mark{p.lead, p.notes, p.format, p.rule}
+}
+
+// admit completes a pair and takes it into the account.
+func (t *Table) admit(in, x *flow.Exchange, p *pair) {
+	if p.crowd {
 		p.doubt = 1 - x.Cause.CrowdSure
 	}
 	p.siblings(in, x)
 	if worst := p.worst(); worst != Unjudged {
 		p.client = client(x.UserAgent)
-		t.fingerprint(&p, x)
-		t.show(in, x, &p, worst)
+		t.fingerprint(p, x)
+		t.show(in, x, p, worst)
 	}
-	t.enter(in, x, &p)
-	return Mark{p.lead, p.notes}
+	if t.watches(x) {
+		t.watchPair(in, x, p)
+	}
+	t.enter(in, x, p)
 }
 
-// excluded gives the rule that takes a call out, or -1. in may be nil.
-func (t *Table) excluded(in, x *flow.Exchange) int {
+// excluded gives the rule that takes a call to a path out, or -1. in may be nil.
+func (t *Table) excluded(in, x *flow.Exchange, path string) int {
 	if in == nil {
 		in = x
 	}
+	t.candidate = candidate{in, x, pathOf(in), path}
 	for i := range exclusions {
-		if !t.off[i] && exclusions[i].matches(in, x) {
+		if !t.off[i] && exclusions[i].matches(&t.candidate) {
 			return i
 		}
 	}
 	return -1
 }
 
-// exports notes that a service sends spans of its own.
-func (t *Table) exports(name, proof string) {
-	if s := t.services[name]; s == nil && len(t.services) < 2*t.options.Edges {
-		t.services[name] = &service{name: name, ownSpans: proof}
-	} else if s != nil && s.ownSpans == "" {
-		s.ownSpans = proof
-	}
+// isNew tells that a service is not known yet to send spans of its own.
+func (t *Table) isNew(name string) bool {
+	s := t.services[name]
+	return s == nil || s.ownSpans == ""
 }
+
+// exports notes that a service sends spans of its own.
+func (t *Table) exports(name, proof string) { t.service(name).ownSpans = proof }

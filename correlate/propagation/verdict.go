@@ -26,6 +26,7 @@ const (
 	SampledRaised          // what the root does not want recorded is, under a new parent id: allowed, and costs
 	RandomLost             // the flag that the trace id is random is gone
 	StateLost              // members of tracestate are gone, changed or in another order
+	StateAccepted          // members of an invalid tracestate, which has to be discarded, go on
 	BaggageLost            // members of baggage are gone or changed
 	FormatSwitched         // it carries other formats than what came in
 	WidthLost              // the format carried on has room for 64 bits only
@@ -73,6 +74,7 @@ var verdictRows = [Verdicts]verdictRow{
 	SampledRaised:  {"sampled_raised", "F7", Note, true},
 	RandomLost:     {"random_lost", "F8", Note, true},
 	StateLost:      {"tracestate_lost", "F9", Fault, true},
+	StateAccepted:  {"tracestate_accepted", "F16", Note, true},
 	BaggageLost:    {"baggage_lost", "F10", Fault, true},
 	FormatSwitched: {"format_switched", "F11", Note, true},
 	WidthLost:      {"width_lost", "F5", Note, true},

@@ -34,11 +34,25 @@ func (s *Sums) Merge(o Sums) {
 	s.mm += o.mm
 }
 
+// Remove takes off other sums that were merged before.
+func (s *Sums) Remove(o Sums) {
+	s.Clusters -= o.Clusters
+	s.N -= o.N
+	s.K -= o.K
+	s.kk -= o.kk
+	s.km -= o.km
+	s.mm -= o.mm
+}
+
 // clustersMin is how many clusters it takes to estimate what they have in common.
 const clustersMin = 20
 
+// prior is how many lost pairs weigh as much as the fear that all pairs of a cluster share their fate.
+const prior = 5
+
 // Effective gives how many independent pairs tell as much as these: N over the design effect of the ratio estimator, at most N and
-// at least 1. Where the pairs cannot tell (all are alike, or there are few clusters) each cluster counts once.
+// at least 1. Where the pairs cannot tell (all are alike, or there are few clusters) each cluster counts once, and the fewer of the
+// rarer kind there are the nearer to that.
 func (s Sums) Effective() float64 {
 	n, c := float64(s.N), float64(s.Clusters)
 	if s.N == 0 {
@@ -53,8 +67,11 @@ func (s Sums) Effective() float64 {
 	p := float64(s.K) / n
 	residual := float64(s.kk) - 2*p*float64(s.km) + p*p*float64(s.mm)
 	variance := residual * c / (c - 1) / (n * n)
-	design := variance / (p * (1 - p) / n)
-	return max(1, min(n, n/max(design, 1)))
+	design := max(1, variance/(p*(1-p)/n))
+	if alike := n / c; design < alike {
+		design += (alike - design) * prior / (prior + float64(min(s.K, s.N-s.K)))
+	}
+	return max(1, n/design)
 }
 
 // Bounds is a share with its bounds at 95 %.

@@ -218,7 +218,28 @@ func (s *Span) appendVerdict(dst []Attribute) []Attribute {
 	for _, note := range s.Notes {
 		dst = append(dst, Attribute{Key: "weft.propagation.notes", Kind: Strings, Str: note})
 	}
-	return dst
+	return s.appendBreak(dst)
+}
+
+// BreakEvent is the name of the event that stands on the span at which a trace context breaks.
+const BreakEvent = "weft.context.broken"
+
+// BreakAttributes appends the attributes of the event BreakEvent, which happens at Start: the head was written then. They are
+// strings all. A span without a break has no event, and nothing is appended.
+func (s *Span) BreakAttributes(dst []Attribute) []Attribute {
+	if !s.Break {
+		return dst
+	}
+	return s.appendBreak(appendString(dst, "weft.propagation.verdict", s.Verdict))
+}
+
+func (s *Span) appendBreak(dst []Attribute) []Attribute {
+	if !s.Break {
+		return dst
+	}
+	dst = appendString(dst, "weft.propagation.code", s.Code)
+	dst = appendString(dst, "weft.propagation.format", s.Carrier)
+	return appendString(dst, "weft.propagation.rule", s.Rule)
 }
 
 // appendConnection tells what only the kernel knows. What is not there is zero, false or unknown.

@@ -86,6 +86,37 @@ func TestClientAttributes(t *testing.T) {
 	}
 }
 
+func TestVerdictAttributes(t *testing.T) {
+	s := clientSpan()
+	s.Verdict, s.Notes, s.Code, s.Carrier, s.Rule = "malformed", []string{"format_switched"}, "F4", "traceparent", "lower case"
+	judged := []string{"weft.propagation.notes+=format_switched", "weft.propagation.verdict=malformed"}
+	if got := ofPropagation(s); !slices.Equal(got, judged) || s.BreakAttributes(nil) != nil {
+		t.Errorf("without a break: %q and an event with %v", got, s.BreakAttributes(nil))
+	}
+	s.Break = true
+	broken := []string{
+		"weft.propagation.code=F4", "weft.propagation.format=traceparent", "weft.propagation.notes+=format_switched",
+		"weft.propagation.rule=lower case", "weft.propagation.verdict=malformed",
+	}
+	if got := ofPropagation(s); !slices.Equal(got, broken) {
+		t.Errorf("with a break: %q", got)
+	}
+	var event []string
+	for _, a := range s.BreakAttributes(nil) {
+		event = append(event, a.Key+"="+a.Text())
+	}
+	want := []string{
+		"weft.propagation.verdict=malformed", "weft.propagation.code=F4", "weft.propagation.format=traceparent", "weft.propagation.rule=lower case",
+	}
+	if !slices.Equal(event, want) {
+		t.Errorf("the event has %q", event)
+	}
+}
+
+func ofPropagation(s *Span) []string {
+	return slices.DeleteFunc(render(s), func(line string) bool { return !strings.HasPrefix(line, "weft.propagation.") })
+}
+
 func TestURLFull(t *testing.T) {
 	for want, s := range map[string]Span{
 		"http://a.example/":       {Host: "a.example", Path: "/"},

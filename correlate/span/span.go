@@ -47,9 +47,12 @@ const (
 	Goroutine                  // same goroutine or an ancestor
 	Handover                   // the goroutine handed the request to the connection that carried it
 	Thread                     // same thread
+	Turn                       // the thread of an event loop had read it, or the reply to a call for it, just before
+	Payload                    // both heads hold what no other one does, or one is the other passed on
+	Order                      // order and time among all requests under way
 )
 
-var evidenceNames = [...]string{"none", "wire", "header", "goroutine", "handover", "thread"}
+var evidenceNames = [...]string{"none", "wire", "header", "goroutine", "handover", "thread", "turn", "payload", "order"}
 
 // String gives the value of the attribute weft.parent.evidence.
 func (e Evidence) String() string { return evidenceNames[e] }
@@ -99,6 +102,9 @@ type Span struct {
 	Verdict     string   // of correlate/propagation, on a client span; empty: not judged
 	Notes       []string // further verdicts
 	Break       bool     // the verdict is a fault
+	Code        string   // of the fault, F1 to F19; with Break
+	Carrier     string   // that the fault is about, by its main field: "traceparent"; with Break
+	Rule        string   // of the carrier's grammar that is broken; empty: none
 	Fault       Fault
 	Method      string // as received, any token
 	Route       string // low-cardinality template of Path; empty for a client or when unknown

@@ -129,6 +129,7 @@ func BenchmarkHostile(b *testing.B) {
 				s := read()
 				CompareState(in, s)
 				CompareBaggage(in, s)
+				CompareState(s, s)
 				CompareBaggage(s, s)
 			}
 		})

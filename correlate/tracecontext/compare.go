@@ -5,17 +5,58 @@ import "bytes"
 // CompareState tells what became of the members of tracestate on the way through a service, by
 // https://www.w3.org/TR/trace-context-2/#tracestate-header. lost: one is gone, changed or in another place among the others.
 // The service may put its own first, new or changed, and may take whole members off a list that is longer than MaxLength or
-// MaxMembers. truncatedMember: one was cut in its middle. Nothing is said of a list that came in not valid, because that may be
-// dropped, and of one of which not all is known.
-func CompareState(in, out *Set) (lost, truncatedMember bool) {
-	var from members
-	if !in.keeps(W3C) || !out.keeps(W3C) || !out.whole {
-		return false, false
+// MaxMembers. truncatedMember: one was cut in its middle. A list that came in not valid has to be discarded whole; keptInvalid:
+// a member of it was sent on. Keys that come twice make no list invalid: the tests of the specification want all of their
+// members or one. Nothing is said of a list of which not all is known.
+func CompareState(in, out *Set) (lost, truncatedMember, keptInvalid bool) {
+	from := members{repeats: true}
+	list := in.TraceState()
+	if len(list) == 0 || !in.keeps(W3C) || !out.keeps(W3C) {
+		return false, false, false
 	}
-	if rule := from.add(in.TraceState()); rule != "" || from.count == 0 {
-		return false, false
+	switch rule := from.add(list); {
+	case rule != "":
+		return false, false, in.whole && shareMember(list, out.TraceState())
+	case !out.whole || bytes.Equal(list, out.TraceState()):
+	case from.repeated:
+		lost = from.length <= MaxLength && from.lacks(out.TraceState())
+	default:
+		lost, truncatedMember = compareMembers(from.of[:from.count], out.TraceState())
 	}
-	return compareMembers(from.of[:from.count], out.TraceState())
+	return lost, truncatedMember, false
+}
+
+// lacks tells that a key of the list is not in another one.
+func (l *members) lacks(list []byte) bool {
+	var keys [2 * MaxMembers][]byte
+	sent := keys[:split(list, keys[:])]
+	for _, member := range l.of[:l.count] {
+		if !hasKey(sent, key(member)) {
+			return true
+		}
+	}
+	return false
+}
+
+// shareMember tells that two lists have a member in common. Of long ones only the beginning is looked at: all may take too long.
+func shareMember(came, sent []byte) bool {
+	var all, some [2 * MaxMembers][]byte
+	those := all[:split(came, all[:])]
+	for _, member := range some[:split(sent, some[:])] {
+		if index(those, member) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// split gives the first members of a list and their number.
+func split(list []byte, to [][]byte) (n int) {
+	for len(list) > 0 && n < len(to) {
+		to[n], list, _ = bytes.Cut(list, []byte(","))
+		n++
+	}
+	return n
 }
 
 // keeps tells that nothing of a format was left out for its size.

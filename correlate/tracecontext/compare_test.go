@@ -38,7 +38,13 @@ func TestCompareState(t *testing.T) {
 		{"a=1,b=longvalue", "a=1,b", false, true},
 		{"abc=1", "ab", false, true},
 		{"A=1,b=2", "", false, false}, // not valid, may be dropped
-		{"a=1,a=2", "", false, false},
+		{"a=1,a=2", "a=1,a=2", false, false},
+		{"a=1,a=2,b=3", "a=2,b=3", false, false},
+		{"a=1,a=2,b=3", "own=x,b=3,a=1", false, false},
+		{"a=1,a=2", "", true, false},
+		{"a=1,a=2,b=3", "a=1,a=2", true, false},
+		{"a=1,a=2," + join(long...), "", false, false}, // above 512
+		{"a=1,a=2,B=3", "", false, false},
 		{"a=1, ,b=2", "a=1,b=2", false, false},
 		{"0a=1,b=2", "b=2", true, false}, // a key of level 2
 		{join(long...), join(long...), false, false},
@@ -56,9 +62,41 @@ func TestCompareState(t *testing.T) {
 	}
 	for _, test := range tests {
 		in, out := readHead(t, true, "tracestate: "+test.in), readHead(t, true, "tracestate: "+test.out)
-		if lost, cut := CompareState(in, out); lost != test.lost || cut != test.cut {
+		if lost, cut, _ := CompareState(in, out); lost != test.lost || cut != test.cut {
 			t.Errorf("%q becomes %q: lost %v, cut %v", test.in, test.out, lost, cut)
 		}
+	}
+}
+
+func TestInvalidState(t *testing.T) {
+	tests := []struct {
+		in, out string
+		kept    bool
+	}{
+		{"", "", false},
+		{"A=1", "", false},
+		{"A=1", "new=x", false},
+		{"A=1", "A=1", true},
+		{"A=1", "new=x,A=1", true},
+		{"a=,b=3", "b=3", true},
+		{"a=,b=3", "b=4", false},
+		{"a=1=2", "a=1=2", true},
+		{"@a=1,b=2", "b=2", true},
+		{list(33), list(32), true},
+		{list(33), "", false},
+		{list(32), list(32), false},       // valid
+		{"a=1,a=2", "a=1,a=2", false},     // that comes twice, which may be kept
+		{"0a=1,a@b@c=2", "0a=1", false},   // of level 2
+		{list(64) + ",b=2", "b=2", false}, // not read to its end
+	}
+	for _, test := range tests {
+		in, out := readHead(t, true, "tracestate: "+test.in), readHead(t, true, "tracestate: "+test.out)
+		if _, _, kept := CompareState(in, out); kept != test.kept {
+			t.Errorf("%q becomes %q: %v", test.in, test.out, kept)
+		}
+	}
+	if _, _, kept := CompareState(readHead(t, false, "tracestate: A=1"), readHead(t, true, "tracestate: A=1")); kept {
+		t.Error("the list may go on behind the cut")
 	}
 }
 
@@ -106,13 +144,13 @@ func TestCompareBaggage(t *testing.T) {
 
 func TestNothingIsSaidBehindACut(t *testing.T) {
 	in, out := readHead(t, true, "tracestate: a=1", "baggage: a=1"), readHead(t, false, "host: a")
-	if lost, cut := CompareState(in, out); lost || cut {
+	if lost, cut, _ := CompareState(in, out); lost || cut {
 		t.Error("tracestate may be behind the cut")
 	}
 	if lost, partial := CompareBaggage(in, out); lost || partial {
 		t.Error("baggage may be behind the cut")
 	}
-	if lost, _ := CompareState(readHead(t, false, "tracestate: a=1"), readHead(t, true, "host: a")); !lost {
+	if lost, _, _ := CompareState(readHead(t, false, "tracestate: a=1"), readHead(t, true, "host: a")); !lost {
 		t.Error("a member that was seen is lost")
 	}
 }

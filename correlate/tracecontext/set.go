@@ -76,6 +76,9 @@ func (s *Set) State(f Format) State {
 	return Unknown
 }
 
+// Whole tells that the head of the message was not cut, so that what is not there was not sent.
+func (s *Set) Whole() bool { return s.whole }
+
 // Carriers gives the formats that are present, in order of Format. They are the set's own, until Reset.
 func (s *Set) Carriers() []Carrier { return s.carriers }
 

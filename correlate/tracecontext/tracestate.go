@@ -42,6 +42,9 @@ type members struct {
 	of     [MaxMembers][]byte
 	count  int
 	length int // characters of the list, commas included
+
+	repeats  bool // keys may come twice
+	repeated bool // one does
 }
 
 // add takes the members of one field. Empty ones are legal and mean nothing.
@@ -56,7 +59,10 @@ func (l *members) add(field []byte) Rule {
 		if l.count == MaxMembers {
 			return RuleMembers
 		}
-		if rule := l.check(member); rule != "" {
+		switch rule := l.check(member); {
+		case rule == RuleDuplicate && l.repeats:
+			l.repeated = true
+		case rule != "":
 			return rule
 		}
 		l.of[l.count] = member

@@ -63,6 +63,9 @@ func (e *encoder) appendSpan(s *span.Span) {
 		b = append(b, 2) // bytes of the status
 		b = appendVarint(b, fieldStatusCode, uint64(code))
 	}
+	if s.Break {
+		b = e.appendBreak(b, s)
+	}
 	flags := uint32(flagHasIsRemote)
 	if s.Sampled {
 		flags |= flagSampled

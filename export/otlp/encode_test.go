@@ -119,6 +119,7 @@ func want(s *span.Span) map[string]any {
 
 func check(t *testing.T, got *tracepb.Span, s *span.Span) {
 	t.Helper()
+	checkEvents(t, got.Events, s)
 	header := []any{
 		hex.EncodeToString(got.TraceId), hex.EncodeToString(got.SpanId), got.TraceState, got.Name, int(got.Kind),
 		int64(got.StartTimeUnixNano), int64(got.EndTimeUnixNano), int(got.Status.GetCode()), got.Status.GetMessage(), got.Flags,

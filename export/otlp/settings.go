@@ -1,8 +1,6 @@
 package otlp
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,10 +46,10 @@ type Options struct {
 // complete fills the zero fields.
 func (o *Options) complete() error {
 	if o.Protocol == "" {
-		o.Protocol = setting("PROTOCOL")
+		o.Protocol = Traces.setting("PROTOCOL")
 	}
 	if o.Protocol == "" {
-		o.Protocol = "http/protobuf"
+		o.Protocol = HTTP
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -90,35 +88,19 @@ func fill[T int | time.Duration](field *T, variable string, fallback, unit T) er
 	return nil
 }
 
-// setting reads a variable of the exporter, the one for traces before the general one.
-func setting(name string) string {
-	value, _ := variable(name)
-	return value
-}
-
-func variable(name string) (value, from string) {
-	for _, prefix := range []string{"OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_"} {
-		if v := strings.TrimSpace(os.Getenv(prefix + name)); v != "" {
-			return v, prefix + name
-		}
-	}
-	return "", ""
-}
-
 // newClient makes the SDK's client, after a check of all that the client itself would silently replace by a default.
 func newClient(o *Options) (otlptrace.Client, error) {
-	err := errors.Join(checkCompression(), checkTimeout(), checkHeaders(), checkTLS())
-	if err != nil {
+	if err := Traces.check(); err != nil {
 		return nil, err
 	}
 	endpoint, from := o.Endpoint, "OTLP endpoint"
 	if endpoint == "" {
-		endpoint, from = variable("ENDPOINT")
+		endpoint, from = Traces.variable("ENDPOINT")
 	}
 	switch o.Protocol {
-	case "grpc":
+	case GRPC:
 		return newGRPC(o.Endpoint, endpoint, from)
-	case "http/protobuf":
+	case HTTP:
 		return newHTTP(o.Endpoint, endpoint, from)
 	}
 	return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: use grpc or http/protobuf", o.Protocol)
@@ -143,9 +125,9 @@ func newHTTP(override, endpoint, from string) (otlptrace.Client, error) {
 	if endpoint == "" {
 		return otlptracehttp.NewClient(proto), nil
 	}
-	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("%s is not the URL of an HTTP server: use http://host:4318, or https:// for TLS", from)
+	u, err := parseURL(endpoint, from)
+	if err != nil {
+		return nil, err
 	}
 	if override == "" {
 		return otlptracehttp.NewClient(proto), nil
@@ -154,64 +136,4 @@ func newHTTP(override, endpoint, from string) (otlptrace.Client, error) {
 		u.Path = path.Join("/", u.Path, "v1/traces")
 	}
 	return otlptracehttp.NewClient(proto, otlptracehttp.WithEndpointURL(u.String())), nil
-}
-
-func checkCompression() error {
-	value, from := variable("COMPRESSION")
-	switch value {
-	case "", "gzip", "none":
-		return nil
-	}
-	return fmt.Errorf("%s is %q: use gzip or none", from, value)
-}
-
-func checkTimeout() error {
-	value, from := variable("TIMEOUT")
-	if value == "" {
-		return nil
-	}
-	if n, err := strconv.Atoi(value); err != nil || n < 0 {
-		return fmt.Errorf("%s is %q: use whole milliseconds", from, value)
-	}
-	return nil
-}
-
-// checkHeaders does not show what it finds: headers hold secrets.
-func checkHeaders() error {
-	value, from := variable("HEADERS")
-	if value == "" {
-		return nil
-	}
-	for pair := range strings.SplitSeq(value, ",") {
-		key, text, found := strings.Cut(pair, "=")
-		if _, err := url.PathUnescape(text); err != nil || !found || strings.TrimSpace(key) == "" {
-			return fmt.Errorf("%s has a part that is not a header: use key=value,key=value with percent-encoded values", from)
-		}
-	}
-	return nil
-}
-
-func checkTLS() error {
-	if file, from := variable("CERTIFICATE"); file != "" {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return fmt.Errorf("%s: %w", from, err)
-		}
-		if !x509.NewCertPool().AppendCertsFromPEM(pem) {
-			return fmt.Errorf("%s: %s has no certificate in PEM form", from, file)
-		}
-	}
-	certificate, from := variable("CLIENT_CERTIFICATE")
-	key, keyFrom := variable("CLIENT_KEY")
-	switch {
-	case certificate == "" && key == "":
-		return nil
-	case certificate == "" || key == "":
-		return fmt.Errorf("%s%s is set alone: a client certificate needs OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and "+
-			"OTEL_EXPORTER_OTLP_CLIENT_KEY", from, keyFrom)
-	}
-	if _, err := tls.LoadX509KeyPair(certificate, key); err != nil {
-		return fmt.Errorf("%s: %w", from, err)
-	}
-	return nil
 }

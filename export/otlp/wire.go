@@ -22,10 +22,15 @@ const (
 	fieldStart        = 7
 	fieldEnd          = 8
 	fieldAttributes   = 9
+	fieldEvents       = 11
 	fieldStatus       = 15
 	fieldFlags        = 16
 
 	fieldStatusCode = 3
+
+	fieldEventTime       = 1 // of Event
+	fieldEventName       = 2
+	fieldEventAttributes = 3
 
 	fieldKey         = 1 // of KeyValue
 	fieldValue       = 2

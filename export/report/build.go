@@ -4,12 +4,14 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"strings"
 
 	"weft/correlate/propagation"
 )
 
 // junit writes one test case for each edge: the form that build servers read.
-func junit(w io.Writer, r propagation.Report) error {
+func junit(w io.Writer, j *Judgement) error {
+	r := &j.Report
 	suite := junitSuite{Name: "weft propagation", Time: r.To.Sub(r.From).Seconds(), Timestamp: r.To.Format("2006-01-02T15:04:05")}
 	for i := range r.Edges {
 		e := &r.Edges[i]
@@ -17,7 +19,7 @@ func junit(w io.Writer, r propagation.Report) error {
 		switch e.Health {
 		case propagation.Broken:
 			suite.Failures++
-			one.Failure = &junitMessage{Type: "broken", Message: fmt.Sprintf("%d of %d go on", e.Rate.K, e.Rate.N), Text: sentences(e)}
+			one.Failure = &junitMessage{Type: "broken", Message: fmt.Sprintf("%d of %d go on", e.Rate.K, e.Rate.N), Text: j.sentences(e)}
 		case propagation.NotEnough:
 			suite.Skipped++
 			one.Skipped = &junitMessage{Message: fmt.Sprintf("not enough data: %d of %d go on", e.Rate.K, e.Rate.N)}
@@ -37,11 +39,18 @@ func junit(w io.Writer, r propagation.Report) error {
 	return err
 }
 
-func sentences(e *propagation.Edge) (text string) {
+// sentences tells the faults of an edge with their proofs.
+func (j *Judgement) sentences(e *propagation.Edge) string {
+	var b strings.Builder
 	for _, f := range faults(e) {
-		text += plain(f.Sentence) + "\n"
+		b.WriteString(plain(f.Sentence) + "\n")
+		if proof := j.proof(&f); proof != nil {
+			b.WriteByte('\n')
+			_ = explain(&b, *proof) // what is written to memory can't fail
+			b.WriteByte('\n')
+		}
 	}
-	return text
+	return b.String()
 }
 
 type junitSuites struct {
@@ -73,7 +82,8 @@ type junitMessage struct {
 }
 
 // sarif writes one result for each fault: SARIF 2.1.0, https://docs.oasis-open.org/sarif/sarif/v2.1.0/.
-func sarif(w io.Writer, r propagation.Report) error {
+func sarif(w io.Writer, j *Judgement) error {
+	r := &j.Report
 	run := sarifRun{Results: []sarifResult{}}
 	run.Tool.Driver.Name = "weft"
 	run.Tool.Driver.Rules = []sarifRule{}
@@ -93,6 +103,9 @@ func sarif(w io.Writer, r propagation.Report) error {
 			var at sarifLocation
 			at.Logical = []sarifLogical{{Name: plain(e.Service), Full: plain(e.Service + " " + e.Route + " -> " + e.Peer), Kind: "module"}}
 			one.Locations = []sarifLocation{at}
+			if proof := j.proof(&f); proof != nil {
+				one.Properties = &sarifProperties{Proof: *proof}
+			}
 			run.Results = append(run.Results, one)
 		}
 	}
@@ -132,6 +145,13 @@ type sarifResult struct {
 	Level     string          `json:"level"`
 	Message   sarifText       `json:"message"`
 	Locations []sarifLocation `json:"locations"`
+
+	Properties *sarifProperties `json:"properties,omitempty"`
+}
+
+// sarifProperties is the bag for what SARIF has no name for.
+type sarifProperties struct {
+	Proof propagation.Explanation `json:"proof"`
 }
 
 type sarifLocation struct {

@@ -39,13 +39,18 @@ func explain(w io.Writer, e propagation.Explanation) error {
 	if e.Among > 1 {
 		p.say("among       %d incoming requests\n", e.Among)
 	}
+	for _, line := range e.Considered {
+		p.say("considered  %s\n", plain(line))
+	}
 	for _, line := range e.RuledOut {
 		p.say("ruled out   %s\n", plain(line))
 	}
 	if e.In != nil {
 		p.message("incoming", e.In)
 	}
-	p.message("outgoing", &e.Out)
+	if e.Out.SpanID != "" {
+		p.message("outgoing", &e.Out)
+	}
 	return p.err
 }
 

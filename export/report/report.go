@@ -2,11 +2,13 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"weft/correlate/propagation"
 )
@@ -30,20 +32,64 @@ func UnknownFormat(format string) error {
 	return fmt.Errorf("--format: %q is not allowed, it must be one of %s", format, strings.Join(formats, ", "))
 }
 
+// Judgement is a report with the answer that it gives, and the evidence of faults on broken edges.
+type Judgement struct {
+	Health propagation.Health `json:"health"`
+	propagation.Report
+	Proofs []propagation.Explanation `json:"proofs"`
+}
+
+// proof gives the evidence of a finding; nil when there is none.
+func (j *Judgement) proof(f *propagation.Finding) *propagation.Explanation {
+	for i := range j.Proofs {
+		if slices.Contains(f.Examples, j.Proofs[i].ID) {
+			return &j.Proofs[i]
+		}
+	}
+	return nil
+}
+
 // Write writes a report. color is for terminals, and for the table only.
 func Write(w io.Writer, r propagation.Report, format string, color bool) error {
 	var err error
 	switch format {
 	case Table, "text":
-		err = table(w, r, color)
+		err = table(w, r, color, "      proof: weft explain %s\n")
 	case JSON:
 		err = asJSON(w, r)
 	case Markdown:
 		err = markdown(w, r)
 	case JUnit:
-		err = junit(w, r)
+		err = junit(w, &Judgement{Report: r})
 	case SARIF:
-		err = sarif(w, r)
+		err = sarif(w, &Judgement{Report: r})
+	default:
+		return UnknownFormat(format)
+	}
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// WriteJudgement writes a report with its proofs, for whoever cannot ask for them later.
+func WriteJudgement(w io.Writer, j *Judgement, format string, color bool) error {
+	var err error
+	switch format {
+	case Table, "text":
+		if err = table(w, j.Report, color, ""); err == nil {
+			err = proofs(w, j)
+		}
+	case JSON:
+		err = asJSON(w, j)
+	case Markdown:
+		if err = markdown(w, j.Report); err == nil {
+			err = markdownProofs(w, j)
+		}
+	case JUnit:
+		err = junit(w, j)
+	case SARIF:
+		err = sarif(w, j)
 	default:
 		return UnknownFormat(format)
 	}
@@ -54,16 +100,35 @@ func Write(w io.Writer, r propagation.Report, format string, color bool) error {
 }
 
 func asJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	// What the encoder leaves as it is stands only in strings, and a terminal may obey it.
+	out := make([]byte, 0, b.Len())
+	for _, r := range b.String() {
+		if r != '\n' && steers(r) {
+			out = fmt.Appendf(out, "\\u%04x", r)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	_, err := w.Write(out)
+	return err
 }
 
-// plain takes control characters out of a text that came from the traffic: it must not steer a terminal.
+// steers tells whether a terminal may obey the character in place of showing it.
+func steers(r rune) bool {
+	return r < ' ' || 0x7f <= r && r < 0xa0 || 0x2028 <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069
+}
+
+// plain takes control characters out of a text that came from the traffic.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 || r == 0x2028 || r == 0x2029 || 0x202a <= r && r <= 0x202e {
+		if steers(r) {
 			return '?'
 		}
 		return r

@@ -30,18 +30,18 @@ func (p *page) say(format string, a ...any) {
 }
 
 // table writes the report for a person: faults first, each in one line of plain words, then the services, then what was not
-// judged.
-func table(w io.Writer, r propagation.Report, color bool) error {
+// judged. hint says where the proof of a fault is, with its id; empty: nowhere.
+func table(w io.Writer, r propagation.Report, color bool, hint string) error {
 	p := &page{w: w}
 	p.say("Propagation of trace contexts, %s to %s UTC, limit %s\n\n", r.From.Format("2006-01-02 15:04:05"), r.To.Format("15:04:05"), percent(r.MinRate))
-	p.faults(r, color)
+	p.faults(r, color, hint)
 	p.notes(r)
 	p.edges(r, color)
 	p.outside(r)
 	return p.err
 }
 
-func (p *page) faults(r propagation.Report, color bool) {
+func (p *page) faults(r propagation.Report, color bool, hint string) {
 	n := 0
 	for i := range r.Edges {
 		for _, f := range faults(&r.Edges[i]) {
@@ -51,8 +51,8 @@ func (p *page) faults(r propagation.Report, color bool) {
 				line = colors[r.Edges[i].Health] + line + uncolored
 			}
 			p.say("  %s\n", line)
-			if len(f.Examples) > 0 {
-				p.say("      proof: weft explain %s\n", f.Examples[0])
+			if hint != "" && len(f.Examples) > 0 {
+				p.say(hint, f.Examples[0])
 			}
 		}
 	}

@@ -99,6 +99,9 @@ func (d *drawing) line(r *row, open []bool, width int) {
 	if s.Fault != span.NoFault {
 		d.out = d.style.append(d.out, red, appendPrintable([]byte("  "), string(s.Fault), maxOperation))
 	}
+	if s.Break {
+		d.out = d.style.append(d.out, red, appendBreak([]byte("  "), s))
+	}
 	d.out = append(d.out, '\n')
 }
 
@@ -176,4 +179,17 @@ func outcomeShade(s *span.Span) shade {
 		return green
 	}
 	return plain
+}
+
+// appendBreak says what became of the trace context: "context dropped (F1 traceparent)".
+func appendBreak(dst []byte, s *span.Span) []byte {
+	dst = append(append(dst, "context "...), s.Verdict...)
+	if s.Code == "" && s.Carrier == "" {
+		return dst
+	}
+	dst = append(append(dst, " ("...), s.Code...)
+	if s.Code != "" && s.Carrier != "" {
+		dst = append(dst, ' ')
+	}
+	return append(append(dst, s.Carrier...), ')')
 }

@@ -81,6 +81,25 @@ func TestTree(t *testing.T) {
 	}
 }
 
+// TestBreak holds that a broken context is said on the span where it broke, and makes a trace another one than without.
+func TestBreak(t *testing.T) {
+	f := plainForest(nil)
+	whole, cut := chain(1), chain(2)
+	cut[1].Verdict, cut[1].Break, cut[1].Code, cut[1].Carrier = "dropped", true, "F1", "traceparent"
+	cut[4].Verdict = "propagated"
+	for _, s := range append(whole, cut...) {
+		f.put(s, 100*ms)
+	}
+	f.end(700 * ms)
+	got := text(f)
+	if want := "api:8080 GET /items/7      500  3.00 ms  +1.00 ms  context dropped (F1 traceparent)\n"; strings.Count(got, want) != 1 {
+		t.Errorf("no %q in\n%s", want, got)
+	}
+	if strings.Count(got, "6 spans") != 2 || strings.Count(got, "context ") != 1 {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestSigns(t *testing.T) {
 	for want, s := range map[string]span.Span{
 		"⇠": {ParentID: span.ID{7}, ParentRemote: true, Evidence: span.Header},

@@ -48,6 +48,13 @@ func (e *lineEncoder) appendLine(dst []byte, s *span.Span) []byte {
 	dst = append(dst, `},"attributes":`...)
 	e.attributes = s.Attributes(e.attributes[:0])
 	dst = e.appendMap(dst, e.attributes)
+	if e.attributes = s.BreakAttributes(e.attributes[:0]); len(e.attributes) > 0 {
+		dst = append(dst, `,"events":[{"timeUnixNano":"`...)
+		dst = strconv.AppendInt(dst, s.Start, 10)
+		dst = append(dst, `","name":"`+span.BreakEvent+`","attributes":`...)
+		dst = e.appendMap(dst, e.attributes)
+		dst = append(dst, "}]"...)
+	}
 	dst = append(dst, `,"resource":`...)
 	dst = append(dst, e.resource(s.Resource)...)
 	return append(dst, '}', '\n')

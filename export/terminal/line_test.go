@@ -49,6 +49,21 @@ func TestLine(t *testing.T) {
 	}
 }
 
+func TestLineOfABreak(t *testing.T) {
+	var e lineEncoder
+	s := sample()
+	s.Kind, s.Verdict, s.Break, s.Code, s.Carrier = span.Client, "dropped", true, "F1", "traceparent"
+	want := []any{map[string]any{
+		"timeUnixNano": strconv.FormatInt(s.Start, 10), "name": "weft.context.broken",
+		"attributes": map[string]any{
+			"weft.propagation.verdict": "dropped", "weft.propagation.code": "F1", "weft.propagation.format": "traceparent",
+		},
+	}}
+	if got := parse(t, e.appendLine(nil, s))["events"]; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestLineOfARoot(t *testing.T) {
 	var e lineEncoder
 	var got map[string]any

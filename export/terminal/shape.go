@@ -84,6 +84,9 @@ func shape(rows []row) uint64 {
 		name = s.AppendName(name[:0])
 		_, _ = h.Write(name)
 		_, _ = h.WriteString(string(s.Fault))
+		if s.Break {
+			_, _ = h.WriteString(s.Verdict)
+		}
 	}
 	return h.Sum64()
 }

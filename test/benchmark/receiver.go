@@ -64,6 +64,9 @@ func receive([]string) error {
 	counts := tally{}
 	buffers := sync.Pool{New: func() any { return new([]byte) }}
 	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/traces" {
+			return // weft's own metrics and log records
+		}
 		buffer := buffers.Get().(*[]byte)
 		defer buffers.Put(buffer)
 		if cap(*buffer) < int(r.ContentLength) {

@@ -39,6 +39,14 @@ func Install() (cache string, err error) {
 	return cache, nil
 }
 
+// InstallAgent builds the agent alone, and gives the cache.
+func InstallAgent() (cache string, err error) {
+	if cache, err = Cache(); err != nil {
+		return "", err
+	}
+	return cache, build(cache, "./cmd/weft")
+}
+
 // InstallBackend brings the collector and Jaeger into the cache.
 func InstallBackend(cache string) error { return script("backend.sh", cache) }
 

@@ -6,7 +6,7 @@ cache=$1
 shift
 self=$(realpath "$0")
 app=$(cd "$(dirname "$0")/../propagation/app" && pwd)
-agent=2.10.0
+agent=2.33.1
 mkdir -p "$cache"
 
 # part NAME: builds the folder NAME by build_NAME in a fresh copy unless the cache has its sum already.

@@ -22,6 +22,7 @@ type flow struct {
 	findings []string                   // verdicts but propagated, each once a request
 	where    string                     // what the findings depend on
 	serial   bool                       // only one connection: at more it is not known which request it was
+	first    string                     // path of one request before them
 }
 
 func goService(mode string) func(place) ([]string, error) {
@@ -96,7 +97,7 @@ var programs = []program{
 		{path: "/call", pairs: 2, goOn: 1, findings: []string{"dropped"}}}},
 	{name: "go-async", part: "go", command: goService("async"), cases: []flow{
 		{path: "/call", pairs: 2, goOn: 1, findings: []string{"dropped"}, where: "only after the reply", serial: true}}},
-	{name: "go-leak", part: "go", command: goService("leak"), cases: []flow{{path: "/call", findings: []string{"leaked"}, serial: true}}},
+	{name: "go-leak", part: "go", command: goService("leak"), cases: []flow{{path: "/call", findings: []string{"leaked"}, serial: true, first: "/first"}}},
 	{name: "go-upper", part: "go", command: goService("upper"), cases: []flow{{path: "/call", findings: []string{"malformed"}}}},
 	{name: "go-truncate", part: "go", command: goService("truncate"), cases: []flow{{path: "/call", findings: []string{"truncated"}}}},
 	{name: "go-b3", part: "go", command: goService("b3"), env: exports, cases: []flow{

@@ -56,25 +56,21 @@ func TestPrograms(t *testing.T) {
 // requestsEach is how many requests a case sends: enough for a rate of all to be above 0.99 for sure.
 const requestsEach = 480
 
+// uncountedMax is the share in percent of requests whose calls may stay unjudged, or out of the rate: those that come before weft has
+// seen enough of the program to know that its calls are made for requests.
+const uncountedMax = 2
+
 // judge sends a case's requests under a fresh weft and compares its report.
 func judge(t *testing.T, cache string, p program, f flow, address string, connections int) {
-	control := filepath.Join(t.TempDir(), "control")
-	w, err := tracer.Start(filepath.Join(cache, "bin", "weft"), tracer.Options{Output: "none", Args: []string{"--control", control}})
-	if err != nil {
-		t.Fatal(err)
+	if connections > 1 {
+		requestsOf(t, address, f, connections, connections) // what a program does only the first time takes long
 	}
-	defer w.Kill()
-	time.Sleep(time.Second) // what the program does on its own account is part of the evidence
-	requestsOf(t, address, f, requestsEach, connections)
-	time.Sleep(time.Second)
-	text, err := exec.Command(filepath.Join(cache, "bin", "weft"), "report", "--format", "json", "--control", control).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r propagation.Report
-	if err := json.Unmarshal(text, &r); err != nil {
-		t.Fatal(err)
-	}
+	r := report(t, cache, func() {
+		if f.first != "" {
+			requestsOf(t, address, flow{path: f.first, carry: f.carry}, 1, 1)
+		}
+		requestsOf(t, address, f, requestsEach, connections)
+	})
 	if !compare(t, r, p, f) {
 		for _, e := range r.Edges {
 			one, _ := json.Marshal(e)
@@ -83,6 +79,28 @@ func judge(t *testing.T, cache string, p program, f flow, address string, connec
 		one, _ := json.Marshal(r.Totals)
 		t.Logf("%s", one)
 	}
+}
+
+// report gives what a fresh weft says of what happens while load runs.
+func report(t *testing.T, cache string, load func()) (r propagation.Report) {
+	t.Helper()
+	control := filepath.Join(t.TempDir(), "control")
+	w, err := tracer.Start(filepath.Join(cache, "bin", "weft"), tracer.Options{Output: "none", Args: []string{"--control", control}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Kill()
+	time.Sleep(time.Second) // what a program does on its own account is part of the evidence
+	load()
+	time.Sleep(time.Second)
+	text, err := exec.Command(filepath.Join(cache, "bin", "weft"), "report", "--format", "json", "--control", control).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // compare holds the edges of the program against what its row says.
@@ -103,12 +121,14 @@ func compare(t *testing.T, r propagation.Report, p program, f flow) bool {
 		}
 	}
 	pairs := uint64(max(f.pairs, 1))
-	if n != pairs*requestsEach || k != uint64(f.goOn)*requestsEach {
-		t.Errorf("%d of %d go on, want %d of %d", k, n, uint64(f.goOn)*requestsEach, pairs*requestsEach)
+	wantN, wantK := pairs*requestsEach, uint64(f.goOn)*requestsEach
+	uncounted := wantN - min(n, wantN)
+	if n > wantN || k > wantK || wantK-k > uncounted || uncounted*100 > requestsEach*uncountedMax {
+		t.Errorf("%d of %d go on, want %d of %d", k, n, wantK, wantN)
 	}
 	for _, v := range f.findings {
-		if findings[v] != requestsEach {
-			t.Errorf("%s: %d, want %d", v, findings[v], requestsEach)
+		if found := findings[v]; found > requestsEach || (requestsEach-found)*100 > requestsEach*uncountedMax {
+			t.Errorf("%s: %d, want %d", v, found, requestsEach)
 		}
 		delete(findings, v)
 	}

@@ -9,10 +9,10 @@
 //	retry      tries again after an error, without a header
 //	fallback   calls another path after an error, without a header
 //	async      calls once more after its reply, without a header
-//	leak       sends what the request before has brought
+//	leak       sends what the request before has brought; /first calls nobody
 //	upper      writes its ids in upper case
 //	truncate   keeps the right half of the trace id only
-//	planted    drops one header of a hundred, at random; it tells which in X-Planted
+//	planted    drops the header of requests that have an X-Plant
 //	b3         reads and writes the single b3 header, through OpenTelemetry's propagator
 package main
 
@@ -56,7 +56,7 @@ var modes = map[string]func(*http.ServeMux) http.Handler{
 	"b3":       b3,
 	"drop":     byHand(func(*http.Request) string { return "" }),
 	"child":    byHand(child),
-	"leak":     byHand(leak),
+	"leak":     leaks,
 	"upper":    byHand(upper),
 	"truncate": byHand(truncate),
 	"planted":  byHand(planted),

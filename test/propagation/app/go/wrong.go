@@ -1,7 +1,6 @@
 package main
 
 import (
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -18,10 +17,12 @@ func leak(r *http.Request) string {
 	defer before.Unlock()
 	last := before.header
 	before.header = r.Header.Get("traceparent")
-	if last == "" {
-		return child(r)
-	}
 	return last
+}
+
+func leaks(mux *http.ServeMux) http.Handler {
+	mux.HandleFunc("/first", func(_ http.ResponseWriter, r *http.Request) { leak(r) })
+	return byHand(leak)(mux)
 }
 
 func upper(r *http.Request) string { return strings.ToUpper(child(r)) }
@@ -35,7 +36,7 @@ func truncate(r *http.Request) string {
 }
 
 func planted(r *http.Request) string {
-	if rand.IntN(100) == 0 {
+	if r.Header.Get("X-Plant") != "" {
 		return ""
 	}
 	return child(r)

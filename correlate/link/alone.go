@@ -1,0 +1,34 @@
+package link
+
+import (
+	"weft/correlate/flow"
+	"weft/correlate/span"
+)
+
+// alone: no other request is under way in the process, which was never seen to make such a call while none was. That is order
+// and time only: it makes a link, proves nothing, and gives way to any carrier.
+type alone struct{}
+
+func (alone) kind() span.Evidence { return span.Order }
+
+func (alone) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
+	if p.open != 1 || p.isGo() || !works(p.requests[0]) || x.Lost || hasHeader(x) {
+		return nil, 0
+	}
+	if given := p.habits.gaveUp; given > 0 && x.Start < given+lastAge {
+		return nil, 0 // it may be for one that nobody waits for any more
+	}
+	share := l.background(p, x)
+	if p.work.alone[destinationOf(x)] > 0 {
+		return nil, 0
+	}
+	return p.requests, 1 - share
+}
+
+// background gives an upper bound for the share of calls like this one that no request has caused; it counts the call once.
+func (l *Linker) background(p *Process, x *flow.Exchange) float64 {
+	if l.share < 0 {
+		l.share = p.work.calls(destinationOf(x), x.Start, p.open > 0)
+	}
+	return l.share
+}

@@ -1,0 +1,134 @@
+package link
+
+import (
+	"math/bits"
+	"net/netip"
+
+	"weft/correlate/flow"
+)
+
+// steps is what a process has shown of how its requests go on: from what a thread reads to what it sends. Each reply that it
+// sends is a proof, for it says which request the thread has come to, and with that whether the steps that are thought to have
+// led there are right.
+type steps struct {
+	numbers map[stepKey]uint8
+	tallies []tally  // by number; 0 is for those that found no place
+	levels  [9]tally // of the process, by how many requests were under way: the logarithm
+}
+
+// stepKey names a step: what was read, and whom the call goes to.
+type stepKey struct {
+	place    string         // of the request that was read: the beginning of its path
+	from, to netip.AddrPort // of the reply that was read, and of the call
+}
+
+// tally counts how often something was seen to be right and wrong.
+type tally struct{ right, wrong uint32 }
+
+// stepsMax bounds the steps that are told apart.
+const stepsMax = 250
+
+// Weights of what was seen. Proofs from times with fewer requests under way say little of times with more.
+const (
+	odds      = 250     // one wrong step outweighs so many right ones
+	manyfold  = 8       // so many times more proofs where several threads read: they may take over each other's work
+	steadily  = 40      // right ones of a process in which no step is wrong
+	proven    = 1       // right ones of a step in such a process
+	singly    = 64      // right ones of a step in any other process
+	tallyFull = 1 << 11 // then it is halved, so that what a process does now counts
+)
+
+func (t *tally) add(right bool) {
+	if right {
+		t.right++
+	} else {
+		t.wrong++
+	}
+	if t.right+t.wrong >= tallyFull {
+		t.right, t.wrong = t.right/2, t.wrong/2
+	}
+}
+
+func (t tally) holds() bool { return uint64(t.wrong)*odds <= uint64(t.right) }
+
+// level is the class of a number of requests under way.
+func level(open int) int { return min(bits.Len(uint(open)), len(steps{}.levels)-1) }
+
+// learn takes a proof. With one request under way it is none.
+func (s *steps) learn(c *flow.Chain, right bool, open int) {
+	if open < 2 {
+		return
+	}
+	if !right || c.N > 0 {
+		s.levels[level(open)].add(right)
+	}
+	for _, n := range c.Steps[:c.N] {
+		s.tallies[n].add(right)
+	}
+}
+
+// state sums up what was seen. enough: of times with about as many requests under way, for as many threads as read.
+func (s *steps) state(open, threads int) (all tally, enough bool) {
+	near := uint32(0)
+	for i, t := range s.levels {
+		all.right, all.wrong = all.right+t.right, all.wrong+t.wrong
+		if i >= level(open)-1 {
+			near += t.right
+		}
+	}
+	least := uint32(steadily)
+	if threads > 1 {
+		least *= manyfold
+	}
+	return all, near >= least
+}
+
+// trust says how sure the steps of a chain are, 0 if they are not.
+func (s *steps) trust(c *flow.Chain, open, threads int) float64 {
+	all, enough := s.state(open, threads)
+	if !enough {
+		return 0
+	}
+	steady := all.holds()
+	for _, n := range c.Steps[:c.N] {
+		t := s.tallies[n]
+		if n == 0 || t.right < proven || !t.holds() || !steady && t.right < singly {
+			return 0
+		}
+		if !steady && t.right*(all.wrong+1) < all.right*(t.wrong+1) {
+			all = t
+		}
+	}
+	if !steady && c.N == 0 {
+		return 0
+	}
+	return float64(all.right) / float64(all.right+all.wrong+1)
+}
+
+// number gives the number of a step, 0 if there is no more room.
+func (s *steps) number(k stepKey) uint8 {
+	n, known := s.numbers[k]
+	if known {
+		return n
+	}
+	if s.numbers == nil {
+		s.numbers, s.tallies = make(map[stepKey]uint8), make([]tally, 1)
+	}
+	if len(s.tallies) < stepsMax {
+		n = uint8(len(s.tallies))
+		s.tallies = append(s.tallies, tally{})
+		s.numbers[k] = n
+	}
+	return n
+}
+
+// placeOf gives the first part of a path.
+func placeOf(target string) string {
+	const longest = 32
+	for i := 1; i < len(target) && i < longest; i++ {
+		if c := target[i]; c == '/' || c == '?' || c == ';' {
+			return target[:i]
+		}
+	}
+	return ""
+}

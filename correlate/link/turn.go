@@ -1,0 +1,214 @@
+package link
+
+import (
+	"net/netip"
+
+	"weft/correlate/event"
+	"weft/correlate/flow"
+	"weft/correlate/span"
+)
+
+// turns are what the threads of a process have read. A thread of an event loop runs what a read has woken to its end before it
+// reads again; so what it sends in between was caused by what it has read last: the head of a request, or the reply to a call,
+// with which the request that the call belongs to goes on. Timers, other protocols and queues break that; whether a process
+// works so is learned, see steps.
+type turns struct {
+	byThread map[uint32]*turn
+	spare    []*turn
+	pools    map[netip.AddrPort]*pool
+	steps    steps
+}
+
+// turn is what a thread has read last.
+type turn struct {
+	owner *flow.Exchange // the request that it belongs to; held; nil: not known
+	chain flow.Chain     // the steps that say so
+	via   *flow.Exchange // the call whose reply it is, when the owner is not known; held
+	conn  *flow.Conn     // it was read from
+	from  stepKey        // to is not set
+}
+
+// pool is how many connections to one peer have a call under way.
+type pool struct{ busy, most int }
+
+const (
+	threadsMax = 4096 // of a process
+	poolsMax   = 256
+)
+
+// follows tells whether turns mean anything for the exchange: the process makes calls, and not with a thread for each request.
+func follows(p *Process, x *flow.Exchange) bool {
+	h := &p.habits
+	return h.mixed+h.others > 0 && h.calls && x.Goroutine == 0 && !p.isGo() && !p.ended
+}
+
+// works tells that a request is under way and not answered yet: what is answered causes nothing.
+func works(x *flow.Exchange) bool { return x.FirstByte == 0 && !x.Ended() && !x.Lost }
+
+// reads begins a turn.
+func (l *Linker) reads(p *Process, tid uint32, t turn) {
+	if p.turns.byThread == nil {
+		p.turns.byThread = make(map[uint32]*turn)
+	}
+	o := p.turns.byThread[tid]
+	if o == nil {
+		if len(p.turns.byThread) >= threadsMax {
+			l.dropTurns(p)
+		}
+		o = p.turns.turn()
+		p.turns.byThread[tid] = o
+	}
+	if t.owner != nil {
+		t.owner.Hold()
+	}
+	if t.via != nil {
+		t.via.Hold()
+	}
+	l.over(o)
+	*o = t
+}
+
+// over ends a turn.
+func (l *Linker) over(o *turn) {
+	if o.owner != nil {
+		l.release(o.owner)
+	}
+	if o.via != nil {
+		l.release(o.via)
+	}
+	*o = turn{}
+}
+
+// dropTurns forgets what the threads have read, not what was learned.
+func (l *Linker) dropTurns(p *Process) {
+	for _, o := range p.turns.byThread {
+		l.over(o)
+		p.turns.spare = append(p.turns.spare, o)
+	}
+	clear(p.turns.byThread)
+}
+
+func (s *turns) turn() *turn {
+	if n := len(s.spare); n > 0 {
+		o := s.spare[n-1]
+		s.spare = s.spare[:n-1]
+		return o
+	}
+	return &turn{}
+}
+
+// Touched follows the turns of event loops.
+func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
+	p, c := owner(x), &x.Cause
+	if !x.Server {
+		p.habits.asks(x, false)
+	}
+	switch {
+	case !follows(p, x):
+	case x.Server && t.Sent:
+		l.answers(p, x, t.TID)
+	case x.Server:
+		l.begins(p, x, t.TID)
+	case t.Sent:
+	default:
+		next := turn{owner: c.Parent, conn: x.Conn, from: stepKey{from: x.Conn.Peer}}
+		if c.Parent == nil || c.Parent == c.Guess {
+			next.owner, next.chain = c.Guess, c.Chain
+		}
+		if next.owner == nil {
+			next.via = x
+		}
+		l.reads(p, t.TID, next)
+	}
+}
+
+// begins is the turn in which a request is read.
+func (l *Linker) begins(p *Process, x *flow.Exchange, tid uint32) {
+	l.reads(p, tid, turn{owner: x, conn: x.Conn, from: stepKey{place: placeOf(x.Target)}})
+}
+
+// answers learns from a reply that a thread begins to send.
+func (l *Linker) answers(p *Process, x *flow.Exchange, tid uint32) {
+	o := p.turns.byThread[tid]
+	switch {
+	case o == nil:
+	case o.owner != nil:
+		p.turns.steps.learn(&o.chain, o.owner == x, p.open)
+	case o.via != nil:
+		l.tellLate(p, o.via, x)
+		l.release(o.via)
+		o.via = nil // a second reply in the same turn is of another request
+	}
+}
+
+// guess notes what the turn of its thread says of a call. A connection that is opened is waited for, so its first call is not
+// sent in the turn that has asked for it.
+func (p *Process) guess(x *flow.Exchange) {
+	t := p.turns.byThread[x.TID]
+	if t == nil || !follows(p, x) || x.Lost || x.Offset == 0 && x.Conn.Origin == event.Connected || p.turns.queued(x, t) {
+		return
+	}
+	c := &x.Cause
+	if t.via != nil {
+		c.Via = t.via.Hold()
+	}
+	if t.owner == nil || !works(t.owner) {
+		return
+	}
+	c.Guess, c.Chain = t.owner.Hold(), t.chain
+	key := t.from
+	key.to = x.Conn.Peer
+	c.Chain.Add(p.turns.steps.number(key))
+}
+
+// proves learns from a call whose cause is known by other evidence, and notes what it says of the process.
+func (l *Linker) proves(p *Process, x *flow.Exchange) {
+	c := &x.Cause
+	kind := span.Evidence(c.Evidence)
+	l.needs(p, p.open > 0 && (c.Parent == nil || kind >= span.Turn))
+	if c.Parent == nil {
+		return
+	}
+	l.passesOn(p, x, c.Parent)
+	if c.Guess != nil && (kind == span.Header && c.Confirmed || kind == span.Payload) {
+		p.turns.steps.learn(&c.Chain, c.Guess == c.Parent, p.open)
+	}
+}
+
+// queued tells that the call may have waited for the connection, on which a reply has just come: none of the pool was idle.
+func (s *turns) queued(x *flow.Exchange, t *turn) bool {
+	o := s.pools[x.Conn.Peer]
+	return t.conn == x.Conn && o != nil && o.busy >= o.most && o.most > 1
+}
+
+// uses counts the connections to a peer that have a call under way.
+func (s *turns) uses(x *flow.Exchange, more int) {
+	if len(s.byThread) == 0 {
+		return
+	}
+	o := s.pools[x.Conn.Peer]
+	if o == nil {
+		if s.pools == nil || len(s.pools) >= poolsMax {
+			s.pools = make(map[netip.AddrPort]*pool)
+		}
+		o = &pool{}
+		s.pools[x.Conn.Peer] = o
+	}
+	o.busy = max(o.busy+more, 0)
+	o.most = max(o.most, o.busy)
+}
+
+// inTurn: the thread has read the request, or the reply to a call for it, and nothing since, in a process whose turns were
+// seen to hold.
+type inTurn struct{}
+
+func (inTurn) kind() span.Evidence { return span.Turn }
+
+func (inTurn) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
+	c := &x.Cause
+	if c.Guess == nil || x.Start < l.lossy {
+		return nil, 0
+	}
+	l.same = append(l.same[:0], c.Guess)
+	return l.same, p.turns.steps.trust(&c.Chain, p.open, len(p.turns.byThread))
+}

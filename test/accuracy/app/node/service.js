@@ -1,0 +1,58 @@
+// A Node service on PORT: `node service.js CLIENT`, with CLIENT http, fetch, or limited for a pool of eight connections.
+'use strict';
+const http = require('http');
+
+const limited = process.argv[2] === 'limited' ? { maxSockets: 8 } : {};
+const agent = new http.Agent({ keepAlive: true, ...limited });
+
+function steps(program) {
+  const out = [];
+  for (let at = 0; at < program.length;) {
+    const end = program.indexOf(10, at);
+    const word = program.toString('latin1', at, end).split(' ');
+    at = end + 1;
+    if (word[0] === 'w') {
+      out.push(Number(word[1]));
+      continue;
+    }
+    const size = Number(word[3]);
+    const call = { url: `http://127.0.0.1:${word[1]}${word[2]}`, body: program.subarray(at, at + size) };
+    at += size;
+    if (word[0] === 'c' || !Array.isArray(out.at(-1))) out.push([call]);
+    else out.at(-1).push(call);
+  }
+  return out;
+}
+
+async function byFetch({ url, body }) {
+  const reply = await fetch(url, { method: 'POST', body });
+  await reply.text();
+  if (!reply.ok) throw new Error(`${url}: status ${reply.status}`);
+}
+
+function byHTTP({ url, body }) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { method: 'POST', agent, headers: { 'content-length': body.length } }, (reply) => {
+      reply.resume();
+      reply.on('end', () => (reply.statusCode === 200 ? resolve() : reject(new Error(`${url}: status ${reply.statusCode}`))));
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+const call = process.argv[2] === 'fetch' ? byFetch : byHTTP;
+
+async function serve(request, response) {
+  const parts = [];
+  for await (const part of request) parts.push(part);
+  for (const step of steps(Buffer.concat(parts))) {
+    if (typeof step === 'number') await new Promise((resolve) => setTimeout(resolve, step));
+    else await Promise.all(step.map(call));
+  }
+  response.writeHead(200, { 'content-length': 3 }).end('ok\n');
+}
+
+http.createServer((request, response) => {
+  serve(request, response).catch((error) => response.writeHead(502).end(String(error)));
+}).listen({ port: Number(process.env.PORT), host: '127.0.0.1', backlog: 511 });

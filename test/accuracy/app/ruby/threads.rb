@@ -1,0 +1,2 @@
+# Puma without its reactor: the thread that serves a request also reads it.
+queue_requests false

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// load is a number of trees, of which so many are under way at any time.
+type load struct {
+	scenario
+	port, middle, last int
+	trees, inFlight    int
+	first              uint32 // number of the first tree
+}
+
+func (l load) run() error {
+	transport := &http.Transport{MaxIdleConnsPerHost: l.inFlight, DisableCompression: true}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	var wg sync.WaitGroup
+	errs := make([]error, l.inFlight)
+	for worker := range l.inFlight {
+		wg.Go(func() {
+			for i := worker; i < l.trees && errs[worker] == nil; i += l.inFlight {
+				errs[worker] = l.one(client, l.first+uint32(i))
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pad fills what is looked at of a head.
+var pad = strings.Repeat("p", 4<<10)
+
+func (l load) one(client *http.Client, number uint32) error {
+	t := &tree{random: rand.New(rand.NewPCG(uint64(number), 1)), shape: l.shape, number: number, middle: l.middle, last: l.last}
+	depth := 0
+	if l.proxy {
+		depth = 2
+	}
+	path, program := t.request(0, depth)
+	word := path[len(path)-wordSize:]
+	if l.alike {
+		path = routes[number%3] + "all"
+	}
+	patience := time.Minute
+	cancels := l.shape.cancel && t.random.IntN(8) == 0
+	if cancels {
+		patience = time.Duration(1+t.random.IntN(20)) * time.Millisecond
+	}
+	ctx, done := context.WithTimeout(context.Background(), patience)
+	defer done()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("http://127.0.0.1:%d%s", l.port, path), strings.NewReader(program))
+	if err != nil {
+		return err
+	}
+	if l.alike {
+		r.Header.Set("X-Pad", pad)
+		r.Header.Set("X-Word", "/"+word)
+	}
+	reply, err := client.Do(r)
+	if err != nil {
+		return unless(cancels, err)
+	}
+	defer reply.Body.Close()
+	if _, err := io.Copy(io.Discard, reply.Body); err != nil {
+		return unless(cancels, err)
+	}
+	if reply.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: status %d", path, reply.StatusCode)
+	}
+	return nil
+}
+
+func unless(expected bool, err error) error {
+	if expected {
+		return nil
+	}
+	return err
+}
