@@ -48,6 +48,7 @@ type Counts struct {
 	Server uint64 // spans given out, by kind
 	Client uint64
 	Kernel event.Loss // what the kernel refused, summed
+	Routes route.Counts
 }
 
 // New makes a pipeline. take gives an empty span, put takes it filled and owns it from then on.
@@ -106,7 +107,7 @@ func (p *Pipeline) Explain(id string) (propagation.Explanation, bool) { return p
 // Counts gives a copy of the account.
 func (p *Pipeline) Counts() Counts {
 	c := p.counts
-	c.Flow = p.flows.Counts()
+	c.Flow, c.Routes = p.flows.Counts(), p.builder.Routes.Counts()
 	return c
 }
 

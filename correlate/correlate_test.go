@@ -122,6 +122,9 @@ func TestWorld(t *testing.T) {
 				lost += c.Flow.Reasons[r]
 			}
 		}
+		if c.Routes.Nodes == 0 {
+			t.Errorf("seed %d: no route was learned: %+v", seed, c.Routes)
+		}
 		if c.Flow.Live != 0 {
 			t.Errorf("seed %d: %d exchanges were not given back", seed, c.Flow.Live)
 		}

@@ -33,7 +33,13 @@ func checkCommand(ctx context.Context, args []string) error {
 	var service config.Glob
 	var format string
 	c, rest, err := config.Load(args, os.Environ(), formatFlag(&format, report.Table), func(f *flag.FlagSet) {
-		f.DurationVar(&length, "for", 30*time.Second, "")
+		length = 30 * time.Second
+		f.Func("for", "", func(text string) (err error) {
+			if length, err = time.ParseDuration(text); err != nil || length <= 0 {
+				return errors.New("it must be a time above 0, like 30s")
+			}
+			return nil
+		})
 		f.Func("service", "", func(text string) error { service = config.Glob(text); return nil })
 	})
 	if errors.Is(err, flag.ErrHelp) {
@@ -41,7 +47,7 @@ func checkCommand(ctx context.Context, args []string) error {
 	}
 	switch {
 	case err != nil:
-	case len(rest) > 1 || length <= 0:
+	case len(rest) > 1:
 		err = errors.New("usage: weft check [--for TIME] [--min-rate RATE] [--service PATTERN] [--format table|json|markdown|junit|sarif] [FILE]")
 	case !report.IsFormat(format):
 		err = report.UnknownFormat(format)

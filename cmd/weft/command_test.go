@@ -38,7 +38,7 @@ func TestCheckEnds(t *testing.T) {
 		{[]string{broken, "--format", "yaml"}, 2, "--format"},
 		{[]string{broken, "--no-such-flag"}, 2, "--no-such-flag"},
 		{[]string{broken, "--min-rate", "2"}, 2, "--min-rate"},
-		{[]string{broken, "--for", "-1s"}, 2, "usage"},
+		{[]string{broken, "--for", "-1s"}, 2, "it must be a time above 0"},
 		{[]string{broken, healthy}, 2, "usage"},
 		{[]string{torn}, 2, "recording"},
 		{[]string{filepath.Join(t.TempDir(), "none")}, 2, "open recording"},

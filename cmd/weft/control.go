@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,8 +30,13 @@ func serveControl(path string, l *ledger, d *desk) (closeControl func(), err err
 		conn.Close()
 		return closeControl, fmt.Errorf("another weft answers on %s: set control to another path", path)
 	}
-	// A weft that was killed leaves its socket behind.
-	os.Remove(path)
+	// A weft that was killed leaves its socket behind. Whatever else has this name belongs to somebody.
+	if there, err := os.Lstat(path); err == nil {
+		if there.Mode().Type() != os.ModeSocket {
+			return closeControl, fmt.Errorf("%s is there and no socket: set control to another path", path)
+		}
+		os.Remove(path)
+	}
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", path)
 	if err != nil {
 		return closeControl, fmt.Errorf("listen on the control socket: %w", err)
@@ -104,7 +111,11 @@ func reply(conn net.Conn, l *ledger, d *desk) any {
 func askControl(path, request string, answer any) error {
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	if err != nil {
-		return fmt.Errorf("ask a running weft: %w (is one running, and with the same --control?)", err)
+		hint := "is one running, and with the same --control?"
+		if errors.Is(err, fs.ErrPermission) {
+			hint = "only root and the user that runs it may ask"
+		}
+		return fmt.Errorf("ask a running weft: %w (%s)", err, hint)
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(2 * controlTime)); err != nil {

@@ -75,6 +75,7 @@ func (l *ledger) account() (account, error) {
 			a.Other[r.String()] = s.counts.Flow.Reasons[r]
 		}
 	}
+	a.Other["paths_without_route"] = s.counts.Routes.Overflows
 	a.Other["exchanges"] = s.counts.Flow.Exchanges
 	a.Other["events"] = s.counts.Flow.Events
 	a.Other["connections"] = uint64(s.counts.Flow.Conns)

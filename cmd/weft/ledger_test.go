@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"weft/bpf"
+	"weft/correlate"
+	"weft/correlate/route"
 	"weft/export/metrics"
 )
 
@@ -32,5 +34,15 @@ func TestKernelCountsAreMetrics(t *testing.T) {
 	}
 	if !metrics.IsKernel("programs_missed") || metrics.IsKernel("other") {
 		t.Error("what is a counter of the kernel side is not known")
+	}
+}
+
+// TestFullRouteTableIsCounted holds that whoever finds routes without names learns why.
+func TestFullRouteTableIsCounted(t *testing.T) {
+	var l ledger
+	l.last.Store(&snapshot{counts: correlate.Counts{Routes: route.Counts{Overflows: 3}}})
+	m, err := l.measures()
+	if err != nil || m.Noted["paths_without_route"] != 3 {
+		t.Errorf("error %v, %v", err, m.Noted)
 	}
 }

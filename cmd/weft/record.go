@@ -33,6 +33,12 @@ func recordCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	// The agent comes first: a recording that is there already is not lost for want of permissions.
+	a, err := openAgent(&c, log)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("create recording: %w", err)
@@ -43,11 +49,6 @@ func recordCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	a, err := openAgent(&c, log)
-	if err != nil {
-		return err
-	}
-	defer a.Close()
 	go tellReady(a)
 	events, err := record(ctx, a, func() error { return errors.Join(writer.Flush(), buffered.Flush()) }, writer)
 	if err := errors.Join(err, writer.Close(), buffered.Flush(), file.Close()); err != nil {
@@ -104,11 +105,11 @@ func replayFile(ctx context.Context, c *config.Config, path string) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.Open(path)
+	recorded, err := openRecording(path)
 	if err != nil {
-		return fmt.Errorf("open recording: %w", err)
+		return err
 	}
-	defer file.Close()
+	defer recorded.Close()
 	sampled, err := openGate(ctx, c, log)
 	if err != nil {
 		return err
@@ -117,7 +118,7 @@ func replayFile(ctx context.Context, c *config.Config, path string) error {
 	if err != nil {
 		return err
 	}
-	replayed := replay(ctx, file, pipeline)
+	replayed := recorded.replay(ctx, pipeline)
 	pipeline.Close()
 	closing, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
@@ -127,18 +128,36 @@ func replayFile(ctx context.Context, c *config.Config, path string) error {
 	return errors.Join(replayed, closed)
 }
 
-func replay(ctx context.Context, r io.Reader, p *correlate.Pipeline) error {
-	reader, err := event.NewReader(bufio.NewReaderSize(r, 1<<20))
+// recording is one that was opened and begins like one.
+type recording struct {
+	*os.File
+	events *event.Reader
+}
+
+func openRecording(path string) (*recording, error) {
+	file, err := os.Open(path)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("open recording: %w", err)
 	}
+	events, err := event.NewReader(bufio.NewReaderSize(file, 1<<20))
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("open recording %s: %w: give a file that weft record of this version wrote", path, err)
+	}
+	return &recording{file, events}, nil
+}
+
+// replay feeds what was recorded. Of a recording that is torn all is fed that is whole.
+func (r *recording) replay(ctx context.Context, p *correlate.Pipeline) error {
 	var ev event.Event
 	for ctx.Err() == nil {
-		switch err := reader.Next(&ev); {
+		switch err := r.events.Next(&ev); {
 		case errors.Is(err, io.EOF):
 			return nil
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return fmt.Errorf("%s: %w: it ends in the middle, as when weft record was killed or the disk was full", r.Name(), err)
 		case err != nil:
-			return err
+			return fmt.Errorf("%s: %w", r.Name(), err)
 		}
 		p.Feed(&ev)
 	}

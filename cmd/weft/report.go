@@ -43,16 +43,16 @@ func reportCommand(ctx context.Context, args []string) error {
 	case 1:
 		return reportFile(ctx, &c, rest[0], format)
 	}
-	return errors.New("usage: weft report [--format table|json|markdown] [FILE]")
+	return errors.New("usage: weft report [--format table|json|markdown|junit|sarif] [FILE]")
 }
 
-// reportFile writes what a recording tells.
+// reportFile writes what a recording tells, of one that is torn what it tells up to there.
 func reportFile(ctx context.Context, c *config.Config, path, format string) error {
 	p, err := judgeFile(ctx, c, path)
-	if err != nil {
+	if p == nil {
 		return err
 	}
-	return writeReport(os.Stdout, p.Report(), format)
+	return errors.Join(writeReport(os.Stdout, p.Report(), format), err)
 }
 
 func writeReport(w io.Writer, r propagation.Report, format string) error {
@@ -103,20 +103,19 @@ func judgeFile(ctx context.Context, c *config.Config, path string) (*correlate.P
 	return replayed(ctx, pipelineOptions(c), path)
 }
 
+// replayed gives what a recording tells; with an error it may be what it tells up to there, or nil.
 func replayed(ctx context.Context, o correlate.Options, path string) (*correlate.Pipeline, error) {
-	file, err := os.Open(path)
+	recorded, err := openRecording(path)
 	if err != nil {
-		return nil, fmt.Errorf("open recording: %w", err)
+		return nil, err
 	}
-	defer file.Close()
+	defer recorded.Close()
 	s := new(span.Span)
 	p, err := correlate.New(o, func() *span.Span { return s }, func(*span.Span) {})
 	if err != nil {
 		return nil, err
 	}
-	if err := replay(ctx, file, p); err != nil {
-		return nil, err
-	}
+	err = recorded.replay(ctx, p)
 	p.Close()
-	return p, nil
+	return p, err
 }

@@ -1,7 +1,6 @@
 package proto
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 )
@@ -32,19 +31,6 @@ func BenchmarkResponse(b *testing.B) { benchmarkNext(b, FromServer, response300)
 func BenchmarkShort(b *testing.B)    { benchmarkNext(b, FromClient, "GET / HTTP/1.1\r\nHost: a\r\n\r\n") }
 func BenchmarkCookie30K(b *testing.B) {
 	benchmarkNext(b, FromClient, "GET / HTTP/1.1\r\nCookie: "+strings.Repeat("a", 30<<10)+"\r\n\r\n")
-}
-
-func BenchmarkChunks(b *testing.B) {
-	chunk := "1000\r\n" + strings.Repeat("x", 4096) + "\r\n"
-	buf := bytes.Repeat([]byte(chunk), 16)
-	var c Chunks
-	b.ReportAllocs()
-	b.SetBytes(int64(len(buf)))
-	for b.Loop() {
-		if _, body, _, err := c.Feed(buf); body != 16*4096 || err != nil {
-			b.Fatal(body, err)
-		}
-	}
 }
 
 func TestNextDoesNotAllocate(t *testing.T) {

@@ -19,7 +19,7 @@ type Framing uint8
 const (
 	NoBody     Framing = iota
 	Length             // Message.Length bytes follow
-	Chunked            // chunks follow, see Chunks
+	Chunked            // chunks follow (RFC 9112, section 7.1); the kernel reads their sizes
 	UntilClose         // everything up to the end of the connection
 	Tunnel             // the connection changes its protocol after this message
 )

@@ -8,37 +8,29 @@ type Error uint8
 
 // All errors of all parsers.
 const (
-	ErrStartLine   Error = iota // neither a request line nor a status line
-	ErrVersion                  // a start line of another major version
-	ErrField                    // a field line without a proper name
-	ErrNUL                      // a NUL in the head
-	ErrTooLong                  // the head is longer than MaxHead
-	ErrCut                      // the start line of a cut head is not whole
-	ErrLength                   // Content-Length is no number, or several that differ
-	ErrCoding                   // a request whose last transfer coding is not chunked
-	ErrChunkSize                // a chunk whose size line is malformed or too large
-	ErrChunkEnd                 // a chunk whose data is not followed by a line end
-	ErrTrailer                  // a malformed line end in the trailer section
-	ErrChunkLength              // a size line or trailer section longer than MaxHead
-	Errors                      // how many there are
+	ErrStartLine Error = iota // neither a request line nor a status line
+	ErrVersion                // a start line of another major version
+	ErrField                  // a field line without a proper name
+	ErrNUL                    // a NUL in the head
+	ErrTooLong                // the head is longer than MaxHead
+	ErrCut                    // the start line of a cut head is not whole
+	ErrLength                 // Content-Length is no number, or several that differ
+	ErrCoding                 // a request whose last transfer coding is not chunked
+	Errors                    // how many there are
 )
 
 var errorTable = [Errors]struct {
 	reason Reason
 	text   string
 }{
-	ErrStartLine:   {"start_line", "malformed start line"},
-	ErrVersion:     {"version", "another version of the protocol"},
-	ErrField:       {"field_name", "field line without a proper name"},
-	ErrNUL:         {"nul", "NUL in the head"},
-	ErrTooLong:     {"head_too_long", "head longer than 64 KiB"},
-	ErrCut:         {"start_line_cut", "start line is not whole"},
-	ErrLength:      {"content_length", "malformed or conflicting Content-Length"},
-	ErrCoding:      {"transfer_encoding", "last transfer coding of a request is not chunked"},
-	ErrChunkSize:   {"chunk_size", "malformed or too large chunk size"},
-	ErrChunkEnd:    {"chunk_end", "chunk data is not followed by a line end"},
-	ErrTrailer:     {"trailer", "malformed line end in the trailer section"},
-	ErrChunkLength: {"chunk_line_too_long", "chunk size line or trailer section longer than 64 KiB"},
+	ErrStartLine: {"start_line", "malformed start line"},
+	ErrVersion:   {"version", "another version of the protocol"},
+	ErrField:     {"field_name", "field line without a proper name"},
+	ErrNUL:       {"nul", "NUL in the head"},
+	ErrTooLong:   {"head_too_long", "head longer than 64 KiB"},
+	ErrCut:       {"start_line_cut", "start line is not whole"},
+	ErrLength:    {"content_length", "malformed or conflicting Content-Length"},
+	ErrCoding:    {"transfer_encoding", "last transfer coding of a request is not chunked"},
 }
 
 // Error gives a sentence for a person.

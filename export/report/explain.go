@@ -63,7 +63,10 @@ func (p *page) message(title string, m *propagation.Message) {
 	if m.Goroutine != 0 {
 		p.say(" goroutine %d", m.Goroutine)
 	}
-	p.say("  %s\n  span %s of trace %s\n", m.Connection, m.SpanID, m.TraceID)
+	if m.Connection != "" {
+		p.say("  %s", m.Connection)
+	}
+	p.say("\n  span %s of trace %s\n", m.SpanID, m.TraceID)
 	for _, c := range m.Carriers {
 		p.say("  carrier %s: %s", c.Format, c.State)
 		if c.Rule != "" {
@@ -75,6 +78,7 @@ func (p *page) message(title string, m *propagation.Message) {
 		p.say("\n")
 	}
 	if m.Head == "" {
+		p.say("  its head was not kept: weft keeps those of the examples of each verdict\n")
 		return
 	}
 	if len(m.Carriers) == 0 {

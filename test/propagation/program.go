@@ -94,7 +94,7 @@ var programs = []program{
 	{name: "go-retry", part: "go", command: goService("retry"), cases: []flow{
 		{path: "/call", pairs: 2, goOn: 1, findings: []string{"dropped"}, where: "only on retries"}}},
 	{name: "go-fallback", part: "go", command: goService("fallback"), cases: []flow{
-		{path: "/call", pairs: 2, goOn: 1, findings: []string{"dropped"}}}},
+		{path: "/call", pairs: 2, goOn: 1, findings: []string{"dropped"}, where: "only after another call has failed"}}},
 	{name: "go-async", part: "go", command: goService("async"), cases: []flow{
 		{path: "/call", pairs: 2, goOn: 1, findings: []string{"dropped"}, where: "only after the reply", serial: true}}},
 	{name: "go-leak", part: "go", command: goService("leak"), cases: []flow{{path: "/call", findings: []string{"leaked"}, serial: true, first: "/first"}}},
