@@ -99,8 +99,8 @@ var (
 
 // scenarios are all of them. The floor is the recall that the recordings in testdata must reach.
 var scenarios = []scenario{
-	{name: "go-same", command: goService("same"), shape: thinks, floor: 0.88},
-	{name: "go-fresh", command: goService("fresh"), shape: fanThink, floor: 0.86},
+	{name: "go-same", command: goService("same"), shape: thinks, floor: 0.97},
+	{name: "go-fresh", command: goService("fresh"), shape: fanThink, floor: 0.93},
 	{name: "go-nested", command: goService("nested"), shape: fanThink},
 	{name: "go-cancel", command: goService("fresh"), shape: cancels},
 	{name: "gunicorn-sync", command: gunicorn("sync", "4", "1"), shape: thinks},
