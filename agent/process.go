@@ -105,13 +105,13 @@ func (k *kernel) update(pid uint32, change func(*bpf.WeftProcess)) error {
 // Counts gives the kernel side's counters, indexed by bpf.WeftCount.
 func (a *Agent) Counts() ([bpf.WeftCountCOUNTS]uint64, error) {
 	var sums [bpf.WeftCountCOUNTS]uint64
-	for i := range sums {
-		var perCPU []uint64
-		if err := a.kernel.objects.Counts.Lookup(uint32(i), &perCPU); err != nil {
-			return sums, fmt.Errorf("read counter %d: %w", i, err)
-		}
-		for _, n := range perCPU {
-			sums[i] += n
+	var perCPU []bpf.WeftTally
+	if err := a.kernel.objects.Tallies.Lookup(uint32(0), &perCPU); err != nil {
+		return sums, fmt.Errorf("read the counters: %w", err)
+	}
+	for i := range perCPU {
+		for c, n := range perCPU[i].Counts {
+			sums[c] += n
 		}
 	}
 	return sums, nil

@@ -125,7 +125,7 @@ func handoverProbe(k *kernel) Finding {
 func (k *kernel) memory() (uint64, error) {
 	m := &k.objects.WeftMaps
 	var sum uint64
-	for _, one := range []interface{ FD() int }{m.Sockets, m.Ring, m.Counts, m.Unwoken, m.Processes, m.Ports, m.Own, m.Scratches, m.ProcessScratches} {
+	for _, one := range []interface{ FD() int }{m.Sockets, m.Ring, m.Tallies, m.Processes, m.Ports, m.Own, m.Scratches, m.ProcessScratches} {
 		n, err := memlock(one.FD())
 		if err != nil {
 			return 0, err

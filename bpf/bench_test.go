@@ -70,6 +70,7 @@ type step struct {
 	name  string // of the metric; empty: not measured
 	reply bool   // sent by the server
 	bytes string
+	split int // above 0: sent in two io vectors, the first of that length
 }
 
 // workload is one way to use a connection, again and again.
@@ -104,16 +105,22 @@ func reply(size, length int) string {
 func BenchmarkEvent(b *testing.B) {
 	kilo := strings.Repeat("b", 1000)
 	post := head("POST /a/b/c HTTP/1.1\r\nContent-Length: 100", 1024) + kilo[:100]
+	// As wrk asks and nginx answers.
+	asked := "GET /1k HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n"
+	answered := "HTTP/1.1 200 OK\r\nServer: nginx/1.22.1\r\nDate: Sun, 22 Nov 2026 23:50:00 GMT\r\nContent-Type: text/plain\r\n" +
+		"Content-Length: 1000\r\nLast-Modified: Sun, 22 Nov 2026 23:49:00 GMT\r\nConnection: keep-alive\r\n" +
+		"ETag: \"6921f5cc-400\"\r\nAccept-Ranges: bytes\r\n\r\n"
 	for _, w := range []workload{
-		{name: "get-1KiB", steps: []step{{"request", false, request(1024)}, {"reply-250", true, reply(250, 0)}}},
-		{name: "get-250", steps: []step{{"request", false, request(250)}, {"reply-1KiB-body", true, reply(1024, 1000) + kilo}}},
-		{name: "post-1KiB", steps: []step{{"request-body", false, post}, {"reply-250-body", true, reply(250, 1000) + kilo}}},
+		{name: "get-1KiB", steps: []step{{"request", false, request(1024), 0}, {"reply-250", true, reply(250, 0), 0}}},
+		{name: "get-250", steps: []step{{"request", false, request(250), 0}, {"reply-1KiB-body", true, reply(1024, 1000) + kilo, 0}}},
+		{name: "post-1KiB", steps: []step{{"request-body", false, post, 0}, {"reply-250-body", true, reply(250, 1000) + kilo, 0}}},
+		{name: "file", steps: []step{{"request", false, asked, 0}, {"reply-head-body", true, answered + kilo, len(answered)}}},
 		{name: "body", steps: []step{
-			{"", false, request(250)}, {"", true, reply(250, 3000) + kilo}, {"middle", true, kilo}, {"end", true, kilo},
+			{"", false, request(250), 0}, {"", true, reply(250, 3000) + kilo, 0}, {"middle", true, kilo, 0}, {"end", true, kilo, 0},
 		}},
-		{name: "muted", steps: []step{{"one", false, "\x00\x01\x02"}, {"other", true, "\x05\x06\x07\x08"}}},
-		{name: "other-process", steps: []step{{"request", false, request(250)}, {"reply", true, reply(250, 0)}}, choice: WeftChoiceCHOICE_IGNORE},
-		{name: "datagram", steps: []step{{"one", false, "d"}}, family: "datagram"},
+		{name: "muted", steps: []step{{"one", false, "\x00\x01\x02", 0}, {"other", true, "\x05\x06\x07\x08", 0}}},
+		{name: "other-process", steps: []step{{"request", false, request(250), 0}, {"reply", true, reply(250, 0), 0}}, choice: WeftChoiceCHOICE_IGNORE},
+		{name: "datagram", steps: []step{{"one", false, "d", 0}}, family: "datagram"},
 	} {
 		b.Run(w.name, func(b *testing.B) { w.measure(b) })
 	}
@@ -179,11 +186,19 @@ func (s *step) run(b *testing.B, pairs []pair, buf []byte) {
 		if s.reply {
 			from, to = to, from
 		}
-		if n, err := unix.Write(from, []byte(s.bytes)); err != nil || n != len(s.bytes) {
+		n, err := s.send(from)
+		if err != nil || n != len(s.bytes) {
 			b.Fatal(n, err)
 		}
 		if n, err := unix.Read(to, buf); err != nil || n != len(s.bytes) {
 			b.Fatal(n, err)
 		}
 	}
+}
+
+func (s *step) send(fd int) (int, error) {
+	if s.split == 0 {
+		return unix.Write(fd, []byte(s.bytes))
+	}
+	return unix.Writev(fd, [][]byte{[]byte(s.bytes[:s.split]), []byte(s.bytes[s.split:])})
 }

@@ -134,13 +134,13 @@ func start(t testing.TB) *capture {
 // count reads one of the kernel side's counters. Other processes are counted too, before they are ignored.
 func (k *capture) count(c WeftCount) uint64 {
 	k.t.Helper()
-	var perCPU []uint64
-	if err := k.objects.Counts.Lookup(uint32(c), &perCPU); err != nil {
+	var perCPU []WeftTally
+	if err := k.objects.Tallies.Lookup(uint32(0), &perCPU); err != nil {
 		k.t.Fatal(err)
 	}
 	var sum uint64
-	for _, n := range perCPU {
-		sum += n
+	for i := range perCPU {
+		sum += perCPU[i].Counts[c]
 	}
 	return sum
 }

@@ -21,14 +21,14 @@ static __always_inline struct scratch *scratch_of(__u32 direction)
 static __always_inline __u64 wake_flags(__u32 size)
 {
 	__u32 zero = 0;
-	__u64 *bytes = bpf_map_lookup_elem(&unwoken, &zero);
+	struct tally *t = bpf_map_lookup_elem(&tallies, &zero);
 
-	if (!bytes)
+	if (!t)
 		return BPF_RB_FORCE_WAKEUP;
-	*bytes += size;
-	if (*bytes < settings.wake)
+	t->unwoken += size;
+	if (t->unwoken < settings.wake)
 		return BPF_RB_NO_WAKEUP;
-	*bytes = 0;
+	t->unwoken = 0;
 	return BPF_RB_FORCE_WAKEUP;
 }
 

@@ -180,14 +180,60 @@ static __always_inline bool is_get_again(const struct scratch *area, const struc
 	return !line_feeds(area->payload + size - 12);
 }
 
-/* How much of the rest of an operation is copied as a piece of a head: not the body behind it, where the head before
- * was that short. */
-static __always_inline __u32 piece_of(const struct follower *f, __u32 left)
+/* A reply as the one before it: Content-Length is where it was, and as far behind it as then the head ends in an empty line
+ * behind a line that is none. Saves the scan. Gives the length of the head, and that of the body in f; or 0. A reply with
+ * another head, and all this in its body, would be read wrongly; user space reads it rightly all the same.
+ * verifier: a function of its own, verified once. */
+__noinline int reply_again(struct follower *f, struct scratch *area, __u32 n)
 {
+	__u64 at, end, value = 0, digits = 0;
+
+	if (!f || !area)
+		return 0;
+	at = clamp(f->length_at, AGAIN_MAX);
+	if (at < 32 || load64(area->payload) != HTTP_1_1 || area->payload[9] == '1')
+		return 0;
+	if ((load64(area->payload + at - 16) | LOWER64) != LF_CONTENT || (load64(area->payload + at - 8) | LOWER64) != DASH_LENGTH ||
+	    area->payload[at] != ' ')
+		return 0;
+	for (__u32 i = 1; i < LENGTH_DIGITS; i++) {
+		__u8 c = area->payload[at + i];
+
+		if (c == '\r')
+			break;
+		if (c < '0' || c > '9')
+			return 0;
+		value = value * 10 + (c - '0');
+		digits += 1 + unknown_zero; /* verifier: as in read_length */
+	}
+	end = f->head_before + digits - f->length_digits;
+	if (!digits || end > n || end > PIECE_MAX || end < at + digits + 5)
+		return 0;
+	asm volatile("" : "+r"(end));
+	if (end > PIECE_MAX || end < 16)
+		return 0;
+	if (load32(area->payload + end - 4) != WORD('\r', '\n', '\r', '\n') || line_feeds(area->payload + end - 12))
+		return 0;
+	f->length = value;
+	f->has_length = 1;
+	f->length_digits = digits;
+	return end;
+}
+
+/* How much of the rest of an operation is copied as a piece of a head: not the body behind it, where the head before
+ * was that short. Many programs give the body an io vector of its own. */
+static __always_inline __u32 piece_of(struct operation *op, const struct follower *f, __u32 left)
+{
+	__u64 vector;
+
 	if (left > PIECE_MAX)
 		left = PIECE_MAX;
-	if (f->phase == PHASE_BOUNDARY && f->head_before && f->head_before + HEAD_SLACK < left)
+	if (f->phase == PHASE_BOUNDARY && f->head_before && f->head_before + HEAD_SLACK < left) {
 		left = f->head_before + HEAD_SLACK;
+		vector = op->unread ? 0 : together(op, op->done);
+		if (vector < left && vector + 2 * HEAD_SLACK > left)
+			left = vector;
+	}
 	if (f->phase == PHASE_HEAD && HEAD_MAX - f->head_bytes < left)
 		left = HEAD_MAX - f->head_bytes;
 	return left;
@@ -208,7 +254,7 @@ static __always_inline void carry_line(struct follower *f, const struct scratch 
 /* Copies a piece of a head. */
 static __always_inline void read_head(struct operation *op, struct socket_state *s, struct follower *f)
 {
-	__u32 left = op->size - op->done, n = piece_of(f, left);
+	__u32 left = op->size - op->done, n = piece_of(op, f, left);
 	bool starting = f->phase == PHASE_BOUNDARY;
 	struct scratch *area = scratch_of(op->direction);
 	__u32 flags = starting ? MESSAGE_START : 0;
@@ -231,7 +277,7 @@ static __always_inline void read_head(struct operation *op, struct socket_state 
 	}
 	if (f->line_length < LINE_MAX) {
 		keep_line(f, area, first);
-		if (!looks_like_http(f)) {
+		if (!is_usual(f) && !looks_like_http(f)) {
 			not_http(op, s, f);
 			return;
 		}
@@ -248,6 +294,10 @@ static __always_inline void read_head(struct operation *op, struct socket_state 
 		head_ends(op, s, f, flags, n, offset);
 		return;
 	}
+	if (starting && f->length_at && (end = reply_again(f, area, n))) {
+		head_ends(op, s, f, flags, clamp(end, PIECE_MAX), offset);
+		return;
+	}
 	from = AREA_PAYLOAD;
 	if (f->carry_length && f->carry_length <= CARRY_MAX) {
 		__builtin_memcpy((__u8 *)area + AREA_PAYLOAD - CARRY_MAX, f->carry, CARRY_MAX);
@@ -257,7 +307,10 @@ static __always_inline void read_head(struct operation *op, struct socket_state 
 	area->found.to = AREA_PAYLOAD + n;
 	scan_head(s, area, op->direction);
 	end = clamp(area->found.end, AREA_LIMIT);
+	f->length_at = 0;
 	if (end > AREA_PAYLOAD) {
+		if (starting && f->has_length && !f->coded)
+			f->length_at = area->found.length - AREA_PAYLOAD;
 		head_ends(op, s, f, flags, end - AREA_PAYLOAD, offset);
 		return;
 	}

@@ -15,10 +15,13 @@ struct operation {
 	__u32 pid, tid;
 	__u32 rtt, retransmits;
 	__u32 unread; /* enum unread_reason */
-	__u32 vector; /* the io vector in which the copy before this one began */
+	__u32 vector; /* the io vector that was looked at last */
 	__u64 passed; /* bytes in the io vectors before it */
+	__u64 start;  /* its address and length, when found */
+	__u64 length;
+	__u8 found;
 	__u8 direction;
-	__u8 pad[7];
+	__u8 pad[6];
 	__u64 goroutine, parent_goroutine;
 };
 
@@ -248,28 +251,45 @@ __noinline int pass_vectors(struct operation *op, __u32 from)
 	for (__u32 turn = 0; turn < VECTORS_MAX; turn++) {
 		struct vector v;
 
+		if (op->found) {
+			if (op->passed + op->length > from)
+				return 0;
+			op->passed += op->length;
+			op->vector++;
+			op->found = 0;
+		}
 		if (op->vector >= op->vectors)
 			return 0;
 		if (bpf_probe_read_user(&v, sizeof(v), (void *)(op->base + (__u64)op->vector * sizeof(v))))
 			return 0;
-		if (op->passed + v.length > from)
-			return 0;
-		op->passed += v.length;
-		op->vector++;
+		op->start = v.base;
+		op->length = v.length;
+		op->found = 1;
 	}
 	return 0;
+}
+
+/* How many bytes from the byte `from` on are in one piece in user memory: all, or those of an io vector. */
+static __always_inline __u64 together(struct operation *op, __u32 from)
+{
+	if (!op->vectors)
+		return op->size - from;
+	if (!op->found || op->passed + op->length <= from)
+		pass_vectors(op, from);
+	return op->found ? op->passed + op->length - from : 0;
 }
 
 /* Copies n bytes, at most PIECE_MAX, of the operation from its byte `from` on. Returns 0, or the reason why not. */
 static __always_inline __u32 copy_bytes(struct operation *op, __u32 from, struct scratch *area, __u32 n)
 {
-	__u64 size = clamp(n, PIECE_MAX);
+	__u64 size = clamp(n, PIECE_MAX), at = op->base + from;
 
 	if (op->vectors) {
-		pass_vectors(op, from);
-		return copy_vectors(op, area, from, size);
+		if (together(op, from) < size)
+			return copy_vectors(op, area, from, size);
+		at = op->start + (from - op->passed);
 	}
-	return bpf_probe_read_user(area->payload, size, (void *)(op->base + from)) ? UNREAD_FAULT : 0;
+	return bpf_probe_read_user(area->payload, size, (void *)at) ? UNREAD_FAULT : 0;
 }
 
 /* Go keeps the running goroutine, struct g, in thread-local storage; on g0 (cgo) the user's one is g.m.curg. */

@@ -101,11 +101,16 @@ func vectors(b []byte, n int) []unix.Iovec {
 func call(number uintptr, a ...uintptr) (int, error) {
 	var full [6]uintptr
 	copy(full[:], a)
-	n, _, e := unix.Syscall6(number, full[0], full[1], full[2], full[3], full[4], full[5])
-	if e != 0 {
-		return int(n), e
+	for {
+		n, _, e := unix.Syscall6(number, full[0], full[1], full[2], full[3], full[4], full[5])
+		switch e {
+		case 0:
+			return int(n), nil
+		case unix.EINTR: // a signal of Go's scheduler; sockets with a timeout are not taken up again by the kernel
+		default:
+			return int(n), e
+		}
 	}
-	return int(n), nil
 }
 
 func plain(number uintptr, hasFlags bool) operation {

@@ -54,16 +54,17 @@ struct follower {
 	__u64 length;	   /* value of Content-Length, with has_length */
 	__u32 head_bytes;  /* of the open head, as copied so far */
 	__u16 head_before; /* length of the head before, capped at PIECE_MAX; 0: none yet */
+	__u16 length_at;   /* where the value of Content-Length began in it; 0: not known */
 	__u8 phase;
 	__u8 carry_length;
 	__u8 line_length;
-	__u8 extension;	 /* in CHUNK_SIZE: past the digits; in TRAILER: the line is not empty */
-	__u8 request;	 /* the current message is a request */
-	__u8 coded;	 /* Transfer-Encoding was seen in the open head */
-	__u8 chunked;	 /* and its last coding is chunked */
-	__u8 has_length; /* seen in the open head */
-	__u8 line_known; /* line was looked at */
-	__u8 pad[3];
+	__u8 extension;					 /* in CHUNK_SIZE: past the digits; in TRAILER: the line is not empty */
+	__u8 request;					 /* the current message is a request */
+	__u8 coded;					 /* Transfer-Encoding was seen in the open head */
+	__u8 chunked;					 /* and its last coding is chunked */
+	__u8 has_length;				 /* seen in the open head */
+	__u8 line_known;				 /* line was looked at */
+	__u8 length_digits;				 /* of the value at length_at */
 	__u8 line[LINE_MAX] __attribute__((aligned(8))); /* the first bytes of the current message */
 	__u8 carry[CARRY_MAX] __attribute__((aligned(8)));
 };
@@ -122,22 +123,19 @@ struct {
 	__type(value, struct message_record);
 } ring SEC(".maps");
 
-/* enum count, summed over the CPUs by Go. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, COUNTS);
-	__type(key, __u32);
-	__type(value, __u64);
-} counts SEC(".maps");
-
-/* Bytes that this CPU has put on the ring since it last woke the reader. Per CPU, since asking the ring itself how full it
- * is costs a cache line that the reader keeps writing to. */
+/* What each CPU counts. One entry, so that what every operation adds to is near together. */
+struct tally {
+	/* Bytes put on the ring since this CPU last woke the reader. Asking the ring itself how full it is costs a cache line that
+	 * the reader keeps writing to. */
+	__u64 unwoken;
+	__u64 counts[COUNTS]; /* by enum count; summed over the CPUs by Go */
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
-} unwoken SEC(".maps");
+	__type(value, struct tally);
+} tallies SEC(".maps");
 
 /* One per traced, ignored or Go process. Key: thread group. Written by Go when it has decided, inherited at fork,
  * removed by Go when the process is gone. */
@@ -199,9 +197,14 @@ volatile __u64 unknown_zero;
 
 static __always_inline void count_add(__u32 which, __u64 n)
 {
-	__u64 *c = bpf_map_lookup_elem(&counts, &which);
-	if (c)
-		*c += n;
+	__u32 zero = 0;
+	struct tally *t = bpf_map_lookup_elem(&tallies, &zero);
+	__u64 at = which;
+
+	if (!__builtin_constant_p(which))
+		asm volatile("" : "+r"(at)); /* verifier: the index in one register, as it is checked */
+	if (t && at < COUNTS)
+		t->counts[at] += n;
 }
 
 /* verifier: a length that is known to be at most max, in one register that the compiler can't split. */

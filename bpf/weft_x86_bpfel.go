@@ -278,33 +278,40 @@ type WeftSocketState struct {
 	NamePeer       uint32
 	Owner          uint32
 	Follower       [2]struct {
-		_           structs.HostLayout
-		Through     uint64
-		Skip        uint64
-		Body        uint64
-		Chunk       uint64
-		Length      uint64
-		HeadBytes   uint32
-		HeadBefore  uint16
-		Phase       uint8
-		CarryLength uint8
-		LineLength  uint8
-		Extension   uint8
-		Request     uint8
-		Coded       uint8
-		Chunked     uint8
-		HasLength   uint8
-		LineKnown   uint8
-		Pad         [3]uint8
-		_           [6]byte
-		Line        [32]uint8
-		Carry       [64]uint8
+		_            structs.HostLayout
+		Through      uint64
+		Skip         uint64
+		Body         uint64
+		Chunk        uint64
+		Length       uint64
+		HeadBytes    uint32
+		HeadBefore   uint16
+		LengthAt     uint16
+		Phase        uint8
+		CarryLength  uint8
+		LineLength   uint8
+		Extension    uint8
+		Request      uint8
+		Coded        uint8
+		Chunked      uint8
+		HasLength    uint8
+		LineKnown    uint8
+		LengthDigits uint8
+		_            [6]byte
+		Line         [32]uint8
+		Carry        [64]uint8
 	}
 	Connecting   uint64
 	ConnectNs    uint64
 	Vector       uint64
 	VectorThread uint32
 	VectorNext   uint32
+}
+
+type WeftTally struct {
+	_       structs.HostLayout
+	Unwoken uint64
+	Counts  [29]uint64
 }
 
 type WeftUnreadReason uint32
@@ -326,7 +333,6 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	WeftMapCounts             = "counts"
 	WeftMapOwn                = "own"
 	WeftMapPorts              = "ports"
 	WeftMapProcessScratches   = "process_scratches"
@@ -334,7 +340,7 @@ const (
 	WeftMapRing               = "ring"
 	WeftMapScratches          = "scratches"
 	WeftMapSockets            = "sockets"
-	WeftMapUnwoken            = "unwoken"
+	WeftMapTallies            = "tallies"
 	WeftProgGoRoundTrip       = "go_round_trip"
 	WeftProgInetSockSetState  = "inet_sock_set_state"
 	WeftProgSchedProcessExec  = "sched_process_exec"
@@ -415,7 +421,6 @@ type WeftProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
-	Counts           *ebpf.MapSpec `ebpf:"counts"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
 	Ports            *ebpf.MapSpec `ebpf:"ports"`
 	ProcessScratches *ebpf.MapSpec `ebpf:"process_scratches"`
@@ -423,7 +428,7 @@ type WeftMapSpecs struct {
 	Ring             *ebpf.MapSpec `ebpf:"ring"`
 	Scratches        *ebpf.MapSpec `ebpf:"scratches"`
 	Sockets          *ebpf.MapSpec `ebpf:"sockets"`
-	Unwoken          *ebpf.MapSpec `ebpf:"unwoken"`
+	Tallies          *ebpf.MapSpec `ebpf:"tallies"`
 }
 
 // WeftVariableSpecs contains global variables before they are loaded into the kernel.
@@ -466,7 +471,6 @@ func (o *WeftObjects) Close() error {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
-	Counts           *ebpf.Map `ebpf:"counts"`
 	Own              *ebpf.Map `ebpf:"own"`
 	Ports            *ebpf.Map `ebpf:"ports"`
 	ProcessScratches *ebpf.Map `ebpf:"process_scratches"`
@@ -474,12 +478,11 @@ type WeftMaps struct {
 	Ring             *ebpf.Map `ebpf:"ring"`
 	Scratches        *ebpf.Map `ebpf:"scratches"`
 	Sockets          *ebpf.Map `ebpf:"sockets"`
-	Unwoken          *ebpf.Map `ebpf:"unwoken"`
+	Tallies          *ebpf.Map `ebpf:"tallies"`
 }
 
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
-		m.Counts,
 		m.Own,
 		m.Ports,
 		m.ProcessScratches,
@@ -487,7 +490,7 @@ func (m *WeftMaps) Close() error {
 		m.Ring,
 		m.Scratches,
 		m.Sockets,
-		m.Unwoken,
+		m.Tallies,
 	)
 }
 

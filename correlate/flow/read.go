@@ -160,15 +160,14 @@ func (t *Table) badReply(c *Conn, why Reason) {
 func (t *Table) takeHeads(c *Conn, ev *event.Event, data []byte) {
 	m := &ev.Message
 	s := &c.streams[m.Direction]
-	parser := proto.Protocols[0].Parser
 	for len(data) > 0 && !c.tunnel {
 		from := proto.FromServer
 		if c.isRequest(m.Direction, data) {
 			from = proto.FromClient
 		}
-		n, err := parser.Next(from, data, &t.message)
+		n, err := t.parser.Next(from, data, &t.message)
 		if (errors.Is(err, proto.ErrTooLong) || err == nil && n == 0) && m.Flags&event.Cut != 0 {
-			n, err = len(data), parser.Cut(from, data, &t.message)
+			n, err = len(data), t.parser.Cut(from, data, &t.message)
 		}
 		if err != nil || n == 0 {
 			t.malformed(c, from, err)

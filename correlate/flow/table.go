@@ -81,6 +81,7 @@ type Table struct {
 	conns    map[uint64]*Conn
 	oldest   Conn // sentinel of the list of connections, least recently used first
 	free     []*Exchange
+	parser   *proto.Memory
 	message  proto.Message // of the parser, used again for each head
 	head     []byte        // what message was read from
 	texts    *texts
@@ -90,7 +91,10 @@ type Table struct {
 
 // New makes an empty table that tells the observer.
 func New(o Options, observer Observer) *Table {
-	t := &Table{options: o, observer: observer, conns: make(map[uint64]*Conn), texts: newTexts(), unix: make(map[uint32]int)}
+	t := &Table{
+		options: o, observer: observer, conns: make(map[uint64]*Conn), parser: proto.NewMemory(proto.Protocols[0].Parser),
+		texts: newTexts(), unix: make(map[uint32]int),
+	}
 	t.oldest.next, t.oldest.previous = &t.oldest, &t.oldest
 	return t
 }

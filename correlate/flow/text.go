@@ -26,11 +26,16 @@ func (t *texts) of(b []byte) string {
 	if len(b) > textMax {
 		return string(b)
 	}
-	slot := &t.seen[maphash.Bytes(t.seed, b)%textSlots]
-	if *slot != string(b) {
-		*slot = string(b)
+	at := maphash.Bytes(t.seed, b) % textSlots
+	first, second := &t.seen[at], &t.seen[at^1]
+	switch {
+	case *first == string(b):
+	case *second == string(b):
+		return *second
+	default: // two texts of one place both stay: they may come in turn
+		*second, *first = *first, string(b)
 	}
-	return *slot
+	return *first
 }
 
 // key joins a prefix of attribute names with a header's name; the names are those of the configuration.

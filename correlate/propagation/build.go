@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"weft/correlate/rate"
+	"weft/correlate/tracecontext"
 )
 
 // Report gives the state of the account as plain data.
@@ -217,6 +218,9 @@ func (e *Edge) add(f Finding) {
 
 var severities = map[string]int{"fine": 0, "note": 1, "fault": 2}
 
+// chanceMin is how many ids have to look like a UUID before that is no chance: 3 random ones do in one case of 262,144.
+const chanceMin = 3
+
 // tellFinding gives one finding; what was passed on unchanged is stale where the service makes spans of its own.
 func (t *Table) tellFinding(e *edge, f *finding) Finding {
 	v := f.verdict.told(e.service)
@@ -224,6 +228,9 @@ func (t *Table) tellFinding(e *edge, f *finding) Finding {
 		Verdict: v.String(), Code: v.Code(), Severity: v.Severity().String(), Count: uint64(f.count[0] + f.count[1]),
 		Format: f.format.String(), Rule: string(f.rule), Client: f.client, Fingerprint: f.fingerprint,
 		Since: t.time(f.since), Last: t.time(f.last),
+	}
+	if f.fingerprint == tracecontext.UUID && out.Count < chanceMin {
+		out.Fingerprint = ""
 	}
 	for _, id := range f.examples {
 		if t.examples.byID[id] != nil {

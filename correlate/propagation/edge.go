@@ -100,7 +100,7 @@ type finding struct {
 	format      tracecontext.Format
 	rule        tracecontext.Rule
 	client      string
-	fingerprint string
+	fingerprint string     // that all have
 	examples    [2][8]byte // span ids: the first and the latest
 	taken       uint64     // when the latest was kept
 }

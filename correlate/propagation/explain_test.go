@@ -23,7 +23,7 @@ func TestExplain(t *testing.T) {
 	}
 	f := r.Edges[0].Findings[0]
 	const want = "shop starts a new trace instead of continuing traceparent toward payments:8080 on GET /cart: 1 of 2 since "
-	if !strings.HasPrefix(f.Sentence, want) || !strings.HasSuffix(f.Sentence, "; sent by python-requests/2.31.0; the id looks like that of zipkin style root") {
+	if !strings.HasPrefix(f.Sentence, want) || !strings.HasSuffix(f.Sentence, "; sent by python-requests/2.31.0; the ids look like those of zipkin style root") {
 		t.Errorf("%s", f.Sentence)
 	}
 	if f.Client != "python-requests/2.31.0" || f.Fingerprint != "zipkin style root" || len(f.Examples) != 1 || f.Since.IsZero() || f.Last.Before(f.Since) {

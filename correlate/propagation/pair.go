@@ -140,11 +140,14 @@ func (e *edge) settle(p *pair, v Verdict) {
 	}
 	f := e.found(v)
 	if f.count[0]+f.count[1] == 0 {
-		f.since = p.time
+		f.since, f.fingerprint = p.time, p.fingerprint
+	}
+	if f.fingerprint != p.fingerprint {
+		f.fingerprint = "" // by chance an id looks like that of a maker; all of them do not
 	}
 	f.count[0]++
 	f.last = max(f.last, p.time)
-	f.format, f.rule, f.client, f.fingerprint = p.format, p.rule, p.client, p.fingerprint
+	f.format, f.rule, f.client = p.format, p.rule, p.client
 }
 
 // rated tells that a pair is counted for the rate.

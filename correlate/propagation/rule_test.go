@@ -93,6 +93,9 @@ func TestFaults(t *testing.T) {
 		{"F16 what is valid but unusual was refused", `
 			in a : traceparent: 00-$T-$P-05
 			call x : traceparent: 00-$U-$Q-01`, "x refused_valid"},
+		{"F16 a tracestate that had to be discarded goes on", `
+			in a : traceparent: $W | tracestate: A=1,b=2
+			call x : traceparent: 00-$T-$Q-01 | tracestate: A=1,b=2`, "x propagated +tracestate_accepted"},
 		{"F17 two carriers of one message name two traces", `
 			in a : traceparent: $W
 			call x : traceparent: 00-$T-$Q-01 | b3: $U-$R-1`, "x formats_disagree"},

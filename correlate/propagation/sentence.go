@@ -60,7 +60,7 @@ func Sentence(e Edge, f Finding, now time.Time) string {
 		more = append(more, clientPhrase(v, f.Client))
 	}
 	if f.Fingerprint != "" {
-		more = append(more, "the id looks like that of "+f.Fingerprint)
+		more = append(more, "the ids look like those of "+f.Fingerprint)
 	}
 	if len(more) > 0 {
 		fmt.Fprintf(&b, "; %s", strings.Join(more, "; "))

@@ -197,20 +197,25 @@ func (t *Table) judge(x *flow.Exchange, service, peer string) (m Mark) {
 		return m
 	}
 	p := pair{edge: e, judgement: j, crowd: crowd, counts: crowd || x.Cause.Confirmed, time: x.Start}
-	if crowd {
+	t.admit(in, x, &p)
+	return Mark{p.lead, p.notes, p.format, p.rule}
+}
+
+// admit completes a pair and takes it into the account.
+func (t *Table) admit(in, x *flow.Exchange, p *pair) {
+	if p.crowd {
 		p.doubt = 1 - x.Cause.CrowdSure
 	}
 	p.siblings(in, x)
 	if worst := p.worst(); worst != Unjudged {
 		p.client = client(x.UserAgent)
-		t.fingerprint(&p, x)
-		t.show(in, x, &p, worst)
+		t.fingerprint(p, x)
+		t.show(in, x, p, worst)
 	}
 	if t.watches(x) {
-		t.watchPair(in, x, &p)
+		t.watchPair(in, x, p)
 	}
-	t.enter(in, x, &p)
-	return Mark{p.lead, p.notes, p.format, p.rule}
+	t.enter(in, x, p)
 }
 
 // excluded gives the rule that takes a call to a path out, or -1. in may be nil.

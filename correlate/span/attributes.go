@@ -91,11 +91,9 @@ func knownMethod(m string) bool {
 func (s *Span) Attributes(dst []Attribute) []Attribute {
 	dst = s.appendRequest(dst)
 	dst = s.appendResponse(dst)
-	dst = s.appendEnds(dst)
-	dst = s.appendNetwork(dst)
-	dst = s.appendParent(dst)
-	dst = s.appendConnection(dst)
-	return appendHeaders(dst, s.Headers)
+	dst = s.appendServer(dst)
+	dst = s.appendNetwork(s.appendClient(dst))
+	return s.appendOwn(dst)
 }
 
 func (s *Span) appendRequest(dst []Attribute) []Attribute {
@@ -113,11 +111,11 @@ func (s *Span) appendRequest(dst []Attribute) []Attribute {
 	} else {
 		dst = append(dst, Attribute{Key: "url.full", Kind: String, of: s, text: textURL})
 	}
-	dst = appendString(dst, "user_agent.original", s.UserAgent)
-	return appendInt(dst, "http.request.body.size", clamp(s.RequestBody))
+	return appendString(dst, "user_agent.original", s.UserAgent)
 }
 
 func (s *Span) appendResponse(dst []Attribute) []Attribute {
+	dst = appendInt(dst, "http.request.body.size", clamp(s.RequestBody))
 	if s.Status != 0 {
 		dst = appendInt(dst, "http.response.status_code", int64(s.Status))
 		dst = appendInt(dst, "http.response.body.size", clamp(s.ReplyBody))
@@ -134,8 +132,8 @@ func (s *Span) appendResponse(dst []Attribute) []Attribute {
 	return dst
 }
 
-// appendEnds names the two parties of the request: by the Host header, else by the socket.
-func (s *Span) appendEnds(dst []Attribute) []Attribute {
+// appendServer names who is asked: by the Host header, else by the socket.
+func (s *Span) appendServer(dst []Attribute) []Attribute {
 	host, port := s.server()
 	switch {
 	case host != "":
@@ -148,6 +146,10 @@ func (s *Span) appendEnds(dst []Attribute) []Attribute {
 	if port != 0 {
 		dst = appendInt(dst, "server.port", int64(port))
 	}
+	return dst
+}
+
+func (s *Span) appendClient(dst []Attribute) []Attribute {
 	if s.Kind == Server && s.Peer.IsValid() {
 		dst = append(dst, Attribute{Key: "client.address", Kind: String, of: s, text: textPeer})
 		dst = appendInt(dst, "client.port", int64(s.Peer.Port()))
@@ -178,6 +180,13 @@ func (s *Span) appendNetwork(dst []Attribute) []Attribute {
 
 // versions are the values of network.protocol.version by the minor version of HTTP/1.
 var versions = [...]string{"1.0", "1.1"}
+
+// appendOwn tells what is the exchange's own, besides the response.
+func (s *Span) appendOwn(dst []Attribute) []Attribute {
+	dst = s.appendParent(dst)
+	dst = s.appendConnection(dst)
+	return appendHeaders(dst, s.Headers)
+}
 
 // appendParent says where the span ran and what decided its parent. A root has no evidence and no confidence.
 func (s *Span) appendParent(dst []Attribute) []Attribute {

@@ -8,6 +8,9 @@ const (
 	hour = 3600
 )
 
+// UUID is the fingerprint that one random id in 64 has, too.
+const UUID = "uuid"
+
 // Fingerprint says who has probably made a trace id, by its looks; empty when nothing is to be said. s are the carriers beside
 // it, at is the time of the message in seconds of Unix.
 //
@@ -35,7 +38,7 @@ func Fingerprint(c Context, s *Set, at int64) string {
 	case c.Flags == Sampled|Random:
 		return "level 2 SDK"
 	case c.TraceID[6]>>4 == 4 && c.TraceID[8]>>6 == 2:
-		return "uuid"
+		return UUID
 	}
 	return ""
 }

@@ -105,7 +105,7 @@ func BenchmarkExport(b *testing.B) {
 				b.ReportAllocs()
 				before := cpu()
 				for b.Loop() {
-					for c := e.queue.Counts(); c.Waiting > uint64(4*batch); c = e.queue.Counts() {
+					for c := e.Counts(); c.Waiting > uint64(4*batch); c = e.Counts() {
 						time.Sleep(50 * time.Microsecond)
 					}
 					for range batch {
@@ -128,14 +128,14 @@ func BenchmarkExport(b *testing.B) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	enc := newEncoder("")
+	enc, m := newEncoder(""), newMessage()
 	s := sample(0)
 	b.ReportAllocs()
 	for b.Loop() {
-		if enc.count == 1024 {
-			enc.begin()
+		if m.count == 1024 {
+			m.begin()
 		}
-		enc.add(s)
+		enc.add(m, s)
 	}
-	b.ReportMetric(float64(enc.size)/float64(enc.count), "B/span")
+	b.ReportMetric(float64(m.size)/float64(m.count), "B/span")
 }

@@ -2,119 +2,46 @@ package otlp
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"math"
 	"strings"
 
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
-	resourcepb "go.opentelemetry.io/proto/otlp/resource/v1"
-	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"weft/correlate/span"
 )
 
-// idleMessages is for how many messages the objects of a resource without spans are kept.
-const idleMessages = 16
-
-// encoder builds messages of spans. Its objects and buffers live from message to message, so a message is valid
-// until the next begin.
-//
-// The spans are written as bytes into the unknown fields of their ScopeSpans, from where protobuf copies them
-// out unchanged: objects for thirty attributes of every span would cost several times as much.
+// encoder writes spans into messages, one at a time. It remembers the parts of spans that come again.
 type encoder struct {
 	scope      *commonpb.InstrumentationScope
-	groups     map[*span.Resource]*group
-	message    []*tracepb.ResourceSpans
-	size       int // bytes of the spans in the message
-	count      int // of the spans in the message
 	attributes []span.Attribute
-	body       []byte // of a span
+	body       []byte // of a group's spans, the one that is being written last
 	text       []byte
-}
-
-// group is what one resource has in a message.
-type group struct {
-	resource *tracepb.ResourceSpans
-	scope    *tracepb.ScopeSpans
-	spans    []byte
-	idle     int // messages without a span
+	parts      *parts
 }
 
 func newEncoder(version string) *encoder {
 	return &encoder{
-		scope:  &commonpb.InstrumentationScope{Name: "weft", Version: version},
-		groups: map[*span.Resource]*group{},
+		scope: &commonpb.InstrumentationScope{Name: "weft", Version: version},
+		parts: &parts{seed: maphash.MakeSeed()},
 	}
 }
 
-// begin starts a new message.
-func (e *encoder) begin() {
-	e.message, e.size, e.count = e.message[:0], 0, 0
-	for r, g := range e.groups {
-		if len(g.spans) == 0 {
-			g.idle++
-			g.spans = nil
-		} else {
-			g.idle = 0
-			g.spans = g.spans[:0]
-		}
-		if g.idle > idleMessages {
-			delete(e.groups, r)
-		}
-	}
-}
-
-// add puts s into the message and keeps nothing of it.
-func (e *encoder) add(s *span.Span) {
-	g := e.groups[s.Resource]
-	if g == nil {
-		g = e.newGroup(s.Resource)
-		e.groups[s.Resource] = g
-	}
-	if len(g.spans) == 0 {
-		e.message = append(e.message, g.resource)
-	}
+// add puts s into m and keeps nothing of it.
+func (e *encoder) add(m *message, s *span.Span) {
+	g := m.of(s.Resource, e.scope)
 	before := len(g.spans)
+	e.body = append(g.spans, fieldSpans<<3|byte(protowire.BytesType), 0, 0)
 	e.appendSpan(s)
-	g.spans = appendBytes(g.spans, fieldSpans, e.body)
-	e.size += len(g.spans) - before
-	e.count++
+	g.spans = closeField(e.body, before+1)
+	m.size += len(g.spans) - before
+	m.count++
 }
 
-// finish gives the message.
-func (e *encoder) finish() []*tracepb.ResourceSpans {
-	for _, g := range e.groups {
-		if len(g.spans) > 0 {
-			g.scope.ProtoReflect().SetUnknown(g.spans)
-		}
-	}
-	return e.message
-}
-
-func (e *encoder) newGroup(r *span.Resource) *group {
-	g := &group{scope: &tracepb.ScopeSpans{Scope: e.scope, SchemaUrl: span.SchemaURL}}
-	g.resource = &tracepb.ResourceSpans{
-		Resource: &resourcepb.Resource{}, ScopeSpans: []*tracepb.ScopeSpans{g.scope}, SchemaUrl: span.SchemaURL,
-	}
-	if r == nil {
-		return g
-	}
-	for _, event := range r.Attributes {
-		a := span.ResourceAttribute(event)
-		value := &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: strings.ToValidUTF8(a.Text(), "\uFFFD")}}
-		if a.Kind == span.Int {
-			value.Value = &commonpb.AnyValue_IntValue{IntValue: a.Int}
-		}
-		g.resource.Resource.Attributes = append(g.resource.Resource.Attributes, &commonpb.KeyValue{
-			Key: strings.ToValidUTF8(a.Key, "\uFFFD"), Value: value,
-		})
-	}
-	return g
-}
-
-// appendSpan leaves the encoded span in e.body.
+// appendSpan appends the span's fields to e.body.
 func (e *encoder) appendSpan(s *span.Span) {
-	b := appendBytes(e.body[:0], fieldTraceID, s.TraceID[:])
+	b := appendBytes(e.body, fieldTraceID, s.TraceID[:])
 	b = appendBytes(b, fieldSpanID, s.SpanID[:])
 	if s.TraceState != "" {
 		e.text = append(e.text[:0], s.TraceState...)
@@ -123,13 +50,13 @@ func (e *encoder) appendSpan(s *span.Span) {
 	if s.ParentID.IsValid() {
 		b = appendBytes(b, fieldParentSpanID, s.ParentID[:])
 	}
-	e.text = s.AppendName(e.text[:0])
-	b = appendBytes(b, fieldName, validUTF8(e.text))
 	b = appendVarint(b, fieldKind, uint64(s.Kind))
 	b = appendFixed64(b, fieldStart, uint64(s.Start))
 	b = appendFixed64(b, fieldEnd, uint64(s.End))
 	e.body = b
-	e.appendAttributes(s)
+	e.appendAsked(s)
+	e.appendEnds(s)
+	e.appendAttributes(s.OwnAttributes(e.attributes[:0]))
 	b = e.body
 	if code := s.StatusCode(); code != span.StatusUnset {
 		b = appendTag(b, fieldStatus, protowire.BytesType)
@@ -150,9 +77,36 @@ func (e *encoder) appendSpan(s *span.Span) {
 	e.body = binary.LittleEndian.AppendUint32(b, flags)
 }
 
-func (e *encoder) appendAttributes(s *span.Span) {
-	e.attributes = s.Attributes(e.attributes[:0])
-	for rest := e.attributes; len(rest) > 0; {
+// appendAsked appends the name and the attributes that say what the request asks for.
+func (e *encoder) appendAsked(s *span.Span) {
+	slot, found := e.parts.ofAsked(s)
+	if found {
+		e.body = append(e.body, slot.bytes...)
+		return
+	}
+	before := len(e.body)
+	e.text = s.AppendName(e.text[:0])
+	e.body = appendBytes(e.body, fieldName, validUTF8(e.text))
+	e.appendAttributes(s.RequestAttributes(e.attributes[:0]))
+	slot.bytes = keep(slot.bytes, e.body[before:])
+}
+
+// appendEnds appends the attributes that describe the connection.
+func (e *encoder) appendEnds(s *span.Span) {
+	slot, found := e.parts.ofEnds(s)
+	if found {
+		e.body = append(e.body, slot.bytes...)
+		return
+	}
+	before := len(e.body)
+	e.appendAttributes(s.ConnectionAttributes(e.attributes[:0]))
+	slot.bytes = keep(slot.bytes, e.body[before:])
+}
+
+// appendAttributes appends attributes, which may be in the room of e.attributes.
+func (e *encoder) appendAttributes(list []span.Attribute) {
+	e.attributes = list
+	for rest := list; len(rest) > 0; {
 		n := 1
 		if rest[0].Kind == span.Strings {
 			for n < len(rest) && rest[n].Kind == span.Strings && rest[n].Key == rest[0].Key {

@@ -137,13 +137,13 @@ func check(t *testing.T, got *tracepb.Span, s *span.Span) {
 }
 
 func TestEncode(t *testing.T) {
-	enc := newEncoder("1.2.3")
+	enc, m := newEncoder("1.2.3"), newMessage()
 	for round := range 3 { // objects and buffers are used again
-		enc.begin()
+		m.begin()
 		for i := range 4 + round {
-			enc.add(sample(i))
+			enc.add(m, sample(i))
 		}
-		message := decode(t, enc.finish())
+		message := decode(t, m.finish())
 		if len(message) != 2 {
 			t.Fatalf("%d resources", len(message))
 		}
@@ -158,8 +158,8 @@ func TestEncode(t *testing.T) {
 				count++
 			}
 		}
-		if count != 4+round || enc.count != count {
-			t.Errorf("%d spans, %d counted, want %d", count, enc.count, 4+round)
+		if count != 4+round || m.count != count {
+			t.Errorf("%d spans, %d counted, want %d", count, m.count, 4+round)
 		}
 		wantShop := map[string]any{"process.pid": int64(4711), "service.name": "shop"}
 		if got := plain(message[0].Resource.Attributes); !reflect.DeepEqual(got, wantShop) {
@@ -169,11 +169,11 @@ func TestEncode(t *testing.T) {
 }
 
 func TestEncodeRootAndFlags(t *testing.T) {
-	enc := newEncoder("")
-	enc.begin()
-	enc.add(&span.Span{Kind: span.Client})
-	enc.add(sample(0))
-	message := decode(t, enc.finish())
+	enc, m := newEncoder(""), newMessage()
+	m.begin()
+	enc.add(m, &span.Span{Kind: span.Client})
+	enc.add(m, sample(0))
+	message := decode(t, m.finish())
 	root, child := message[0].ScopeSpans[0].Spans[0], message[1].ScopeSpans[0].Spans[0]
 	if root.ParentSpanId != nil || root.Status != nil || root.Flags != flagHasIsRemote {
 		t.Errorf("root %v", root)
@@ -185,31 +185,31 @@ func TestEncodeRootAndFlags(t *testing.T) {
 
 // TestEncodeHostileResource holds that a process cannot spoil messages by its environment.
 func TestEncodeHostileResource(t *testing.T) {
-	enc := newEncoder("")
-	enc.begin()
+	enc, m := newEncoder(""), newMessage()
+	m.begin()
 	s := sample(0)
 	s.Resource = &span.Resource{Attributes: []event.Attribute{{Key: "a\xff", Value: "b\xfe"}}}
-	enc.add(s)
-	got := plain(decode(t, enc.finish())[0].Resource.Attributes)
+	enc.add(m, s)
+	got := plain(decode(t, m.finish())[0].Resource.Attributes)
 	if want := map[string]any{"a\uFFFD": "b\uFFFD"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
 func TestIdleResourcesAreForgotten(t *testing.T) {
-	enc := newEncoder("")
+	enc, m := newEncoder(""), newMessage()
 	for i := range 3 * idleMessages {
-		enc.begin()
+		m.begin()
 		if i == 0 {
-			enc.add(sample(1))
+			enc.add(m, sample(1))
 		}
-		enc.add(sample(0))
+		enc.add(m, sample(0))
 	}
-	if len(enc.groups) != 1 {
-		t.Errorf("%d resources are kept", len(enc.groups))
+	if len(m.groups) != 1 {
+		t.Errorf("%d resources are kept", len(m.groups))
 	}
-	enc.add(sample(1))
-	if got := decode(t, enc.finish()); len(got) != 2 || len(got[0].ScopeSpans[0].Spans) != 1 {
+	enc.add(m, sample(1))
+	if got := decode(t, m.finish()); len(got) != 2 || len(got[0].ScopeSpans[0].Spans) != 1 {
 		t.Errorf("message %v", got)
 	}
 }
@@ -221,30 +221,30 @@ func FuzzEncode(f *testing.F) {
 		if math.IsNaN(confidence) {
 			confidence = 0
 		}
-		enc := newEncoder("")
-		enc.begin()
+		enc, m := newEncoder(""), newMessage()
+		m.begin()
 		s := sample(0)
 		s.Method, s.Path, s.Query, s.Host, s.UserAgent, s.Route = method, path, query, host, agent, route
 		s.TraceState, s.Status, s.Confidence = "", status, confidence
 		s.Headers = []event.Attribute{{Key: "http.request.header.x", Value: header}, {Key: "http.request.header." + state, Value: state}}
 		c := *s
 		c.Kind = span.Client
-		enc.add(s)
-		enc.add(&c)
-		spans := decode(t, enc.finish())[0].ScopeSpans[0].Spans
+		enc.add(m, s)
+		enc.add(m, &c)
+		spans := decode(t, m.finish())[0].ScopeSpans[0].Spans
 		check(t, spans[0], s)
 		check(t, spans[1], &c)
 	})
 }
 
 func TestEncodeDoesNotAllocate(t *testing.T) {
-	enc := newEncoder("")
+	enc, m := newEncoder(""), newMessage()
 	spans := []*span.Span{sample(0), sample(2)}
 	round := func() {
-		enc.begin()
+		m.begin()
 		for range 50 {
 			for _, s := range spans {
-				enc.add(s)
+				enc.add(m, s)
 			}
 		}
 	}

@@ -22,7 +22,7 @@ const messageBytes = 2 << 20
 
 // Exporter sends the spans that are put into it.
 type Exporter struct {
-	queue   *queue.Queue
+	outbox  *outbox
 	client  otlptrace.Client
 	options Options
 	context context.Context // of all uploads; its end is the deadline of Close
@@ -44,7 +44,7 @@ func New(ctx context.Context, o Options) (*Exporter, error) {
 	if err := client.Start(ctx); err != nil {
 		return nil, fmt.Errorf("start OTLP client: %w", err)
 	}
-	e := &Exporter{queue: queue.New(o.QueueSize, o.BatchSize, o.Release), client: client, options: o}
+	e := &Exporter{outbox: newOutbox(o.QueueSize, o.BatchSize, newEncoder(o.Version)), client: client, options: o}
 	e.context, e.cancel = context.WithCancel(context.Background())
 	for i := range senders {
 		e.running.Go(func() { e.run(i == 0) })
@@ -53,15 +53,18 @@ func New(ctx context.Context, o Options) (*Exporter, error) {
 }
 
 // Put takes s over and never blocks.
-func (e *Exporter) Put(s *span.Span) { e.queue.Put(s) }
+func (e *Exporter) Put(s *span.Span) {
+	e.outbox.put(s)
+	e.options.Release(s)
+}
 
 // Counts tells what became of the spans.
-func (e *Exporter) Counts() queue.Counts { return e.queue.Counts() }
+func (e *Exporter) Counts() queue.Counts { return e.outbox.account() }
 
 // Close sends what waits, until ctx ends, and counts the rest as lost by the shutdown. After it every span is
 // counted and released. The error is ctx's, if spans were given up because of it.
 func (e *Exporter) Close(ctx context.Context) error {
-	e.queue.Close()
+	e.outbox.close()
 	sent := make(chan struct{})
 	go func() {
 		e.running.Wait()
@@ -79,7 +82,7 @@ func (e *Exporter) Close(ctx context.Context) error {
 	return err
 }
 
-// run sends whole batches, and if it is timed also what waits at the end of each interval.
+// run sends whole messages, and if it is timed also what waits at the end of each interval.
 func (e *Exporter) run(timed bool) {
 	var tick <-chan time.Time
 	if timed {
@@ -87,60 +90,41 @@ func (e *Exporter) run(timed bool) {
 		defer ticker.Stop()
 		tick = ticker.C
 	}
-	enc := newEncoder(e.options.Version)
-	taken := make([]*span.Span, 0, e.queue.Batch())
 	for open := true; open; {
-		least := e.queue.Batch()
+		partial := false
 		select {
-		case <-e.queue.Ready():
+		case <-e.outbox.ready:
 		case <-tick:
-			least = 1
-		case <-e.queue.Closed():
-			least, open = 1, false
+			partial = true
+		case <-e.outbox.closed:
+			partial, open = true, false
 		}
-		for taken = e.queue.Take(taken[:0], least); len(taken) > 0; taken = e.queue.Take(taken[:0], least) {
-			e.send(enc, taken)
-			if open {
-				least = e.queue.Batch()
-			}
+		for m := e.outbox.take(partial); m != nil; m = e.outbox.take(partial) {
+			e.outbox.settle(m, e.outcome(uint64(m.count), e.upload(m.finish())))
+			partial = !open
 		}
 	}
 }
 
-// send sends taken in one message, or in several if they are large.
-func (e *Exporter) send(enc *encoder, taken []*span.Span) {
-	for len(taken) > 0 {
-		enc.begin()
-		for len(taken) > 0 && enc.size < messageBytes {
-			enc.add(taken[0])
-			e.queue.Release(taken[0])
-			taken[0] = nil
-			taken = taken[1:]
-		}
-		e.settle(uint64(enc.count), e.upload(enc.finish()))
-	}
-}
-
-// settle counts n spans by what the upload of their message gave.
-func (e *Exporter) settle(n uint64, err error) {
+// outcome says what became of n spans by what the upload of their message gave.
+func (e *Exporter) outcome(n uint64, err error) (c queue.Counts) {
 	rejected, partial := rejectedSpans(err)
 	rejected = min(rejected, n)
 	switch {
 	case err == nil || partial && rejected == 0: // a partial success without losses is a warning
-		e.queue.Settle(queue.Counts{Exported: n})
 		if e.failing.Swap(false) {
 			e.options.Logger.Info("the collector accepts spans again")
 		}
-		return
+		return queue.Counts{Exported: n}
 	case partial:
-		e.queue.Settle(queue.Counts{Exported: n - rejected, Rejected: rejected})
+		c = queue.Counts{Exported: n - rejected, Rejected: rejected}
 	case e.context.Err() != nil:
-		e.queue.Settle(queue.Counts{Shutdown: n})
-		return
+		return queue.Counts{Shutdown: n}
 	default:
-		e.queue.Settle(queue.Counts{ExportFailed: n})
+		c = queue.Counts{ExportFailed: n}
 	}
 	if !e.failing.Swap(true) {
 		e.options.Logger.Warn("the collector does not accept spans; losses are counted until it does", "error", err)
 	}
+	return c
 }

@@ -35,7 +35,7 @@ type Options struct {
 	Interval time.Duration
 	// Timeout is how long a message is tried to be sent; OTEL_BSP_EXPORT_TIMEOUT, 30 s.
 	Timeout time.Duration
-	// Release gets every span back as soon as it is not needed any more, from any goroutine.
+	// Release gets every span back, from Put; nil leaves spans to the garbage collector.
 	Release func(*span.Span)
 	// Logger is told when the collector begins and ceases to fail; nil: nobody is.
 	Logger *slog.Logger
@@ -53,6 +53,9 @@ func (o *Options) complete() error {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Release == nil {
+		o.Release = func(*span.Span) {}
 	}
 	o.Interval = positive(o.Interval)
 	o.Timeout = positive(o.Timeout)

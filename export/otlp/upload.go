@@ -40,7 +40,7 @@ func (e *Exporter) upload(message []*tracepb.ResourceSpans) error {
 		case <-ctx.Done():
 			timer.Stop()
 			return err
-		case <-e.queue.Closed():
+		case <-e.outbox.closed:
 			timer.Stop()
 			return err
 		}

@@ -51,13 +51,45 @@ const (
 
 // appendKey appends an attribute up to its value, which has size bytes.
 func appendKey(b []byte, key string, size int) []byte {
+	all := sizeBytes(len(key)) + sizeBytes(size)
+	if all < 0x80 { // so all lengths in it are one byte
+		b = append(b, fieldAttributes<<3|byte(protowire.BytesType), byte(all), fieldKey<<3|byte(protowire.BytesType), byte(len(key)))
+		b = append(b, key...)
+		return append(b, fieldValue<<3|byte(protowire.BytesType), byte(size))
+	}
 	b = appendTag(b, fieldAttributes, protowire.BytesType)
-	b = appendLength(b, sizeBytes(len(key))+sizeBytes(size))
+	b = appendLength(b, all)
 	b = appendTag(b, fieldKey, protowire.BytesType)
 	b = appendLength(b, len(key))
 	b = append(b, key...)
 	b = appendTag(b, fieldValue, protowire.BytesType)
 	return appendLength(b, size)
+}
+
+// roomLength is what is left free for the length of a field whose size is not known yet: enough for 128 to 16383.
+const roomLength = 2
+
+// closeField writes the length of a field that ends with b. Room for it starts at `at`, its bytes behind that.
+func closeField(b []byte, at int) []byte {
+	from := at + roomLength
+	n := len(b) - from
+	if need := protowire.SizeVarint(uint64(n)); need != roomLength {
+		for range need - roomLength {
+			b = append(b, 0)
+		}
+		copy(b[at+need:], b[from:from+n])
+		b = b[:at+need+n]
+	}
+	binary.PutUvarint(b[at:], uint64(n))
+	return b
+}
+
+// keep gives a copy of part in the room of old, or nothing if it is too long to be kept.
+func keep(old, part []byte) []byte {
+	if len(part) > partMax {
+		return nil
+	}
+	return append(old[:0], part...)
 }
 
 // validUTF8 replaces what is not UTF-8: a receiver refuses a whole message for one such byte.

@@ -65,26 +65,12 @@ func judge(t *testing.T, cache string, p program, f flow, address string, connec
 	if connections > 1 {
 		requestsOf(t, address, f, connections, connections) // what a program does only the first time takes long
 	}
-	control := filepath.Join(t.TempDir(), "control")
-	w, err := tracer.Start(filepath.Join(cache, "bin", "weft"), tracer.Options{Output: "none", Args: []string{"--control", control}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Kill()
-	time.Sleep(time.Second) // what the program does on its own account is part of the evidence
-	if f.first != "" {
-		requestsOf(t, address, flow{path: f.first, carry: f.carry}, 1, 1)
-	}
-	requestsOf(t, address, f, requestsEach, connections)
-	time.Sleep(time.Second)
-	text, err := exec.Command(filepath.Join(cache, "bin", "weft"), "report", "--format", "json", "--control", control).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r propagation.Report
-	if err := json.Unmarshal(text, &r); err != nil {
-		t.Fatal(err)
-	}
+	r := report(t, cache, func() {
+		if f.first != "" {
+			requestsOf(t, address, flow{path: f.first, carry: f.carry}, 1, 1)
+		}
+		requestsOf(t, address, f, requestsEach, connections)
+	})
 	if !compare(t, r, p, f) {
 		for _, e := range r.Edges {
 			one, _ := json.Marshal(e)
@@ -93,6 +79,28 @@ func judge(t *testing.T, cache string, p program, f flow, address string, connec
 		one, _ := json.Marshal(r.Totals)
 		t.Logf("%s", one)
 	}
+}
+
+// report gives what a fresh weft says of what happens while load runs.
+func report(t *testing.T, cache string, load func()) (r propagation.Report) {
+	t.Helper()
+	control := filepath.Join(t.TempDir(), "control")
+	w, err := tracer.Start(filepath.Join(cache, "bin", "weft"), tracer.Options{Output: "none", Args: []string{"--control", control}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Kill()
+	time.Sleep(time.Second) // what a program does on its own account is part of the evidence
+	load()
+	time.Sleep(time.Second)
+	text, err := exec.Command(filepath.Join(cache, "bin", "weft"), "report", "--format", "json", "--control", control).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // compare holds the edges of the program against what its row says.

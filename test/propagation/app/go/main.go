@@ -12,7 +12,7 @@
 //	leak       sends what the request before has brought; /first calls nobody
 //	upper      writes its ids in upper case
 //	truncate   keeps the right half of the trace id only
-//	planted    drops one header of a hundred, at random; it tells which in X-Planted
+//	planted    drops the header of requests that have an X-Plant
 //	b3         reads and writes the single b3 header, through OpenTelemetry's propagator
 package main
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -37,7 +36,7 @@ func truncate(r *http.Request) string {
 }
 
 func planted(r *http.Request) string {
-	if rand.IntN(100) == 0 {
+	if r.Header.Get("X-Plant") != "" {
 		return ""
 	}
 	return child(r)
