@@ -72,6 +72,7 @@ const (
 	async                         // the incoming request had been answered before
 	unsampled                     // the incoming context says that it is not recorded
 	traitBits  = 5
+	vague      = traits(1) << traitBits // one of several requests has caused it: what else it is like is not known
 )
 
 // trait says what a trait is called in a report: its name, its value and the other one, and how a fault is described that only

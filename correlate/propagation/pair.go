@@ -40,8 +40,12 @@ func (p *pair) siblings(in, x *flow.Exchange) {
 			p.traits |= async
 		}
 	}
+	if p.crowd {
+		p.traits |= vague
+		return
+	}
 	c, ok := in.Cause.Judged.(*cluster)
-	if !ok || p.crowd {
+	if !ok {
 		return
 	}
 	key := callKey(x)

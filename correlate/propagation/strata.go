@@ -51,7 +51,7 @@ var (
 func (n *neighbours) contrasts(of []contrast, i int, e *edge) []contrast {
 	for k := range traitBits {
 		bit := traits(1) << k
-		of = append(of, contrast{i, traitNames[k], bit, e.sum(bit, bit), e.sum(bit, 0)})
+		of = append(of, contrast{i, traitNames[k], bit, e.sum(bit|vague, bit), e.sum(bit|vague, 0)})
 	}
 	own := e.total()
 	peers, routes := n.ofRoute[routeOf(e.edgeKey)], n.ofPeer[peerOf(e.edgeKey)]
@@ -112,7 +112,7 @@ func (c *contrast) tell(e *Edge, p float64) bool {
 // where puts into words where an edge loses pairs, if it loses none elsewhere: by the traits that do not follow from another one,
 // the strongest first, or else by what sets it apart from its neighbours.
 func where(e *edge, sure []contrast) string {
-	var mask, these traits
+	mask, these := vague, traits(0)
 	var words []string
 	for {
 		best, least := -1, 2.0
@@ -132,7 +132,7 @@ func where(e *edge, sure []contrast) string {
 		words, mask = append(words, word), mask|c.bit
 	}
 	for i := range sure {
-		if c := &sure[i]; mask == 0 && c.bit == 0 && c.rest.K == c.rest.N {
+		if c := &sure[i]; mask == vague && c.bit == 0 && c.rest.K == c.rest.N {
 			words = append(words, c.name.only)
 		}
 	}
