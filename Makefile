@@ -7,6 +7,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 CACHE ?= $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/weft
 FUZZTIME ?= 1m
 BENCHTIME ?= 1s
+# Git tells root nothing of another user's clone, and Go would then not build; the version comes from VERSION anyway.
+export GOFLAGS := $(strip $(shell go env GOFLAGS) -buildvcs=false)
 
 # The generated objects are compared byte by byte, so the compiler is one version on every machine; bpf/bpf.go names it too.
 LLVM := 14
@@ -17,6 +19,8 @@ LINTER := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E)
 GO_TEST := go test -count=1
 GO_TEST_ROOT := $(GO_TEST) $(if $(ROOT),-exec 'sudo -H env PATH=$(PATH)')
+# It asks nothing, for nobody may be there to answer, and waits for another apt, such as the daily one of a new machine.
+APT_INSTALL = $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=300
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 # The Go packages whose tests need neither root nor another program.
 UNIT := ./agent/... ./cmd/... ./correlate/... ./export/... ./test/accuracy
@@ -41,7 +45,7 @@ test: test-unit test-bpf test-e2e ## all tests, installing what they need
 .PHONY: cc
 cc:
 	@command -v gcc >/dev/null && [ -e /usr/include/stdlib.h ] || { \
-		$(ROOT) apt-get -qq update; $(ROOT) apt-get -qq install -y --no-install-recommends gcc libc6-dev; }
+		$(ROOT) apt-get -qq update; $(APT_INSTALL) gcc libc6-dev; }
 
 .PHONY: test-unit
 test-unit: cc ## tests that need nothing, with the seeds of every fuzz target
@@ -97,7 +101,7 @@ accuracy: build ## the tables of docs/ACCURACY.md, from real services under load
 llvm:
 	@command -v clang-$(LLVM) llvm-strip-$(LLVM) clang-format-$(LLVM) >/dev/null && [ -e /usr/include/bpf/bpf_helpers.h ] || { \
 		$(ROOT) apt-get -qq update; \
-		$(ROOT) apt-get -qq install -y --no-install-recommends clang-$(LLVM) llvm-$(LLVM) clang-format-$(LLVM) libbpf-dev linux-libc-dev; }
+		$(APT_INSTALL) clang-$(LLVM) llvm-$(LLVM) clang-format-$(LLVM) libbpf-dev linux-libc-dev; }
 
 .PHONY: generate
 generate: llvm ## the eBPF objects and their Go types, from bpf/*.c

@@ -147,23 +147,6 @@ func (header) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	return l.named, 0.99
 }
 
-// handover: the goroutine that works on the request, or a child of it, gave the outgoing one to the connection that
-// carries it.
-type handover struct{}
-
-func (handover) kind() span.Evidence { return span.Handover }
-
-func (handover) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
-	given, ok := l.handovers[x.Conn.Socket]
-	if !ok {
-		return nil, 0
-	}
-	if found := p.onGoroutine(given.goroutine); found != nil {
-		return found, 0.99
-	}
-	return l.ofAncestor(p, x, given.parent)
-}
-
 // goroutine: the same goroutine reads the request and sends the call, or its child does on a connection that was opened
 // for this call.
 type goroutine struct{}

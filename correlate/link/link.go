@@ -42,9 +42,6 @@ type Linker struct {
 	named, left, weak, same, alike, common []*flow.Exchange // room for findCause; named outlasts what the runtime is asked
 }
 
-// given is who gave a request to a connection.
-type given struct{ goroutine, parent uint64 }
-
 // New makes a linker. put takes each exchange once, with its process, when its Cause is final; release gives back what
 // the linker has held.
 func New(o Options, release func(*flow.Exchange), put func(*flow.Exchange, *Process)) *Linker {
@@ -78,10 +75,7 @@ func (l *Linker) Feed(ev *event.Event) {
 	case event.KindExit:
 		l.forget(ev.PID)
 	case event.KindHandover:
-		if len(l.handovers) >= handoversMax {
-			clear(l.handovers)
-		}
-		l.handovers[ev.Socket] = given{ev.Message.Goroutine, ev.Message.ParentGoroutine}
+		l.handOver(ev)
 	case event.KindLoss:
 		if ev.Loss.Records > 0 {
 			l.lossy = ev.Time + lossTime
@@ -95,9 +89,6 @@ func (l *Linker) Feed(ev *event.Event) {
 // lossTime is for how long after a loss of records the order of what threads do is not believed, in boot time. A record that is
 // missing leads a turn to the wrong request.
 const lossTime = uint64(5 * time.Second)
-
-// handoversMax bounds the hand-overs whose request was never seen.
-const handoversMax = 1 << 14
 
 // Started settles what can be known when the head of the request is there: the carrier, the other end, the cause.
 func (l *Linker) Started(x *flow.Exchange) {

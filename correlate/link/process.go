@@ -25,6 +25,7 @@ type Process struct {
 	turns      turns
 	heads      heads
 	last       last
+	unnamed    unnamed
 	lingers    bool // what its requests start goes on after their replies
 	ended      bool
 

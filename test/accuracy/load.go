@@ -90,3 +90,12 @@ func unless(expected bool, err error) error {
 	}
 	return err
 }
+
+// touch makes a request that has no name and from which nothing follows.
+func touch(port int) error {
+	reply, err := http.Post(fmt.Sprintf("http://127.0.0.1:%d/", port), "text/plain", http.NoBody)
+	if err != nil {
+		return err
+	}
+	return reply.Body.Close()
+}

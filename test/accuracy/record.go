@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -107,7 +108,11 @@ func recordOne(o options, s scenario, l load, pids []string) error {
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "weft: ready") {
 		said += lines.Text() + "\n"
 	}
-	time.Sleep(500 * time.Millisecond) // probes on Go programs follow
+	// The probes on Go programs follow when weft has seen a first request.
+	if err := errors.Join(touch(l.port), touch(l.middle)); err != nil {
+		return err
+	}
+	time.Sleep(500 * time.Millisecond)
 	loaded := l.run()
 	time.Sleep(100 * time.Millisecond)
 	if err := weft.Process.Signal(os.Interrupt); err != nil {

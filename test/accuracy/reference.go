@@ -172,7 +172,7 @@ func assignWindow(all []exchange, window, open []int, g map[uint16]gaps, lastEnd
 	if n := len(open); n == 0 || len(window) == 0 {
 		return
 	}
-	columns := len(open) * (2 + len(window)/(2*len(open)))
+	columns := len(open) * (1 + (len(window)+len(open)-1)/len(open))
 	costs := make([][]float64, len(window))
 	for r, i := range window {
 		costs[r] = make([]float64, columns)

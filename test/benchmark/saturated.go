@@ -13,6 +13,9 @@ const warm = time.Second
 // settle is how long weft may hold spans and wait for a batch to fill before its memory is read.
 const settle = 1200 * time.Millisecond
 
+// drain is how long servers may take for what the load before has left under way: weft does not see it.
+const drain = 500 * time.Millisecond
+
 // run is one measured run; the second half is empty without weft.
 type run struct {
 	load
@@ -104,6 +107,7 @@ func (b *bench) loadTarget(t *target) (r run, err error) {
 
 // loadTraced does the same under a fresh weft, and holds weft's account against the servers'.
 func (b *bench) loadTraced(t *target, args []string) (r run, err error) {
+	time.Sleep(drain)
 	served, err := t.served()
 	if err != nil {
 		return r, err
