@@ -19,10 +19,10 @@ type Finding struct {
 }
 
 // Survey tries everything that weft needs of this kernel and these permissions. It loads and attaches the programs for a
-// moment.
-func Survey() []Finding {
+// moment, with a ring of that many bytes: see Options.
+func Survey(ringSize uint64) []Finding {
 	found := []Finding{kernelRelease(), typeInformation(), lockdown(), capabilities()}
-	k, err := load(&Options{RingSize: 1 << 20})
+	k, err := load(&Options{RingSize: ringSize})
 	if err != nil {
 		return append(found, Finding{"capture", false, err.Error()})
 	}
@@ -36,7 +36,7 @@ func Survey() []Finding {
 	}
 	found = append(found, handoverProbe(k))
 	if memory, err := k.memory(); err == nil {
-		found = append(found, Finding{"memory of maps", true, fmt.Sprintf("%.1f MiB with a ring of 1 MiB and no connection", float64(memory)/(1<<20))})
+		found = append(found, Finding{"memory of maps", true, fmt.Sprintf("%.1f MiB, of which the ring %.1f, with no connection", float64(memory)/(1<<20), float64(ringSize)/(1<<20))})
 	}
 	return found
 }

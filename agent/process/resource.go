@@ -17,7 +17,6 @@ const (
 	keyExecutable     = "process.executable.name"
 	keyPath           = "process.executable.path"
 	keyCommand        = "process.command"
-	keyCommandLine    = "process.command_line"
 	keyRuntime        = "process.runtime.name"
 	keyRuntimeVersion = "process.runtime.version"
 	keyContainer      = "container.id"
@@ -54,9 +53,6 @@ func (t *Table) describe(pid uint32, p *program, container string) *event.Proces
 	found = appendKnown(found, keyPath, p.exe)
 	found = appendKnown(found, keyCommand, command(p))
 	found = appendKnown(found, keyContainer, container)
-	if t.options.Arguments {
-		found = appendKnown(found, keyCommandLine, strings.Join(p.args, " "))
-	}
 	if build != nil {
 		found = appendKnown(found, keyRuntime, "go")
 		found = appendKnown(found, keyRuntimeVersion, build.Version)

@@ -15,11 +15,10 @@ import (
 
 // Options say how processes are described.
 type Options struct {
-	Proc      string // where /proc of the host is; default /proc
-	HostName  string // host.name; default: that of this machine
-	HostID    string // host.id; default: the contents of /etc/machine-id
-	Arguments bool   // put the arguments, which may hold secrets, into process.command_line
-	Limit     int    // processes that are remembered; default 16384
+	Proc     string // where /proc of the host is; default /proc
+	HostName string // host.name; default: that of this machine
+	HostID   string // host.id; default: the contents of /etc/machine-id
+	Limit    int    // processes that are remembered; default 16384
 }
 
 // An entry is what is remembered of one thread group.

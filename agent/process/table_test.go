@@ -261,13 +261,6 @@ func awaitEnvironment(t *testing.T, pid int) {
 	t.Fatalf("the environment of %d did not appear", pid)
 }
 
-func TestArgumentsAreToldOnlyWhenAskedFor(t *testing.T) {
-	o := fakeProc(t)
-	o.Arguments = true
-	p := New(o).exec(5, nil, []byte("x"), []byte("x\x00--key=1\x00"), nil, 0)
-	expect(t, p, map[string]string{"process.command_line": "x --key=1"})
-}
-
 func BenchmarkExec(b *testing.B) {
 	table := New(Options{})
 	pid := uint32(os.Getpid())

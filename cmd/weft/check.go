@@ -140,5 +140,8 @@ func judgeNow(ctx context.Context, c *config.Config, length time.Duration) (*cor
 		return nil
 	})
 	p.Close()
+	if err == nil && ctx.Err() != nil {
+		err = fmt.Errorf("interrupted before the %v of --for had passed: nothing is judged", length)
+	}
 	return p, err
 }
