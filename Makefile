@@ -49,7 +49,7 @@ cc:
 
 .PHONY: test-unit
 test-unit: cc ## tests that need nothing, with the seeds of every fuzz target
-	$(GO_TEST) $(UNIT)
+	$(GO_TEST) -timeout 30m $(UNIT)
 
 .PHONY: test-bpf
 test-bpf: ## the kernel accepts the programs, and they do what they say
@@ -58,6 +58,10 @@ test-bpf: ## the kernel accepts the programs, and they do what they say
 .PHONY: test-e2e
 test-e2e: ## real servers and clients under the agent
 	$(GO_TEST_ROOT) -p 1 -timeout 35m $(E2E)
+
+.PHONY: test-matrix
+test-matrix: ## every client and wrk against every server, at 128 connections too (10 minutes)
+	MATRIX=all $(GO_TEST_ROOT) -timeout 40m -run 'TestMatrix|TestWrkEverywhere' ./test/endtoend/...
 
 .PHONY: test-propagation
 test-propagation: ## every program of test/propagation, at 1, 16 and 64 connections (6 minutes)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -80,7 +79,7 @@ func TestWrk(t *testing.T) {
 			before := lines(t, log)
 			o.Args = append(o.Args[:len(o.Args):len(o.Args)], "--port", strconv.Itoa(m.Port))
 			w := start(t, o)
-			completed := wrk(t, m.URL("/hello/wrk"))
+			completed := wrk(t, m.URL("/hello/wrk"), wrkConnections, 4*time.Second)
 			time.Sleep(300 * time.Millisecond) // nginx finishes what wrk left open
 			stopWeft(t, w)
 			served := uint64(lines(t, log) - before)
@@ -107,24 +106,6 @@ func TestWrk(t *testing.T) {
 }
 
 const wrkConnections = 64
-
-// wrk runs wrk for some seconds and gives the number of requests whose reply it has read.
-func wrk(t *testing.T, url string) uint64 {
-	t.Helper()
-	out, err := exec.Command("wrk", "-t2", "-c"+strconv.Itoa(wrkConnections), "-d4s", url).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	found := wrkRequests.FindSubmatch(out)
-	if found == nil {
-		t.Fatalf("wrk said %s", out)
-	}
-	n, err := strconv.ParseUint(string(found[1]), 10, 64)
-	if err != nil || n == 0 {
-		t.Fatalf("wrk made %s requests, %v", found[1], err)
-	}
-	return n
-}
 
 // lines counts the lines of a file.
 func lines(t *testing.T, path string) int {
