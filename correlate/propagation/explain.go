@@ -8,8 +8,8 @@ import (
 	"weft/correlate/span"
 )
 
-// Explain gives the evidence behind a span, by its id in hexadecimal: of an example and of the watched span both heads, of one of
-// the last requests how it was linked. false: it is not known, or not any more.
+// Explain gives the evidence behind a span, by its id in hexadecimal: of an example, of the watched span and of one of the
+// last links both heads, of one of the last requests before these how it was linked. false: it is not known, or not any more.
 func (t *Table) Explain(id string) (Explanation, bool) {
 	raw, err := hex.DecodeString(id)
 	if err != nil || len(raw) != len(span.ID{}) {
@@ -27,7 +27,9 @@ func (t *Table) Explain(id string) (Explanation, bool) {
 		return *t.links.watched, true
 	}
 	if l := t.links.find(key); l != nil {
-		return t.explainLink(l), true
+		e := t.explainLink(l)
+		t.showHeads(key, &e)
+		return e, true
 	}
 	return Explanation{}, false
 }

@@ -54,8 +54,10 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%q is not said: %v", said, e.RuledOut)
 		}
 	}
-	if _, ok := n.p.Explain("00000000000000aa"); !ok {
-		t.Error("the link of what is right cannot be explained")
+	right, ok := n.p.Explain("00000000000000aa")
+	if !ok || right.In == nil || right.In.Head != e.In.Head || len(right.In.Carriers) != 1 || right.In.SpanID != e.In.SpanID ||
+		!strings.Contains(right.Out.Head, "traceparent: 00-") || len(right.Out.Carriers) != 1 || right.Out.Connection == "" {
+		t.Errorf("the link of what is right is explained by %+v", right)
 	}
 	for _, id := range []string{"", "x", "0000000000000000", "ffffffffffffffff", "00000000000000aa00"} {
 		if e, ok := n.p.Explain(id); ok {

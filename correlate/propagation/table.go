@@ -18,6 +18,7 @@ type Options struct {
 	Examples  int           // remembered at a time, with their heads
 	Off       []string      // names of exclusions that do not apply
 	Repair    bool          // as the linker was told; for the report
+	Carriers  []string      // further header fields that carry a context
 	Secrets   []string      // header fields whose values are blanked in examples, beside those that always are
 	KeepQuery bool          // values of queries stay in examples
 	// Watch is the id of a span whose evidence is kept whole, with heads, whatever its verdict; zero: none.
@@ -52,6 +53,8 @@ type Table struct {
 	waits     waits
 	examples  examples
 	links     links
+	kept      kept
+	carriers  *tracecontext.Reader
 	now       uint64    // boot time, ns
 	candidate candidate // that is looked at
 	half      uint32    // number of the half window
@@ -81,12 +84,16 @@ func New(o Options, wall func(uint64) int64) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("choose exclusions: %w", err)
 	}
+	carriers, err := tracecontext.NewReader(o.Carriers)
+	if err != nil {
+		return nil, fmt.Errorf("choose carriers: %w", err)
+	}
 	o.MinRate = cmp.Or(o.MinRate, DefaultMinRate)
 	o.Window = cmp.Or(o.Window, DefaultWindow)
 	o.Edges, o.Examples = cmp.Or(o.Edges, DefaultEdges), cmp.Or(o.Examples, DefaultExamples)
 	t := &Table{
 		options: o, off: off, wall: wall, redact: event.NewRedactor(event.Redaction{Headers: o.Secrets, KeepQuery: o.KeepQuery}),
-		services: make(map[string]*service), edges: make(map[edgeKey]*edge),
+		services: make(map[string]*service), edges: make(map[edgeKey]*edge), carriers: carriers,
 	}
 	t.oldest.next, t.oldest.previous = &t.oldest, &t.oldest
 	t.examples.init(o.Examples)
@@ -132,10 +139,12 @@ func (t *Table) Ended(x *flow.Exchange, service, peer string, lost bool) (m Mark
 		t.closes(x, service)
 		if !lost {
 			t.links.add(x, service, m)
+			t.kept.add(x, x.Cause.Partner)
 		}
 	case !lost:
 		m = t.judge(x, service, peer)
 		t.links.add(x, service, m)
+		t.kept.add(x, x.Cause.Parent)
 	}
 	if !lost && t.watches(x) {
 		t.watch(x)
