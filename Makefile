@@ -60,7 +60,7 @@ test-e2e: ## real servers and clients under the agent
 	$(GO_TEST_ROOT) -p 1 -timeout 35m $(E2E)
 
 .PHONY: test-matrix
-test-matrix: ## every client and wrk against every server, at 128 connections too (10 minutes)
+test-matrix: ## every client and wrk against every server, at 128 connections too (5 minutes)
 	MATRIX=all $(GO_TEST_ROOT) -timeout 40m -run 'TestMatrix|TestWrkEverywhere' ./test/endtoend/...
 
 .PHONY: test-propagation
