@@ -34,7 +34,7 @@ func runCommand(ctx context.Context, args []string) error {
 
 // garbage is how much the heap may grow before it is collected, in percent: what lives is small, so that time is worth more
 // than this memory. GOGC overrules it.
-const garbage = 300
+const garbage = 150
 
 // run is the wiring: kernel, agent, correlate, export.
 func run(ctx context.Context, c *config.Config) error {
