@@ -2,6 +2,7 @@ package propagation
 
 import (
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"weft/correlate/flow"
@@ -12,7 +13,7 @@ import (
 // recentSize is how many traces of incoming requests are remembered, to recognise one that turns up with another request.
 const recentSize = 1 << 14
 
-// recent remembers traces, each in one place: a later one may take it, so that a leak may be taken for a restart, not the other
+// recent remembers traces, each in a bucket of a few: later ones may take its place, so that a leak may be taken for a restart, not the other
 // way round.
 type recent struct {
 	seen []seenTrace
@@ -28,15 +29,21 @@ func (r *recent) add(service string, c *tracecontext.Context) {
 		r.seen = make([]seenTrace, recentSize)
 	}
 	low := low64(c)
-	r.seen[place(low, service)] = seenTrace{low, service}
+	b := r.bucket(low, service)
+	copy(b[1:], b)
+	b[0] = seenTrace{low, service}
 }
 
-// place keeps what different services have seen of one trace apart.
-func place(low uint64, service string) uint64 {
+// ways is how many traces share a place, so that no other one drives out what was seen just now.
+const ways = 4
+
+// bucket gives the place of a trace, newest first. It keeps what different services have seen of one trace apart.
+func (r *recent) bucket(low uint64, service string) []seenTrace {
 	for i := range len(service) {
 		low = (low ^ uint64(service[i])) * 1099511628211 // of FNV-1a
 	}
-	return low >> 32 % recentSize
+	at := low >> 32 % (recentSize / ways) * ways
+	return r.seen[at : at+ways]
 }
 
 // has tells whether the service has seen the trace with an incoming request.
@@ -45,7 +52,7 @@ func (r *recent) has(service string, c *tracecontext.Context) bool {
 		return false
 	}
 	low := low64(c)
-	return r.seen[place(low, service)] == seenTrace{low, service}
+	return slices.Contains(r.bucket(low, service), seenTrace{low, service})
 }
 
 func low64(c *tracecontext.Context) (n uint64) {
