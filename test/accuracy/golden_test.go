@@ -36,7 +36,7 @@ func TestGolden(t *testing.T) {
 }
 
 func golden(t *testing.T, path string, s scenario) {
-	all, err := replay(path)
+	all, err := replay(path, s)
 	if err != nil {
 		t.Fatal(err)
 	}

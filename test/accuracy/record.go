@@ -59,6 +59,17 @@ func record(o options, s scenario) error {
 		return err
 	}
 	defer terminal.stop()
+	if s.proxy {
+		if p.port, err = freePort(); err != nil {
+			return err
+		}
+		p.flaky = p.port
+		flaky, err := start(p, goService("flaky"))
+		if err != nil {
+			return err
+		}
+		defer flaky.stop()
+	}
 	l := load{scenario: s, last: last}
 	var pids []string
 	ports := make([]int, 0, 2)

@@ -24,7 +24,7 @@ func scoreAll(o options) error {
 			if _, err := os.Stat(o.path(s, n)); err != nil || !o.chooses(s) {
 				continue
 			}
-			all, err := replay(o.path(s, n))
+			all, err := replay(o.path(s, n), s)
 			if err != nil {
 				return err
 			}

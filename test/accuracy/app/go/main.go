@@ -7,6 +7,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"log"
 	"net/http"
@@ -28,6 +29,9 @@ func main() {
 	}
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		program, err := io.ReadAll(r.Body)
+		if mode == "flaky" {
+			fail(w, r.URL.Path)
+		}
 		if err == nil {
 			err = work(program)
 		}
@@ -37,6 +41,18 @@ func main() {
 		}
 		io.WriteString(w, "ok\n")
 	})))
+}
+
+// fail does not serve half of the requests: it breaks the connection, or says that it is not there.
+func fail(w http.ResponseWriter, path string) {
+	h := fnv.New32a()
+	io.WriteString(h, path)
+	switch h.Sum32() % 4 {
+	case 0:
+		panic(http.ErrAbortHandler)
+	case 1:
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
 }
 
 type call struct {

@@ -22,6 +22,7 @@ var senders = map[string]sender{
 	"flight":   func(calls []call) error { return each(calls, shared) },
 	"pool":     func(calls []call) error { return each(calls, workers(16)) },
 	"queue":    same,
+	"flaky":    same,
 	"errgroup": group,
 }
 

@@ -1,4 +1,5 @@
-// A Node service on PORT: `node service.js CLIENT`, with CLIENT http, fetch, or limited for a pool of eight connections.
+// A Node service on PORT: `node service.js CLIENT`, with CLIENT http, fetch, limited for a pool of eight connections, or queue for
+// a queue in the program, from which four calls at a time are made.
 'use strict';
 const http = require('http');
 
@@ -41,7 +42,28 @@ function byHTTP({ url, body }) {
   });
 }
 
-const call = process.argv[2] === 'fetch' ? byFetch : byHTTP;
+const waiting = [];
+let busy = 0;
+
+function next() {
+  while (busy < 4 && waiting.length > 0) {
+    const { job, resolve, reject } = waiting.shift();
+    busy++;
+    byHTTP(job).then(resolve, reject).finally(() => {
+      busy--;
+      next();
+    });
+  }
+}
+
+function byQueue(job) {
+  return new Promise((resolve, reject) => {
+    waiting.push({ job, resolve, reject });
+    next();
+  });
+}
+
+const call = { fetch: byFetch, queue: byQueue }[process.argv[2]] || byHTTP;
 
 async function serve(request, response) {
   const parts = [];
