@@ -27,6 +27,8 @@ var (
 	thinks   = shape{calls: [2]int{2, 5}, think: true}
 	cancels  = shape{calls: [2]int{2, 5}, parallel: true, cancel: true}
 	fanThink = shape{calls: [2]int{2, 5}, parallel: true, think: true}
+	mixes    = shape{calls: [2]int{2, 5}, parallel: true, think: true, cancel: true, headers: true, retries: true, slow: true}
+	restarts = shape{calls: [2]int{2, 5}, parallel: true, think: true, cancel: true, headers: true, retries: true, slow: true, restart: true}
 )
 
 // scenarios are all of them. The floor is the recall that the recordings in testdata must reach.
@@ -99,4 +101,12 @@ var scenarios = []scenario{
 	{name: "haproxy-retry", command: haproxy("haproxy-retry.cfg"), proxy: true},
 	{name: "apache", command: apache("apache.conf"), proxy: true},
 	{name: "apache-worker", command: apache("apache-worker.conf"), proxy: true},
+	{name: "mix-go", command: goService("fresh"), shape: mixes},
+	{name: "mix-gunicorn", command: gunicorn("gthread", "2", "32", ""), shape: mixes},
+	{name: "mix-node", command: node("http"), shape: mixes},
+	{name: "mix-aiohttp", command: aiohttp("asyncio"), shape: mixes},
+	{name: "restart-go", command: goService("fresh"), shape: restarts},
+	{name: "restart-gunicorn", command: gunicorn("gthread", "2", "32", ""), shape: restarts},
+	{name: "restart-node", command: node("http"), shape: restarts},
+	{name: "restart-aiohttp", command: aiohttp("asyncio"), shape: restarts},
 }

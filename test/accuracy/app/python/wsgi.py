@@ -11,7 +11,7 @@ import time
 
 import requests
 
-from program import steps
+from program import reply_of, steps
 
 local = threading.local()
 jobs = queue.Queue()
@@ -33,13 +33,22 @@ def new_session():
 common = new_session()
 
 
+def post(session, c):
+    if c.hasty:
+        try:
+            return session.post(c.url, data=c.body, headers=c.headers, timeout=c.PATIENCE).raise_for_status()
+        except requests.Timeout:
+            pass
+    session.post(c.url, data=c.body, headers=c.headers).raise_for_status()
+
+
 def one_by_one(calls):
-    for url, body in calls:
-        session().post(url, data=body).raise_for_status()
+    for c in calls:
+        post(session(), c)
 
 
 def in_threads(calls):
-    threads = [threading.Thread(target=common.post, args=(url,), kwargs={"data": body}) for url, body in calls]
+    threads = [threading.Thread(target=post, args=(common, c)) for c in calls]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -56,8 +65,8 @@ def by_workers(calls):
 
 def work():
     while True:
-        event, (url, body) = jobs.get()
-        session().post(url, data=body)
+        event, c = jobs.get()
+        post(session(), c)
         event.set()
 
 
@@ -69,10 +78,11 @@ if make is by_workers:
 
 def app(environ, start_response):
     program = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    for step in steps(program):
+    reply, program = reply_of(program)
+    for step in steps(program, environ.get("HTTP_TRACEPARENT")):
         if isinstance(step, int):
             time.sleep(step / 1000)
         else:
             make(step)
-    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
-    return [b"ok\n"]
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(reply)))])
+    return [reply]
