@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -68,6 +69,9 @@ func load(t testing.TB, s WeftSetting) *capture {
 	if err := spec.Variables["settings"].Set(s); err != nil {
 		t.Fatal(err)
 	}
+	if err := hookHere().Choose(spec); err != nil {
+		t.Fatal(err)
+	}
 	k := &capture{t: t, sockets: make(map[uint64]event.Conn)}
 	err = spec.LoadAndAssign(&k.objects, nil)
 	var verifier *ebpf.VerifierError
@@ -86,14 +90,35 @@ func load(t testing.TB, s WeftSetting) *capture {
 	return k
 }
 
+// hookHere is the hook that the environment names with WEFT_HOOK, or the best one that this kernel has.
+var hookHere = sync.OnceValue(func() Hook {
+	if name := os.Getenv("WEFT_HOOK"); name != "" {
+		return Hook(name)
+	}
+	for _, h := range Hooks {
+		spec, err := LoadWeft()
+		if err != nil || h.Choose(spec) != nil {
+			continue
+		}
+		var o WeftObjects
+		if spec.LoadAndAssign(&o, nil) == nil {
+			o.Close()
+			return h
+		}
+	}
+	return Tracepoint
+})
+
 // attach puts the programs on their hooks.
 func (k *capture) attach() {
 	k.t.Helper()
 	p := &k.objects.WeftPrograms
 	for _, program := range []*ebpf.Program{
 		p.SchedProcessExec, p.SchedProcessFork, p.SchedProcessExit, p.InetSockSetState, p.TcpReceiveReset,
-		p.SockSendLength, p.SockRecvLength,
 	} {
+		k.hook(program)
+	}
+	for _, program := range Captures(p) {
 		k.hook(program)
 	}
 }

@@ -6,6 +6,8 @@
 
 #include <bpf/bpf_tracing.h>
 
+struct msghdr;
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 SEC("tp_btf/sock_send_length")
@@ -18,6 +20,38 @@ SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 {
 	return operation_ends(sk, ret, DIRECTION_RECEIVE, flags);
+}
+
+/* The same moments where the kernel has no such tracepoints: its functions return. */
+SEC("fexit/tcp_sendmsg")
+int BPF_PROG(tcp_sendmsg, struct sock *sk, struct msghdr *msg, __u64 size, int ret)
+{
+	return operation_ends(sk, ret, DIRECTION_SEND, 0);
+}
+
+SEC("fexit/tcp_recvmsg")
+int BPF_PROG(tcp_recvmsg, struct sock *sk, struct msghdr *msg, __u64 size, int flags, int *address_length, int ret)
+{
+	return operation_ends(sk, ret, DIRECTION_RECEIVE, flags);
+}
+
+/* Before 5.19 it was also told whether to wait. */
+SEC("fexit/tcp_recvmsg")
+int BPF_PROG(tcp_recvmsg_waiting, struct sock *sk, struct msghdr *msg, __u64 size, int nonblock, int flags, int *address_length, int ret)
+{
+	return operation_ends(sk, ret, DIRECTION_RECEIVE, flags);
+}
+
+SEC("fexit/unix_stream_sendmsg")
+int BPF_PROG(unix_stream_sendmsg, struct socket *socket, struct msghdr *msg, __u64 size, int ret)
+{
+	return operation_ends(socket->sk, ret, DIRECTION_SEND, 0);
+}
+
+SEC("fexit/unix_stream_recvmsg")
+int BPF_PROG(unix_stream_recvmsg, struct socket *socket, struct msghdr *msg, __u64 size, int flags, int ret)
+{
+	return operation_ends(socket->sk, ret, DIRECTION_RECEIVE, flags);
 }
 
 SEC("tp_btf/inet_sock_set_state")
