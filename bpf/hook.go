@@ -2,7 +2,6 @@ package bpf
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -33,7 +32,6 @@ var capturePrograms = []captureProgram{
 	{Tracepoint, "sock_recv_length", func(p *WeftPrograms) *ebpf.Program { return p.SockRecvLength }},
 	{Fexit, "tcp_sendmsg", func(p *WeftPrograms) *ebpf.Program { return p.TcpSendmsg }},
 	{Fexit, "tcp_recvmsg", func(p *WeftPrograms) *ebpf.Program { return p.TcpRecvmsg }},
-	{Fexit, "tcp_recvmsg_waiting", func(p *WeftPrograms) *ebpf.Program { return p.TcpRecvmsgWaiting }},
 	{Fexit, "unix_stream_sendmsg", func(p *WeftPrograms) *ebpf.Program { return p.UnixStreamSendmsg }},
 	{Fexit, "unix_stream_recvmsg", func(p *WeftPrograms) *ebpf.Program { return p.UnixStreamRecvmsg }},
 }
@@ -41,15 +39,17 @@ var capturePrograms = []captureProgram{
 // Choose leaves those programs in the specification that the hook needs on this kernel. The others become empty ones, which every
 // kernel loads and nothing attaches. An error says why the kernel can't have the hook.
 func (h Hook) Choose(spec *ebpf.CollectionSpec) error {
-	unwanted := ""
 	if h == Fexit {
-		var err error
-		if unwanted, err = unwantedReceive(); err != nil {
+		n, err := receiveArguments()
+		if err != nil {
 			return err
+		}
+		if err := spec.Variables["receive_arguments"].Set(n); err != nil {
+			return fmt.Errorf("configure the program of tcp_recvmsg: %w", err)
 		}
 	}
 	for _, c := range capturePrograms {
-		if c.hook != h || c.name == unwanted {
+		if c.hook != h {
 			spec.Programs[c.name] = &ebpf.ProgramSpec{
 				Name: "none", Type: ebpf.SocketFilter, License: "GPL",
 				Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
@@ -70,21 +70,19 @@ func Captures(p *WeftPrograms) []*ebpf.Program {
 	return programs
 }
 
-// unwantedReceive names the program that does not fit the kernel's tcp_recvmsg, which had an argument more before Linux 5.19
-// (commit ec095263a965).
-func unwantedReceive() (string, error) {
+// receiveArguments counts the arguments of the kernel's tcp_recvmsg; the program knows how they lie when there are 4 to 6.
+func receiveArguments() (uint32, error) {
 	kernel, err := btf.LoadKernelSpec()
 	if err != nil {
-		return "", fmt.Errorf("read the kernel's types: %w", err)
+		return 0, fmt.Errorf("read the kernel's types: %w", err)
 	}
 	var function *btf.Func
 	if err := kernel.TypeByName("tcp_recvmsg", &function); err != nil {
-		return "", fmt.Errorf("find tcp_recvmsg in the kernel's types: %w", err)
+		return 0, fmt.Errorf("find tcp_recvmsg in the kernel's types: %w", err)
 	}
 	proto, ok := function.Type.(*btf.FuncProto)
-	programs := []string{5: "tcp_recvmsg_waiting", 6: "tcp_recvmsg"}
-	if !ok || !slices.Contains([]int{5, 6}, len(proto.Params)) {
-		return "", fmt.Errorf("tcp_recvmsg of this kernel has other arguments: %v", function.Type)
+	if !ok || len(proto.Params) < 4 || len(proto.Params) > 6 {
+		return 0, fmt.Errorf("tcp_recvmsg of this kernel has other arguments than weft knows: %v", function.Type)
 	}
-	return programs[len(proto.Params)], nil
+	return uint32(len(proto.Params)), nil
 }

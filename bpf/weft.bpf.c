@@ -29,17 +29,31 @@ int BPF_PROG(tcp_sendmsg, struct sock *sk, struct msghdr *msg, __u64 size, int r
 	return operation_ends(sk, ret, DIRECTION_SEND, 0);
 }
 
-SEC("fexit/tcp_recvmsg")
-int BPF_PROG(tcp_recvmsg, struct sock *sk, struct msghdr *msg, __u64 size, int flags, int *address_length, int ret)
-{
-	return operation_ends(sk, ret, DIRECTION_RECEIVE, flags);
-}
+/* How many arguments tcp_recvmsg has: before 5.19 it was told apart from its flags whether to wait (commit ec095263a965), of late
+ * no longer where to put an address. */
+volatile const __u32 receive_arguments;
 
-/* Before 5.19 it was also told whether to wait. */
+/* A slot of the context, by an instruction that the compiler can't merge with that of another slot into one at a computed place. */
+#define SLOT(context, n)                                                                            \
+	({                                                                                          \
+		__u64 value;                                                                        \
+		asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(value) : "r"(context), "i"(8 * (n))); \
+		value;                                                                              \
+	})
+
 SEC("fexit/tcp_recvmsg")
-int BPF_PROG(tcp_recvmsg_waiting, struct sock *sk, struct msghdr *msg, __u64 size, int nonblock, int flags, int *address_length, int ret)
+int tcp_recvmsg(__u64 *context)
 {
-	return operation_ends(sk, ret, DIRECTION_RECEIVE, flags);
+	int flags, ret;
+
+	if (receive_arguments == 6) {
+		flags = SLOT(context, 4);
+		ret = SLOT(context, 6);
+	} else {
+		flags = SLOT(context, 3);
+		ret = receive_arguments == 5 ? SLOT(context, 5) : SLOT(context, 4);
+	}
+	return operation_ends((struct sock *)context[0], ret, DIRECTION_RECEIVE, flags);
 }
 
 SEC("fexit/unix_stream_sendmsg")

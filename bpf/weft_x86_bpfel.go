@@ -383,7 +383,6 @@ const (
 	WeftProgSockSendLength    = "sock_send_length"
 	WeftProgTcpReceiveReset   = "tcp_receive_reset"
 	WeftProgTcpRecvmsg        = "tcp_recvmsg"
-	WeftProgTcpRecvmsgWaiting = "tcp_recvmsg_waiting"
 	WeftProgTcpSendmsg        = "tcp_sendmsg"
 	WeftProgUnixStreamRecvmsg = "unix_stream_recvmsg"
 	WeftProgUnixStreamSendmsg = "unix_stream_sendmsg"
@@ -396,6 +395,7 @@ const (
 	WeftVarHandoverRecordType = "handover_record_type"
 	WeftVarKindType           = "kind_type"
 	WeftVarMessageFlagType    = "message_flag_type"
+	WeftVarReceiveArguments   = "receive_arguments"
 	WeftVarSettings           = "settings"
 	WeftVarSocketOriginType   = "socket_origin_type"
 	WeftVarSocketRecordType   = "socket_record_type"
@@ -454,7 +454,6 @@ type WeftProgramSpecs struct {
 	SockSendLength    *ebpf.ProgramSpec `ebpf:"sock_send_length"`
 	TcpReceiveReset   *ebpf.ProgramSpec `ebpf:"tcp_receive_reset"`
 	TcpRecvmsg        *ebpf.ProgramSpec `ebpf:"tcp_recvmsg"`
-	TcpRecvmsgWaiting *ebpf.ProgramSpec `ebpf:"tcp_recvmsg_waiting"`
 	TcpSendmsg        *ebpf.ProgramSpec `ebpf:"tcp_sendmsg"`
 	UnixStreamRecvmsg *ebpf.ProgramSpec `ebpf:"unix_stream_recvmsg"`
 	UnixStreamSendmsg *ebpf.ProgramSpec `ebpf:"unix_stream_sendmsg"`
@@ -488,6 +487,7 @@ type WeftVariableSpecs struct {
 	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
 	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.VariableSpec `ebpf:"message_flag_type"`
+	ReceiveArguments   *ebpf.VariableSpec `ebpf:"receive_arguments"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
 	SocketOriginType   *ebpf.VariableSpec `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.VariableSpec `ebpf:"socket_record_type"`
@@ -553,6 +553,7 @@ type WeftVariables struct {
 	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
 	KindType           *ebpf.Variable `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.Variable `ebpf:"message_flag_type"`
+	ReceiveArguments   *ebpf.Variable `ebpf:"receive_arguments"`
 	Settings           *ebpf.Variable `ebpf:"settings"`
 	SocketOriginType   *ebpf.Variable `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.Variable `ebpf:"socket_record_type"`
@@ -573,7 +574,6 @@ type WeftPrograms struct {
 	SockSendLength    *ebpf.Program `ebpf:"sock_send_length"`
 	TcpReceiveReset   *ebpf.Program `ebpf:"tcp_receive_reset"`
 	TcpRecvmsg        *ebpf.Program `ebpf:"tcp_recvmsg"`
-	TcpRecvmsgWaiting *ebpf.Program `ebpf:"tcp_recvmsg_waiting"`
 	TcpSendmsg        *ebpf.Program `ebpf:"tcp_sendmsg"`
 	UnixStreamRecvmsg *ebpf.Program `ebpf:"unix_stream_recvmsg"`
 	UnixStreamSendmsg *ebpf.Program `ebpf:"unix_stream_sendmsg"`
@@ -590,7 +590,6 @@ func (p *WeftPrograms) Close() error {
 		p.SockSendLength,
 		p.TcpReceiveReset,
 		p.TcpRecvmsg,
-		p.TcpRecvmsgWaiting,
 		p.TcpSendmsg,
 		p.UnixStreamRecvmsg,
 		p.UnixStreamSendmsg,
