@@ -87,6 +87,7 @@ func load(t testing.TB, s WeftSetting) *capture {
 	}
 	t.Cleanup(func() { k.reader.Close() })
 	k.table = flow.New(flow.Options{Max: 1000}, k)
+	t.Cleanup(k.leftOut)
 	return k
 }
 
@@ -168,6 +169,19 @@ func (k *capture) count(c WeftCount) uint64 {
 		sum += perCPU[i].Counts[c]
 	}
 	return sum
+}
+
+// leftOut tells of operations that the programs did not see, because the CPU was busy with another one: what a test then misses is
+// the kernel's doing.
+func (k *capture) leftOut() {
+	if n := k.count(WeftCountCOUNT_OVERLAPPED); n > 0 {
+		k.t.Errorf("%d operations overlapped on a CPU", n)
+	}
+	for _, p := range Captures(&k.objects.WeftPrograms) {
+		if stats, err := p.Stats(); err == nil && stats.RecursionMisses > 0 {
+			k.t.Errorf("%v: left out %d times", p, stats.RecursionMisses)
+		}
+	}
 }
 
 // drain feeds what is on the ring to the table. What an operation leaves there is there when its system call returns.
