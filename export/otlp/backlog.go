@@ -68,7 +68,7 @@ func (e *Exporter) sendOrSpill(m *message) queue.Counts {
 	if b.away.Load() && b.store.Len() > 0 {
 		return e.spill(m)
 	}
-	err, again, after := e.attempt(m.finish())
+	again, after, err := e.attempt(m.finish())
 	if again {
 		e.isAway(err, after)
 		return e.spill(m)
@@ -77,13 +77,13 @@ func (e *Exporter) sendOrSpill(m *message) queue.Counts {
 }
 
 // attempt uploads once.
-func (e *Exporter) attempt(message []*tracepb.ResourceSpans) (err error, again bool, after time.Duration) {
+func (e *Exporter) attempt(message []*tracepb.ResourceSpans) (again bool, after time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(e.context, e.options.Timeout)
 	defer cancel()
 	var a answer
 	err = e.client.UploadTraces(context.WithValue(ctx, answerKey{}, &a), message)
 	again, after = worthAgain(err, &a)
-	return err, again, after
+	return again, after, err
 }
 
 func (e *Exporter) isAway(err error, after time.Duration) {
@@ -143,7 +143,7 @@ func (e *Exporter) drain() {
 			e.rest(backlogIdle, b.more)
 			continue
 		}
-		err, again, after := e.attempt(split(batch.Bytes))
+		again, after, err := e.attempt(split(batch.Bytes))
 		if again {
 			b.store.Return()
 			e.isAway(err, after)
