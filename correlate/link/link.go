@@ -95,6 +95,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 	p := l.processes.of(x.PID)
 	x.Cause.Process = p
 	l.readCarrier(x)
+	l.crewWorks(p, x)
 	if x.Server {
 		p.opens(x)
 		l.note(p, x)
@@ -181,6 +182,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		p := owner(x)
 		p.turns.uses(x, -1)
 		p.habits.asks(x, false)
+		l.crewWaited(p, x, x.TID)
 		l.passed(p, x)
 		l.unjoin(x)
 	}

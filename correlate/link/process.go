@@ -23,6 +23,8 @@ type Process struct {
 	habits     habits
 	work       work
 	turns      turns
+	crew       crew
+	early      early
 	heads      heads
 	last       last
 	unnamed    unnamed
