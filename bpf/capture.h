@@ -176,7 +176,7 @@ __noinline int tell_close(struct socket_state *s, __u32 retransmits)
 static __always_inline int operation_ends(struct sock *sk, int ret, __u8 direction, int flags)
 {
 	struct socket_state *s;
-	struct operation op = {};
+	struct operation *op;
 	struct task_struct *task;
 	struct tcp_sock *tcp = 0;
 	struct follower *f;
@@ -204,46 +204,48 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 		return 0;
 	if (!s && !(s = state_of(sk)))
 		return 0;
-	op.sk = (__u64)sk;
-	op.pid = task->tgid;
-	op.tid = task->pid;
-	op.size = ret;
-	op.direction = direction;
-	op.now = bpf_ktime_get_boot_ns();
+	if (!(op = operation_of(direction)))
+		return 0;
+	op->sk = (__u64)sk;
+	op->pid = task->tgid;
+	op->tid = task->pid;
+	op->size = ret;
+	op->direction = direction;
+	op->now = bpf_ktime_get_boot_ns();
 	if (sk->__sk_common.skc_family != AF_UNIX && !(tcp = bpf_skc_to_tcp_sock(sk)))
 		return 0;
-	if (!s->named && !first_sight(&op, s, sk, tcp))
+	if (!s->named && !first_sight(op, s, sk, tcp))
 		return 0;
 	count_add(COUNT_OPERATIONS, 1);
 	f = &s->follower[direction & 1];
-	find_buffer(&op, s, task);
+	find_buffer(op, s, task);
 	if (ret == 0) {
-		op.position = f->through;
+		op->position = f->through;
 		/* Once: some programs ask again and again. */
 		if (direction == DIRECTION_RECEIVE && s->known && !s->ended && (sk->sk_shutdown & RCV_SHUTDOWN)) {
 			s->ended = 1;
-			emit(&op, s, MESSAGE_EOF, 0, f->through);
+			emit(op, s, MESSAGE_EOF, 0, f->through);
 		}
 		if (s->closing && direction == DIRECTION_RECEIVE)
 			tell_close(s, tcp ? tcp->total_retrans : 0);
 		return 0;
 	}
-	place(&op, s, sk, tcp);
+	place(op, s, sk, tcp);
 	if (flags & MSG_TRUNC)
-		op.unread = UNREAD_TRUNCATED;
-	if (op.unread && op.unread < UNREAD_REASONS) {
-		count_add(COUNT_UNREAD + op.unread, 1);
-		count_add(COUNT_UNREAD_BYTES + op.unread, op.size);
+		op->unread = UNREAD_TRUNCATED;
+	if (op->unread && op->unread < UNREAD_REASONS) {
+		count_add(COUNT_UNREAD + op->unread, 1);
+		count_add(COUNT_UNREAD_BYTES + op->unread, op->size);
 	}
 	if (f->phase == PHASE_REST && s->last != direction + 1)
 		f->phase = PHASE_BOUNDARY;
 	for (int i = 0; i < STEPS_MAX; i++) {
-		if (!step(&op, s))
+		if (!step(op, s))
 			break;
 	}
-	if (op.done < op.size)
-		give_up(&op, s, f);
+	if (op->done < op->size)
+		give_up(op, s, f);
 	s->last = direction + 1;
-	s->previous = op.now;
+	s->previous = op->now;
 	return 0;
 }

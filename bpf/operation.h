@@ -25,6 +25,25 @@ struct operation {
 	__u64 goroutine, parent_goroutine;
 };
 
+/* The operation under way, one of each direction on a CPU. Not on the stack: all frames of a program together have 512 bytes of
+ * it, and kernels before 6.13 count each frame in steps of 32. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct operation);
+} operations SEC(".maps");
+
+static __always_inline struct operation *operation_of(__u32 direction)
+{
+	__u32 key = direction & 1;
+	struct operation *op = bpf_map_lookup_elem(&operations, &key);
+
+	if (op)
+		__builtin_memset(op, 0, sizeof(*op));
+	return op;
+}
+
 struct vector {
 	__u64 base, length;
 };

@@ -126,6 +126,32 @@ type WeftMessageRecord struct {
 	Lost            uint32
 }
 
+type WeftOperation struct {
+	_               structs.HostLayout
+	Now             uint64
+	Sk              uint64
+	Base            uint64
+	Position        uint64
+	Vectors         uint32
+	Done            uint32
+	Size            uint32
+	Pid             uint32
+	Tid             uint32
+	Rtt             uint32
+	Retransmits     uint32
+	Unread          uint32
+	Vector          uint32
+	_               [4]byte
+	Passed          uint64
+	Start           uint64
+	Length          uint64
+	Found           uint8
+	Direction       uint8
+	Pad             [6]uint8
+	Goroutine       uint64
+	ParentGoroutine uint64
+}
+
 type WeftProcess struct {
 	_           structs.HostLayout
 	Choice      uint8
@@ -333,6 +359,7 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	WeftMapOperations         = "operations"
 	WeftMapOwn                = "own"
 	WeftMapPorts              = "ports"
 	WeftMapProcessScratches   = "process_scratches"
@@ -421,6 +448,7 @@ type WeftProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
+	Operations       *ebpf.MapSpec `ebpf:"operations"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
 	Ports            *ebpf.MapSpec `ebpf:"ports"`
 	ProcessScratches *ebpf.MapSpec `ebpf:"process_scratches"`
@@ -471,6 +499,7 @@ func (o *WeftObjects) Close() error {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
+	Operations       *ebpf.Map `ebpf:"operations"`
 	Own              *ebpf.Map `ebpf:"own"`
 	Ports            *ebpf.Map `ebpf:"ports"`
 	ProcessScratches *ebpf.Map `ebpf:"process_scratches"`
@@ -483,6 +512,7 @@ type WeftMaps struct {
 
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
+		m.Operations,
 		m.Own,
 		m.Ports,
 		m.ProcessScratches,
