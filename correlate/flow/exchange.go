@@ -107,7 +107,8 @@ type Cause struct {
 	Chain    Chain     // the steps by which that is known
 	Via      *Exchange // the call whose reply began the turn in which this one was sent, when nobody knows of which request; held
 	Open     bool      // what comes may still tell what it is part of
-	Answered bool      // its reply has begun, of a server
+	Queued   *Exchange // what its thread had read first of what it had not passed on; held
+	Answered bool      // its reply has begun
 	Asks     bool      // a call whose reply has not begun: it is counted with its thread
 	Spot     int       // among the requests with the same target that were not passed on yet, from 1; 0: it is not there
 	Passes   bool      // it is Parent, passed on

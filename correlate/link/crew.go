@@ -117,12 +117,14 @@ func (l *Linker) crewWorks(p *Process, x *flow.Exchange) {
 // crewTouched follows what the threads of a crew wait for and answer.
 func (l *Linker) crewTouched(p *Process, x *flow.Exchange, t flow.Touch) {
 	switch {
-	case x.Server && t.Sent && !x.Cause.Answered:
-		x.Cause.Answered = true
+	case x.Server != t.Sent || x.Cause.Answered:
+		return
+	case x.Server:
 		l.crewAnswers(p, x, t.TID)
-	case !x.Server && !t.Sent:
+	default:
 		l.crewWaited(p, x, t.TID)
 	}
+	x.Cause.Answered = true
 }
 
 // crewWaited notes that a thread has read the beginning of a reply, or that none comes.
@@ -192,11 +194,11 @@ func (l *Linker) crewTells(p *Process, h *hand, x *flow.Exchange) {
 		case sure >= threshold:
 			l.tell(call, x, span.Thread, sure)
 		default:
-			l.promise(p, call, x, span.Thread)
+			l.promise(p, call, x, crewed)
 		}
 	}
 	if sure >= threshold && len(p.early) > 0 {
-		l.redeem(p, span.Thread, func(*flow.Exchange) float64 { return sure })
+		l.redeem(p, crewed, func(*flow.Exchange) float64 { return sure })
 	}
 }
 

@@ -13,32 +13,44 @@ type early []promise
 
 type promise struct {
 	call, parent *flow.Exchange // held
-	kind         span.Evidence
+	by           rule
 }
+
+// rule is how a process works, of which it is being learned whether it does.
+type rule uint8
+
+const (
+	turned rule = iota
+	crewed
+	lined
+)
+
+// kinds are what links by a rule say of themselves.
+var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn}
 
 const earlyMax = 512 // of a process
 
 // promise keeps a link for later.
-func (l *Linker) promise(p *Process, call, parent *flow.Exchange, kind span.Evidence) {
+func (l *Linker) promise(p *Process, call, parent *flow.Exchange, by rule) {
 	if !call.Cause.Open || p.ended {
 		return
 	}
 	if len(p.early) == earlyMax {
 		l.dropEarly(p)
 	}
-	p.early = append(p.early, promise{call.Hold(), parent.Hold(), kind})
+	p.early = append(p.early, promise{call.Hold(), parent.Hold(), by})
 }
 
-// redeem makes the promised links of one kind, which is trusted now.
-func (l *Linker) redeem(p *Process, kind span.Evidence, sure func(*flow.Exchange) float64) {
+// redeem makes the promised links of one rule, which is trusted now.
+func (l *Linker) redeem(p *Process, by rule, sure func(*flow.Exchange) float64) {
 	kept := p.early[:0]
 	for _, e := range p.early {
-		if e.kind != kind {
+		if e.by != by {
 			kept = append(kept, e)
 			continue
 		}
 		if s := sure(e.call); s >= threshold {
-			l.tell(e.call, e.parent, kind, s)
+			l.tell(e.call, e.parent, kinds[by], s)
 		}
 		l.release(e.call)
 		l.release(e.parent)

@@ -19,7 +19,7 @@ func (l *Linker) leaveOpen(p *Process, x *flow.Exchange) {
 	c.Open = true
 	l.opened++
 	if c.Guess != nil && p.crew.trust(p.open) == 0 {
-		l.promise(p, x, c.Guess, span.Turn)
+		l.promise(p, x, c.Guess, turned)
 	}
 }
 
@@ -30,6 +30,9 @@ func (p *Process) tellsLate(x *flow.Exchange) bool {
 	}
 	if !follows(p, x) {
 		return false
+	}
+	if x.Cause.Queued != nil && p.lines.holds() {
+		return true
 	}
 	all, _ := p.turns.steps.state(p.open, len(p.turns.byThread))
 	return all.holds()

@@ -99,11 +99,13 @@ func (l *Linker) Started(x *flow.Exchange) {
 	if x.Server {
 		p.opens(x)
 		l.note(p, x)
+		l.lineStarts(p, x)
 	} else {
 		p.turns.uses(x, 1)
 		p.guess(x)
 		l.findCause(p, x)
 		l.proves(p, x)
+		l.lineStarts(p, x)
 		l.leaveOpen(p, x)
 		p.calls(x)
 		if x.Goroutine == 0 {
@@ -260,6 +262,10 @@ func (l *Linker) letGo(x *flow.Exchange) {
 	if c.Guess != nil {
 		l.release(c.Guess)
 		c.Guess = nil
+	}
+	if c.Queued != nil {
+		l.release(c.Queued)
+		c.Queued = nil
 	}
 	if c.Via != nil {
 		l.release(c.Via)

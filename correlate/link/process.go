@@ -24,6 +24,7 @@ type Process struct {
 	work       work
 	turns      turns
 	crew       crew
+	lines      lines
 	early      early
 	heads      heads
 	last       last

@@ -82,6 +82,7 @@ func (l *Linker) over(o *turn) {
 // dropTurns forgets what the threads have read, not what was learned.
 func (l *Linker) dropTurns(p *Process) {
 	l.dropCrew(&p.crew)
+	l.dropLines(p)
 	l.dropEarly(p)
 	for _, o := range p.turns.byThread {
 		l.over(o)
@@ -105,6 +106,7 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 	if !x.Server {
 		p.habits.asks(x, false)
 	}
+	l.lineTouched(p, x, t)
 	l.crewTouched(p, x, t)
 	switch {
 	case !follows(p, x):
@@ -153,7 +155,7 @@ func (l *Linker) turnsLearned(p *Process) {
 	s, threads := &p.turns.steps, len(p.turns.byThread)
 	all, enough := s.state(p.open, threads)
 	if enough || !all.holds() {
-		l.redeem(p, span.Turn, func(call *flow.Exchange) float64 { return s.trust(&call.Cause.Chain, p.open, threads) })
+		l.redeem(p, turned, func(call *flow.Exchange) float64 { return s.trust(&call.Cause.Chain, p.open, threads) })
 	}
 }
 
