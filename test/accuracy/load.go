@@ -23,15 +23,19 @@ type load struct {
 	begun              *atomic.Int64
 }
 
+// loadMax bounds a load; what is left of it then is left out.
+const loadMax = time.Minute
+
 func (l load) run() error {
 	transport := &http.Transport{MaxIdleConnsPerHost: l.inFlight, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}
+	until := time.Now().Add(loadMax)
 	var wg sync.WaitGroup
 	errs := make([]error, l.inFlight)
 	for worker := range l.inFlight {
 		wg.Go(func() {
-			for i := worker; i < l.trees && errs[worker] == nil; i += l.inFlight {
+			for i := worker; i < l.trees && errs[worker] == nil && time.Now().Before(until); i += l.inFlight {
 				errs[worker] = l.one(client, l.first+uint32(i))
 			}
 		})

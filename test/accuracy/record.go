@@ -23,21 +23,24 @@ func source() string {
 	return filepath.Dir(file)
 }
 
+// recordAll records what is chosen; where one scenario fails, the others are recorded all the same.
 func recordAll(o options) error {
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return err
 	}
+	var errs []error
 	for _, s := range scenarios {
 		if !o.chooses(s) {
 			continue
 		}
 		began := time.Now()
 		if err := record(o, s); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+			errs = append(errs, fmt.Errorf("%s: %w", s.name, err))
+			continue
 		}
 		fmt.Fprintf(os.Stderr, "%s recorded in %v\n", s.name, time.Since(began).Round(time.Second))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // rest is how long things are in motion when the load has its answers.
@@ -122,9 +125,9 @@ func (l load) runOver(one *service) error {
 	if !l.shape.restart {
 		return l.run()
 	}
-	restarted := make(chan error)
+	restarted, until := make(chan error), time.Now().Add(loadMax)
 	go func() {
-		for l.begun.Load() < int64(l.trees/2) {
+		for l.begun.Load() < int64(l.trees/2) && time.Now().Before(until) {
 			time.Sleep(time.Millisecond)
 		}
 		one.stop()
