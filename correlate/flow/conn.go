@@ -18,6 +18,8 @@ type Conn struct {
 	event.Conn
 	Socket uint64
 	First  uint64 // boot time of the first event
+	Sender uint64 // of link: the goroutine that has sent the last request
+	Shared bool   // of link: several have
 
 	announced   bool // Conn is known
 	tunnel      bool // changed its protocol: nothing more is read

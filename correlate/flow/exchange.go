@@ -109,6 +109,7 @@ type Cause struct {
 	Open     bool      // what comes may still tell what it is part of
 	Queued   *Exchange // what its thread had read first of what it had not passed on; held
 	Answered bool      // its reply has begun
+	OfChild  bool      // a call whose goroutine may have been started for it
 	Asks     bool      // a call whose reply has not begun: it is counted with its thread
 	Spot     int       // among the requests with the same target that were not passed on yet, from 1; 0: it is not there
 	Passes   bool      // it is Parent, passed on

@@ -3,7 +3,6 @@ package link
 import (
 	"slices"
 
-	"weft/correlate/event"
 	"weft/correlate/flow"
 	"weft/correlate/span"
 )
@@ -147,8 +146,7 @@ func (header) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	return l.named, 0.99
 }
 
-// goroutine: the same goroutine reads the request and sends the call, or its child does on a connection that was opened
-// for this call.
+// goroutine: the same goroutine reads the request and sends the call, or its child does, as far as sends tells.
 type goroutine struct{}
 
 func (goroutine) kind() span.Evidence { return span.Goroutine }
@@ -160,7 +158,7 @@ func (goroutine) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Ex
 	if found := p.onGoroutine(x.Goroutine); found != nil {
 		return found, 0.99
 	}
-	if x.Conn.Origin != event.Connected || x.Offset != 0 {
+	if !x.Cause.OfChild {
 		return nil, 0
 	}
 	return l.ofAncestor(p, x, x.ParentGoroutine)

@@ -105,6 +105,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 	} else {
 		p.turns.uses(x, 1)
 		p.guess(x)
+		p.sends(x)
 		l.findCause(p, x)
 		l.proves(p, x)
 		l.lineStarts(p, x)

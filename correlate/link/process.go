@@ -29,6 +29,7 @@ type Process struct {
 	heads      heads
 	last       last
 	unnamed    unnamed
+	senders    senders
 	lingers    bool // what its requests start goes on after their replies
 	ended      bool
 
