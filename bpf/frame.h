@@ -11,6 +11,8 @@ enum {
 	PREFACE = 24,	       /* bytes that a client sends before its first frame */
 	SETTING_SIZE = 6,
 	PREFIX = 5, /* bytes before each message of gRPC: whether it is compressed, and its length */
+	PREFIX_TRAILERS = 0x80, /* gRPC-Web: trailers follow */
+	PREFIX_END = 0x02,	/* Connect: how the call has ended follows */
 	STREAMS_MAX = 16384,
 };
 
@@ -44,7 +46,8 @@ struct stream_count {
 	__u32 left; /* bytes of the current message to come */
 	__u8 have;  /* bytes of a prefix that were seen */
 	__u8 blind; /* it is no gRPC, or bytes of it could not be read */
-	__u8 pad[2];
+	__u8 kind;  /* first byte of the prefix */
+	__u8 pad;
 	__u32 length; /* of the message, as far as its prefix was seen */
 };
 struct {
@@ -277,16 +280,18 @@ static __always_inline __u32 read_prefix(struct operation *op, struct stream_cou
 	for (__u32 i = 0; i < PREFIX; i++) {
 		if (i >= n)
 			break;
-		if (c->have == 0 && area->payload[i] > 1) {
+		if (c->have > 0)
+			c->length = c->length << 8 | area->payload[i];
+		else
+			c->kind = area->payload[i];
+		if (c->kind & ~(PREFIX_TRAILERS | PREFIX_END | 1)) {
 			c->blind = 1;
 			return left;
 		}
-		if (c->have > 0)
-			c->length = c->length << 8 | area->payload[i];
 		c->have++;
 	}
 	if (c->have >= PREFIX) {
-		c->messages++;
+		c->messages += c->kind <= 1;
 		c->left = c->length;
 		c->have = 0;
 		c->length = 0;

@@ -317,7 +317,8 @@ type WeftStreamCount struct {
 	Left     uint32
 	Have     uint8
 	Blind    uint8
-	Pad      [2]uint8
+	Kind     uint8
+	Pad      uint8
 	Length   uint32
 }
 

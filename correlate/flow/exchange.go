@@ -159,6 +159,14 @@ func (c *Chain) Add(step uint8) {
 // Ended tells whether the exchange is over.
 func (x *Exchange) Ended() bool { return x.ended }
 
+// callFaults are the statuses of gRPC that are no answer, by bit.
+const callFaults = 1<<1 | 1<<2 | 1<<4 | 1<<12 | 1<<13 | 1<<14 | 1<<15
+
+// Failed tells whether the request was not answered, or only with an error of the server.
+func (x *Exchange) Failed() bool {
+	return x.Fault != NoFault || x.Status >= 500 || x.HasRPCStatus && callFaults>>min(x.RPCStatus, 31)&1 != 0
+}
+
 // Hold keeps the exchange from being used again until Release.
 func (x *Exchange) Hold() *Exchange {
 	x.holders++
