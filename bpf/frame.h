@@ -384,8 +384,10 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 	struct scratch *area;
 
 	f->skip = frame_length(f->line);
-	f->body = 0;
-	f->length = 0;
+	if (type != FRAME_CONTINUATION) {
+		f->body = 0;
+		f->length = 0;
+	}
 	if (type == FRAME_HEADERS || type == FRAME_PUSH_PROMISE || type == FRAME_RST_STREAM || type == FRAME_GOAWAY)
 		f->head_bytes = 0;
 	if (type != FRAME_HEADERS && type != FRAME_CONTINUATION && type != FRAME_PUSH_PROMISE && type != FRAME_RST_STREAM &&

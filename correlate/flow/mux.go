@@ -23,21 +23,11 @@ type slot struct {
 // way is one direction of such a connection.
 type way struct {
 	decoder hpack.Decoder
-	pieces  []byte // of a frame that came in several records
-	block   []byte // of fields, as far as its frames were read
-	frame   proto.Frame
-	opens   proto.Frame // the block
-	open    bool        // frame goes on
-	inBlock bool        // block goes on
-	start   uint64      // time of the first frame of the block
-	offset  uint64      // and its stream offset
+	frames  proto.Frames
 }
 
-// Bounds of one connection.
-const (
-	streamsMax = 4096 // open streams
-	keptWay    = 1 << 10
-)
+// streamsMax bounds the open streams of one connection.
+const streamsMax = 4096
 
 // multiplexes makes the connection one of HTTP/2, at its first frame.
 func (t *Table) multiplexes(c *Conn) {
@@ -71,114 +61,63 @@ func (t *Table) upgrade(c *Conn, x *Exchange) {
 
 // feedFrame takes a record of a connection of HTTP/2.
 func (t *Table) feedFrame(c *Conn, ev *event.Event) {
-	m, payload := &ev.Message, ev.Message.Payload
+	m := &ev.Message
 	w := &c.mux.ways[m.Direction]
-	if len(payload) == 0 {
+	payload, whole, missing := w.frames.Add(&proto.Record{
+		Starts: m.Flags&event.Start != 0, Open: m.Flags&event.Open != 0, Cut: m.Flags&event.Cut != 0,
+		Payload: m.Payload, Time: ev.Time, Offset: m.Offset,
+	})
+	if missing {
 		t.misses(c, m.Direction)
-		return
 	}
-	if m.Flags&event.Start != 0 {
-		if w.open || len(payload) < proto.FrameHeader {
-			t.misses(c, m.Direction)
-		}
-		if len(payload) < proto.FrameHeader {
-			return
-		}
-		w.pieces, w.frame = w.pieces[:0], proto.ReadFrame(payload)
-		if !w.inBlock {
-			w.start, w.offset = ev.Time, m.Offset
-		}
-		payload = payload[proto.FrameHeader:]
-	} else if !w.open {
-		return
-	}
-	if w.open = m.Flags&event.Open != 0; w.open || len(w.pieces) > 0 {
-		if len(w.pieces)+len(payload) > proto.MaxHead {
-			t.misses(c, m.Direction)
-			return
-		}
-		w.pieces = append(w.pieces, payload...)
-		payload = w.pieces
-	}
-	switch {
-	case w.open:
-	case m.Flags&event.Cut != 0:
-		t.misses(c, m.Direction)
-	default:
+	if whole {
 		t.takeFrame(c, w, ev, payload)
-		w.rest()
-	}
-}
-
-// rest gives back room that is seldom needed.
-func (w *way) rest() {
-	if w.pieces = w.pieces[:0]; cap(w.pieces) > keptWay {
-		w.pieces = nil
-	}
-	if !w.inBlock && cap(w.block) > keptWay {
-		w.block = nil
+		w.frames.Rest()
 	}
 }
 
 // misses notes that frames of a direction were not seen: what its table of fields holds is not known any more.
 func (t *Table) misses(c *Conn, d event.Direction) {
-	w := &c.mux.ways[d]
-	w.decoder.Lose()
-	w.pieces, w.block, w.open, w.inBlock = w.pieces[:0], w.block[:0], false, false
+	c.mux.ways[d].decoder.Lose()
 	c.mux.lossy = true
 	for _, s := range c.mux.streams {
 		s.x.Lost = true
 	}
 }
 
+// loseFrames is misses where the frame that is open was missed, too.
+func (t *Table) loseFrames(c *Conn, d event.Direction) {
+	c.mux.ways[d].frames.Drop()
+	t.misses(c, d)
+}
+
 // takeFrame takes a whole frame.
 func (t *Table) takeFrame(c *Conn, w *way, ev *event.Event, payload []byte) {
-	f := &w.frame
-	// Nothing may stand between the frames of a block.
-	if w.inBlock && (f.Type != proto.FrameContinuation || f.Stream != w.opens.Stream) {
+	block, done, err := w.frames.Block(payload)
+	if err != nil {
 		t.counts.Errors[proto.ErrFrame]++
 		t.misses(c, ev.Message.Direction)
 	}
-	switch f.Type {
-	case proto.FrameHeaders, proto.FramePushPromise:
-		w.opens = *f
-		w.block = w.block[:0]
-		t.takeBlock(c, w, ev, payload)
-	case proto.FrameContinuation:
-		if w.inBlock {
-			t.takeBlock(c, w, ev, payload)
-		}
-	case proto.FrameData:
-		if f.EndsStream() {
-			t.streamEnds(c, ev, f.Stream)
-		}
-	case proto.FrameReset:
+	f := &w.frames.Frame
+	switch {
+	case done:
+		t.takeBlock(c, w, ev, block)
+	case f.Type == proto.FrameData && f.EndsStream():
+		t.streamEnds(c, ev, f.Stream)
+	case f.Type == proto.FrameReset:
 		if code, ok := proto.ResetCode(payload); ok {
 			t.streamReset(c, ev, f.Stream, code)
 		}
-	case proto.FrameGoAway:
+	case f.Type == proto.FrameGoAway:
 		if last, ok := proto.LastStream(payload); ok {
 			t.goesAway(c, ev, last)
 		}
 	}
 }
 
-// takeBlock takes a part of a block, and the block where it is the last one.
-func (t *Table) takeBlock(c *Conn, w *way, ev *event.Event, payload []byte) {
-	part, ok := w.frame.Block(payload)
-	if !ok || len(w.block)+len(part) > proto.MaxHead {
-		t.counts.Errors[proto.ErrFrame]++
-		t.misses(c, ev.Message.Direction)
-		return
-	}
-	if w.inBlock = !w.frame.EndsHeaders(); w.inBlock || len(w.block) > 0 {
-		w.block = append(w.block, part...)
-		part = w.block
-	}
-	if w.inBlock {
-		return
-	}
-	fields, missing, err := w.decoder.Decode(part, t.fields[:0])
+// takeBlock takes a whole block of fields.
+func (t *Table) takeBlock(c *Conn, w *way, ev *event.Event, block []byte) {
+	fields, missing, err := w.decoder.Decode(block, t.fields[:0])
 	t.fields = fields[:0]
 	if err != nil {
 		t.counts.Errors[proto.ErrBlock]++
@@ -186,8 +125,8 @@ func (t *Table) takeBlock(c *Conn, w *way, ev *event.Event, payload []byte) {
 		return
 	}
 	kind := proto.ReadBlock(fields, missing, &t.message)
-	if w.opens.Type == proto.FrameHeaders {
-		t.takeFields(c, w, ev, kind)
+	if w.frames.Opens.Type == proto.FrameHeaders {
+		t.takeFields(c, &w.frames, ev, kind)
 	}
 }
 

@@ -29,8 +29,8 @@ func (t *Table) feedMessage(ev *event.Event) {
 		t.multiplexes(c)
 	}
 	if c.mux != nil && m.Flags&event.Lost != 0 {
-		t.misses(c, event.Receive)
-		t.misses(c, event.Send)
+		t.loseFrames(c, event.Receive)
+		t.loseFrames(c, event.Send)
 	}
 	switch {
 	case m.Flags&event.Frame != 0:
@@ -38,7 +38,7 @@ func (t *Table) feedMessage(ev *event.Event) {
 	case m.Flags&event.EOF != 0:
 		t.eof(c, ev)
 	case c.mux != nil:
-		t.misses(c, m.Direction)
+		t.loseFrames(c, m.Direction)
 	case m.Flags&event.Unread != 0:
 		t.unread(c, m)
 	case len(m.Payload) > 0:

@@ -9,27 +9,27 @@ import (
 // nothing of another.
 
 // takeFields takes the fields in t.message, which one end of a stream has said.
-func (t *Table) takeFields(c *Conn, w *way, ev *event.Event, kind proto.Block) {
+func (t *Table) takeFields(c *Conn, w *proto.Frames, ev *event.Event, kind proto.Block) {
 	d := ev.Message.Direction
 	t.learnRole(c, d, kind)
 	if t.message.Dropped > 0 {
 		t.count(PartlyKnown, 1)
 	}
-	x := c.mux.of(w.opens.Stream)
+	x := c.mux.of(w.Opens.Stream)
 	asks := c.isRequest(d, nil)
 	switch {
 	case c.role == unknown:
 	case asks && (x == nil || !x.asked):
-		if kind == proto.RequestBlock || t.message.Dropped > 0 {
+		if kind == proto.RequestBlock {
 			t.takeStream(c, w, ev, x)
-			x = c.mux.of(w.opens.Stream)
+			x = c.mux.of(w.Opens.Stream)
 		}
-	case !asks && w.opens.Stream&1 == 0:
+	case !asks && w.Opens.Stream&1 == 0:
 		return // a reply to a request that the server has made up
 	case !asks:
 		x = t.takeAnswer(c, w, ev, x, kind)
 	}
-	if x != nil && w.opens.EndsStream() {
+	if x != nil && w.Opens.EndsStream() {
 		t.sideEnds(c, ev, x)
 	}
 }
@@ -46,9 +46,9 @@ func (t *Table) learnRole(c *Conn, d event.Direction, kind proto.Block) {
 }
 
 // takeStream starts the exchange of a request, or completes that of a reply which has overtaken it.
-func (t *Table) takeStream(c *Conn, w *way, ev *event.Event, x *Exchange) {
+func (t *Table) takeStream(c *Conn, w *proto.Frames, ev *event.Event, x *Exchange) {
 	m, mx := &ev.Message, c.mux
-	stream := w.opens.Stream
+	stream := w.Opens.Stream
 	if x == nil && stream <= mx.highest {
 		return // trailers of a request that was answered before it was over
 	}
@@ -56,12 +56,12 @@ func (t *Table) takeStream(c *Conn, w *way, ev *event.Event, x *Exchange) {
 	if x == nil {
 		t.makeRoom(c)
 		x = t.exchange()
-		x.Stream, x.Start = stream, w.start
+		x.Stream, x.Start = stream, w.Start
 		mx.add(x)
 	}
 	x.asked = true
 	x.Conn, x.Server = c, c.role == server
-	x.Offset, x.Start = w.offset, min(w.start, x.startOr(w.start))
+	x.Offset, x.Start = w.Offset, min(w.Start, x.startOr(w.Start))
 	x.PID, x.TID = ev.PID, ev.TID
 	x.Goroutine, x.ParentGoroutine = m.Goroutine, m.ParentGoroutine
 	x.before = m.Retransmits
@@ -96,12 +96,12 @@ func (t *Table) makeRoom(c *Conn) {
 }
 
 // takeAnswer takes the head of a reply, or its trailers.
-func (t *Table) takeAnswer(c *Conn, w *way, ev *event.Event, x *Exchange, kind proto.Block) *Exchange {
+func (t *Table) takeAnswer(c *Conn, w *proto.Frames, ev *event.Event, x *Exchange, kind proto.Block) *Exchange {
 	if t.message.Informational {
 		return x
 	}
 	if x == nil {
-		if x = t.overtakes(c, w.opens.Stream); x == nil {
+		if x = t.overtakes(c, w.Opens.Stream); x == nil {
 			return nil
 		}
 	}
@@ -113,7 +113,7 @@ func (t *Table) takeAnswer(c *Conn, w *way, ev *event.Event, x *Exchange, kind p
 	}
 	x.replying = true
 	x.Conn = c
-	x.FirstByte, x.Status = w.start, t.message.Status
+	x.FirstByte, x.Status = w.Start, t.message.Status
 	if x.RPC == proto.NoRPC && x.Partial {
 		x.RPC = t.message.RPC()
 	}

@@ -41,6 +41,17 @@ func ReadFrame(buf []byte) Frame {
 	}
 }
 
+// Append appends the header.
+func (f *Frame) Append(b []byte) []byte {
+	return append(b, byte(f.Length>>16), byte(f.Length>>8), byte(f.Length), byte(f.Type), f.Flags,
+		byte(f.Stream>>24), byte(f.Stream>>16), byte(f.Stream>>8), byte(f.Stream))
+}
+
+// Alone gives the header of a frame that carries the whole block which this one opens, and nothing beside it.
+func (f *Frame) Alone() Frame {
+	return Frame{Type: f.Type, Flags: f.Flags&flagEndStream | flagEndHeaders, Stream: f.Stream}
+}
+
 // EndsStream tells that the sender says nothing more on the stream.
 func (f *Frame) EndsStream() bool { return f.Type <= FrameHeaders && f.Flags&flagEndStream != 0 }
 

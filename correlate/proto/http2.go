@@ -27,9 +27,12 @@ func ReadBlock(fields []hpack.Field, missing int, m *Message) Block {
 			m.add(f)
 			continue
 		}
+		if kind == Trailers {
+			kind = RequestBlock // any of them but :status
+		}
 		switch string(f.Name) {
 		case ":method":
-			m.Method, kind = f.Value, RequestBlock
+			m.Method = f.Value
 		case ":path":
 			m.Target = f.Value
 		case ":authority":
@@ -37,7 +40,10 @@ func ReadBlock(fields []hpack.Field, missing int, m *Message) Block {
 		case ":scheme":
 			m.Secure = string(f.Value) == "https"
 		case ":status":
-			if m.Status = readStatus(f.Value); m.Status != 0 {
+			if kind = Trailers; len(f.Value) > 0 {
+				m.Status = readStatus(f.Value)
+			}
+			if m.Status != 0 {
 				kind = ReplyBlock
 			}
 		}
