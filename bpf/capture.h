@@ -1,5 +1,6 @@
 /* The capture body: the end of a socket operation, whatever hook saw it. */
 #pragma once
+#include "ciphertext.h"
 #include "follow.h"
 
 /* Only stream sockets of the families that carry requests. */
@@ -211,6 +212,7 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 	op->tid = task->pid;
 	op->size = ret;
 	op->direction = direction;
+	op->area = direction;
 	op->now = bpf_ktime_get_boot_ns();
 	if (sk->__sk_common.skc_family != AF_UNIX && !(tcp = bpf_skc_to_tcp_sock(sk)))
 		return 0;
@@ -226,8 +228,11 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 			s->ended = 1;
 			emit(op, s, MESSAGE_EOF, 0, f->through);
 		}
-		if (s->closing && direction == DIRECTION_RECEIVE)
+		if (s->closing && direction == DIRECTION_RECEIVE) {
+			if (s->tls)
+				ciphertext_closes(s);
 			tell_close(s, tcp ? tcp->total_retrans : 0);
+		}
 		return 0;
 	}
 	place(op, s, sk, tcp);
@@ -237,15 +242,13 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 		count_add(COUNT_UNREAD + op->unread, 1);
 		count_add(COUNT_UNREAD_BYTES + op->unread, op->size);
 	}
-	if (f->phase == PHASE_REST && s->last != direction + 1)
-		f->phase = PHASE_BOUNDARY;
-	for (int i = 0; i < STEPS_MAX; i++) {
-		if (!step(op, s))
-			break;
+	if (!s->tls)
+		follow(op, s, f);
+	if (s->tls) {
+		op->position -= op->done;
+		f->through = op->position + op->size;
+		s->previous = op->now;
+		ciphertext_passes(op, s);
 	}
-	if (op->done < op->size)
-		give_up(op, s, f);
-	s->last = direction + 1;
-	s->previous = op->now;
 	return 0;
 }

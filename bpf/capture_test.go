@@ -184,6 +184,7 @@ func (k *capture) Started(*flow.Exchange)   {}
 func (k *capture) Abandoned(*flow.Exchange) { k.lost++ }
 
 func (k *capture) Touched(*flow.Exchange, flow.Touch) {}
+func (k *capture) Placed(*flow.Exchange)              {}
 func (k *capture) Ended(x *flow.Exchange) {
 	if int(x.PID) != os.Getpid() {
 		return

@@ -60,6 +60,8 @@ static __always_inline void connection_closes(struct sock *sk, int old_state)
 		s->closing = 1;
 		return;
 	}
+	if (s->tls)
+		ciphertext_closes(s);
 	tell_close(s, tcp ? tcp->total_retrans : 0);
 }
 

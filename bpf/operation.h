@@ -9,6 +9,7 @@ struct operation {
 	__u64 sk;	/* address of the socket */
 	__u64 base;	/* user address of the buffer, or of the io vectors */
 	__u64 position; /* stream offset of the next byte to follow */
+	__u64 first;	/* stream offset of the first byte */
 	__u32 vectors;	/* 0: base is the buffer */
 	__u32 done;	/* bytes followed so far */
 	__u32 size;	/* bytes that the operation moved */
@@ -21,8 +22,12 @@ struct operation {
 	__u64 length;
 	__u8 found;
 	__u8 direction;
-	__u8 pad[6];
+	__u8 area; /* index of its scratch area */
+	__u8 pad[5];
 	__u64 goroutine, parent_goroutine;
+	__u64 wire;   /* of plaintext: see struct message_record */
+	__u64 record; /* of ciphertext: 1 + offset of the first record of data that begins in it, and its length */
+	__u64 record_length;
 };
 
 /* The operation under way, one of each direction on a CPU. Not on the stack: all frames of a program together have 512 bytes of

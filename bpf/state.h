@@ -30,7 +30,8 @@ struct setting {
 	__u32 wake;	     /* bytes that one CPU puts on the ring before it wakes the reader */
 	__u8 ignore_unknown; /* a process that was not decided on is not traced */
 	__u8 ports;	     /* the map `ports` is not empty */
-	__u8 pad[6];
+	__u8 tls;	     /* sockets that carry TLS are followed */
+	__u8 pad[5];
 };
 const volatile struct setting settings;
 
@@ -94,7 +95,9 @@ struct socket_state {
 	__u8 ended;    /* the peer has shut down, and it was told */
 	__u8 included; /* by its port */
 	__u8 closing;  /* closed, with bytes that are still to be read */
-	__u8 pad[6];
+	__u8 tls;      /* carries TLS: its own bytes are not read */
+	__u8 session;  /* this is the state of a TLS session's plaintext */
+	__u8 pad[4];
 	__u64 heads; /* which of the requests since the last turn were HEAD, oldest lowest */
 	__u32 lost;  /* records refused since the last one that was not */
 	__u32 name_local;

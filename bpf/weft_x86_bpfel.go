@@ -13,6 +13,13 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type WeftCallPlace struct {
+	_         structs.HostLayout
+	Operation WeftOperation
+	Taken     uint32
+	Pad       uint32
+}
+
 type WeftChoice uint32
 
 const (
@@ -58,9 +65,13 @@ const (
 	WeftCountCOUNT_SOCKETS_MUTED   WeftCount = 8
 	WeftCountCOUNT_SOCKETS_REFUSED WeftCount = 9
 	WeftCountCOUNT_SHED            WeftCount = 10
-	WeftCountCOUNT_UNREAD          WeftCount = 11
-	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 20
-	WeftCountCOUNTS                WeftCount = 29
+	WeftCountCOUNT_TLS_OPERATIONS  WeftCount = 11
+	WeftCountCOUNT_TLS_SOCKETS     WeftCount = 12
+	WeftCountCOUNT_TLS_UNTIED      WeftCount = 13
+	WeftCountCOUNT_TLS_REFUSED     WeftCount = 14
+	WeftCountCOUNT_UNREAD          WeftCount = 15
+	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 24
+	WeftCountCOUNTS                WeftCount = 33
 )
 
 type WeftDirection uint32
@@ -98,6 +109,7 @@ const (
 	WeftMessageFlagMESSAGE_LOST   WeftMessageFlag = 32
 	WeftMessageFlagMESSAGE_UNREAD WeftMessageFlag = 64
 	WeftMessageFlagMESSAGE_PORT   WeftMessageFlag = 256
+	WeftMessageFlagMESSAGE_TLS    WeftMessageFlag = 4096
 	WeftMessageFlagMESSAGE_TUNNEL WeftMessageFlag = 128
 )
 
@@ -124,6 +136,7 @@ type WeftMessageRecord struct {
 	Retransmits     uint32
 	Unread          uint32
 	Lost            uint32
+	Wire            uint64
 }
 
 type WeftOperation struct {
@@ -132,6 +145,7 @@ type WeftOperation struct {
 	Sk              uint64
 	Base            uint64
 	Position        uint64
+	First           uint64
 	Vectors         uint32
 	Done            uint32
 	Size            uint32
@@ -147,9 +161,13 @@ type WeftOperation struct {
 	Length          uint64
 	Found           uint8
 	Direction       uint8
-	Pad             [6]uint8
+	Area            uint8
+	Pad             [5]uint8
 	Goroutine       uint64
 	ParentGoroutine uint64
+	Wire            uint64
+	Record          uint64
+	RecordLength    uint64
 }
 
 type WeftProcess struct {
@@ -210,6 +228,8 @@ const (
 	WeftRecordKindRECORD_FORK     WeftRecordKind = 5
 	WeftRecordKindRECORD_EXIT     WeftRecordKind = 6
 	WeftRecordKindRECORD_HANDOVER WeftRecordKind = 7
+	WeftRecordKindRECORD_HELLO    WeftRecordKind = 16
+	WeftRecordKindRECORD_SESSION  WeftRecordKind = 17
 )
 
 type WeftScratch struct {
@@ -227,13 +247,52 @@ type WeftScratch struct {
 	}
 }
 
+type WeftSession struct {
+	_     structs.HostLayout
+	State WeftSocketState
+	Under uint64
+	Sent  uint64
+	Part  uint64
+	Got   uint64
+	Told  uint8
+	Pad   [7]uint8
+}
+
+type WeftSessionKey struct {
+	_      structs.HostLayout
+	Object uint64
+	Tgid   uint64
+}
+
+type WeftSessionRecord struct {
+	_    structs.HostLayout
+	Head struct {
+		_         structs.HostLayout
+		Kind      uint8
+		Direction uint8
+		Flags     uint16
+		Length    uint32
+		Time      uint64
+		Socket    uint64
+		Pid       uint32
+		Tid       uint32
+	}
+	Under     uint64
+	Hello     uint64
+	Handshake [2]uint64
+	Data      [2]uint64
+	Offset    uint64
+	Wire      uint64
+}
+
 type WeftSetting struct {
 	_             structs.HostLayout
 	Self          uint32
 	Wake          uint32
 	IgnoreUnknown uint8
 	Ports         uint8
-	Pad           [6]uint8
+	Tls           uint8
+	Pad           [5]uint8
 }
 
 type WeftSocketOrigin uint32
@@ -297,7 +356,9 @@ type WeftSocketState struct {
 	Ended          uint8
 	Included       uint8
 	Closing        uint8
-	Pad            [6]uint8
+	Tls            uint8
+	Session        uint8
+	Pad            [4]uint8
 	Heads          uint64
 	Lost           uint32
 	NameLocal      uint32
@@ -337,7 +398,69 @@ type WeftSocketState struct {
 type WeftTally struct {
 	_       structs.HostLayout
 	Unwoken uint64
-	Counts  [29]uint64
+	Counts  [33]uint64
+}
+
+type WeftThread struct {
+	_             structs.HostLayout
+	Object        uint64
+	Base          uint64
+	Asked         uint64
+	Count         uint64
+	Began         uint64
+	Received      uint64
+	Pending       uint64
+	PendingLength uint64
+	PendingOffset uint64
+	Active        uint8
+	Direction     uint8
+	Inner         uint8
+	Pad           [5]uint8
+}
+
+type WeftThreadKey struct {
+	_      structs.HostLayout
+	Thread uint64
+	Tgid   uint64
+}
+
+type WeftTlsSocket struct {
+	_           structs.HostLayout
+	Cookie      uint64
+	Hello       uint64
+	Object      uint64
+	Id          uint64
+	ConnectNs   uint64
+	Previous    uint64
+	Through     [2]uint64
+	Tgid        uint32
+	NameLocal   uint32
+	NamePeer    uint32
+	Rtt         uint32
+	Retransmits uint32
+	Origin      uint8
+	Included    uint8
+	Announced   uint8
+	Pad         uint8
+	Streams     [2]struct {
+		_         structs.HostLayout
+		Next      uint64
+		Header    uint64
+		Data      uint64
+		Handshake uint64
+		Have      uint32
+		HelloLeft uint32
+		Filled    uint32
+		Taken     uint32
+		Aligned   uint8
+		Begun     uint8
+		Pad       [6]uint8
+		Records   [8]struct {
+			_      structs.HostLayout
+			Offset uint64
+			Length uint64
+		}
+	}
 }
 
 type WeftUnreadReason uint32
@@ -359,6 +482,7 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	WeftMapCallPlaces         = "call_places"
 	WeftMapOperations         = "operations"
 	WeftMapOwn                = "own"
 	WeftMapPorts              = "ports"
@@ -366,8 +490,11 @@ const (
 	WeftMapProcesses          = "processes"
 	WeftMapRing               = "ring"
 	WeftMapScratches          = "scratches"
+	WeftMapSessions           = "sessions"
 	WeftMapSockets            = "sockets"
 	WeftMapTallies            = "tallies"
+	WeftMapThreads            = "threads"
+	WeftMapTlsSockets         = "tls_sockets"
 	WeftProgGoRoundTrip       = "go_round_trip"
 	WeftProgInetSockSetState  = "inet_sock_set_state"
 	WeftProgSchedProcessExec  = "sched_process_exec"
@@ -375,7 +502,13 @@ const (
 	WeftProgSchedProcessFork  = "sched_process_fork"
 	WeftProgSockRecvLength    = "sock_recv_length"
 	WeftProgSockSendLength    = "sock_send_length"
+	WeftProgSslEnds           = "ssl_ends"
+	WeftProgSslReadBegins     = "ssl_read_begins"
+	WeftProgSslReadExBegins   = "ssl_read_ex_begins"
+	WeftProgSslWriteBegins    = "ssl_write_begins"
+	WeftProgSslWriteExBegins  = "ssl_write_ex_begins"
 	WeftProgTcpReceiveReset   = "tcp_receive_reset"
+	WeftProgTlsObjectEnds     = "tls_object_ends"
 	WeftVarChoiceType         = "choice_type"
 	WeftVarCloseRecordType    = "close_record_type"
 	WeftVarCountType          = "count_type"
@@ -385,6 +518,10 @@ const (
 	WeftVarHandoverRecordType = "handover_record_type"
 	WeftVarKindType           = "kind_type"
 	WeftVarMessageFlagType    = "message_flag_type"
+	WeftVarNoSession          = "no_session"
+	WeftVarNoThread           = "no_thread"
+	WeftVarNoTlsSocket        = "no_tls_socket"
+	WeftVarSessionRecordType  = "session_record_type"
 	WeftVarSettings           = "settings"
 	WeftVarSocketOriginType   = "socket_origin_type"
 	WeftVarSocketRecordType   = "socket_record_type"
@@ -441,13 +578,20 @@ type WeftProgramSpecs struct {
 	SchedProcessFork *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
 	SockRecvLength   *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
 	SockSendLength   *ebpf.ProgramSpec `ebpf:"sock_send_length"`
+	SslEnds          *ebpf.ProgramSpec `ebpf:"ssl_ends"`
+	SslReadBegins    *ebpf.ProgramSpec `ebpf:"ssl_read_begins"`
+	SslReadExBegins  *ebpf.ProgramSpec `ebpf:"ssl_read_ex_begins"`
+	SslWriteBegins   *ebpf.ProgramSpec `ebpf:"ssl_write_begins"`
+	SslWriteExBegins *ebpf.ProgramSpec `ebpf:"ssl_write_ex_begins"`
 	TcpReceiveReset  *ebpf.ProgramSpec `ebpf:"tcp_receive_reset"`
+	TlsObjectEnds    *ebpf.ProgramSpec `ebpf:"tls_object_ends"`
 }
 
 // WeftMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
+	CallPlaces       *ebpf.MapSpec `ebpf:"call_places"`
 	Operations       *ebpf.MapSpec `ebpf:"operations"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
 	Ports            *ebpf.MapSpec `ebpf:"ports"`
@@ -455,8 +599,11 @@ type WeftMapSpecs struct {
 	Processes        *ebpf.MapSpec `ebpf:"processes"`
 	Ring             *ebpf.MapSpec `ebpf:"ring"`
 	Scratches        *ebpf.MapSpec `ebpf:"scratches"`
+	Sessions         *ebpf.MapSpec `ebpf:"sessions"`
 	Sockets          *ebpf.MapSpec `ebpf:"sockets"`
 	Tallies          *ebpf.MapSpec `ebpf:"tallies"`
+	Threads          *ebpf.MapSpec `ebpf:"threads"`
+	TlsSockets       *ebpf.MapSpec `ebpf:"tls_sockets"`
 }
 
 // WeftVariableSpecs contains global variables before they are loaded into the kernel.
@@ -472,6 +619,10 @@ type WeftVariableSpecs struct {
 	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
 	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.VariableSpec `ebpf:"message_flag_type"`
+	NoSession          *ebpf.VariableSpec `ebpf:"no_session"`
+	NoThread           *ebpf.VariableSpec `ebpf:"no_thread"`
+	NoTlsSocket        *ebpf.VariableSpec `ebpf:"no_tls_socket"`
+	SessionRecordType  *ebpf.VariableSpec `ebpf:"session_record_type"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
 	SocketOriginType   *ebpf.VariableSpec `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.VariableSpec `ebpf:"socket_record_type"`
@@ -499,6 +650,7 @@ func (o *WeftObjects) Close() error {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
+	CallPlaces       *ebpf.Map `ebpf:"call_places"`
 	Operations       *ebpf.Map `ebpf:"operations"`
 	Own              *ebpf.Map `ebpf:"own"`
 	Ports            *ebpf.Map `ebpf:"ports"`
@@ -506,12 +658,16 @@ type WeftMaps struct {
 	Processes        *ebpf.Map `ebpf:"processes"`
 	Ring             *ebpf.Map `ebpf:"ring"`
 	Scratches        *ebpf.Map `ebpf:"scratches"`
+	Sessions         *ebpf.Map `ebpf:"sessions"`
 	Sockets          *ebpf.Map `ebpf:"sockets"`
 	Tallies          *ebpf.Map `ebpf:"tallies"`
+	Threads          *ebpf.Map `ebpf:"threads"`
+	TlsSockets       *ebpf.Map `ebpf:"tls_sockets"`
 }
 
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
+		m.CallPlaces,
 		m.Operations,
 		m.Own,
 		m.Ports,
@@ -519,8 +675,11 @@ func (m *WeftMaps) Close() error {
 		m.Processes,
 		m.Ring,
 		m.Scratches,
+		m.Sessions,
 		m.Sockets,
 		m.Tallies,
+		m.Threads,
+		m.TlsSockets,
 	)
 }
 
@@ -537,6 +696,10 @@ type WeftVariables struct {
 	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
 	KindType           *ebpf.Variable `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.Variable `ebpf:"message_flag_type"`
+	NoSession          *ebpf.Variable `ebpf:"no_session"`
+	NoThread           *ebpf.Variable `ebpf:"no_thread"`
+	NoTlsSocket        *ebpf.Variable `ebpf:"no_tls_socket"`
+	SessionRecordType  *ebpf.Variable `ebpf:"session_record_type"`
 	Settings           *ebpf.Variable `ebpf:"settings"`
 	SocketOriginType   *ebpf.Variable `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.Variable `ebpf:"socket_record_type"`
@@ -555,7 +718,13 @@ type WeftPrograms struct {
 	SchedProcessFork *ebpf.Program `ebpf:"sched_process_fork"`
 	SockRecvLength   *ebpf.Program `ebpf:"sock_recv_length"`
 	SockSendLength   *ebpf.Program `ebpf:"sock_send_length"`
+	SslEnds          *ebpf.Program `ebpf:"ssl_ends"`
+	SslReadBegins    *ebpf.Program `ebpf:"ssl_read_begins"`
+	SslReadExBegins  *ebpf.Program `ebpf:"ssl_read_ex_begins"`
+	SslWriteBegins   *ebpf.Program `ebpf:"ssl_write_begins"`
+	SslWriteExBegins *ebpf.Program `ebpf:"ssl_write_ex_begins"`
 	TcpReceiveReset  *ebpf.Program `ebpf:"tcp_receive_reset"`
+	TlsObjectEnds    *ebpf.Program `ebpf:"tls_object_ends"`
 }
 
 func (p *WeftPrograms) Close() error {
@@ -567,7 +736,13 @@ func (p *WeftPrograms) Close() error {
 		p.SchedProcessFork,
 		p.SockRecvLength,
 		p.SockSendLength,
+		p.SslEnds,
+		p.SslReadBegins,
+		p.SslReadExBegins,
+		p.SslWriteBegins,
+		p.SslWriteExBegins,
 		p.TcpReceiveReset,
+		p.TlsObjectEnds,
 	)
 }
 

@@ -36,7 +36,7 @@ const (
 	HandoverOff  = "off"
 )
 
-// The values of Config.Repair.
+// The values of Config.Repair and Config.TLS.
 const (
 	On  = "on"
 	Off = "off"
@@ -103,6 +103,9 @@ type Config struct {
 	// goroutine that a request on a pooled connection belongs to. auto: where the program and the kernel allow it.
 	GoHandover string `key:"go.handover"`
 
+	// Whether TLS is read where it is in clear: in the functions of TLS libraries, which get probes for that. off: what is
+	// encrypted is left alone, and no program gets such a probe.
+	TLS string `key:"tls"`
 	// Size of the ring on which the kernel hands over its records.
 	RingSize Size `key:"ring.size"`
 	// Connections that are followed at the same time. Those beyond it are counted, not traced.
@@ -139,6 +142,7 @@ func Default() Config {
 		BreaksEdges:  propagation.DefaultEdges,
 		Repair:       On,
 		GoHandover:   HandoverAuto,
+		TLS:          On,
 		RingSize:     8 << 20,
 		SocketsMax:   131072,
 		MetricsEdges: 1000,

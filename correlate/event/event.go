@@ -22,6 +22,9 @@ const (
 	KindHandover Kind = 7 // Message.Goroutine hands its next request to the connection Socket
 	KindClock    Kind = 8 // Wall is set; also the tick that lets waiting decisions expire
 	KindLoss     Kind = 9 // Loss is set: what the kernel refused since the last one
+	// KindHello: Message.Payload holds bytes of the first TLS record of that direction, from stream offset Message.Offset on.
+	KindHello   Kind = 12
+	KindSession Kind = 13 // Session is set: what is known of the TLS session whose plaintext is told under Socket
 )
 
 // Direction is seen from the process that owns the socket.
@@ -38,15 +41,16 @@ type Flags uint16
 
 // The flags of a message event.
 const (
-	Start  Flags = 1 << 0 // a message starts with the payload's first byte
-	Open   Flags = 1 << 1 // the head goes on in the next event of this direction
-	Cut    Flags = 1 << 2 // the head was too long, its rest was not copied
-	End    Flags = 1 << 3 // a message ends at Through
-	EOF    Flags = 1 << 4 // the peer shut its direction down
-	Lost   Flags = 1 << 5 // events of this socket were lost before this one
-	Unread Flags = 1 << 6 // needed bytes could not be read
-	ByPort Flags = 1 << 8 // the connection was chosen by its port
-	Tunnel Flags = 1 << 7 // the connection carries another protocol from here on
+	Start  Flags = 1 << 0  // a message starts with the payload's first byte
+	Open   Flags = 1 << 1  // the head goes on in the next event of this direction
+	Cut    Flags = 1 << 2  // the head was too long, its rest was not copied
+	End    Flags = 1 << 3  // a message ends at Through
+	EOF    Flags = 1 << 4  // the peer shut its direction down
+	Lost   Flags = 1 << 5  // events of this socket were lost before this one
+	Unread Flags = 1 << 6  // needed bytes could not be read
+	ByPort Flags = 1 << 8  // the connection was chosen by its port
+	Tunnel Flags = 1 << 7  // the connection carries another protocol from here on
+	TLS    Flags = 1 << 12 // the bytes are the plaintext of a TLS session: offsets count plaintext
 )
 
 // Message is the result of one or more operations in one direction of a socket.
@@ -64,6 +68,7 @@ type Message struct {
 	RTT             uint32 // smoothed, microseconds
 	Retransmits     uint32 // of the connection so far
 	Lost            uint32 // events of this socket lost since its last one
+	Wire            uint64 // with TLS: 1 + offset in the socket's stream of the record that Payload begins; 0: not known
 	Payload         []byte // valid until the next event is read
 }
 
@@ -117,6 +122,20 @@ type Process struct {
 	Go         bool
 }
 
+// Session is what the kernel has seen of a TLS session.
+type Session struct {
+	Under     uint64    // the socket that carries it
+	Hello     uint64    // boot time, ns, of the first record of the handshake; 0: not seen
+	Handshake [2]uint64 // by direction: of the last record of the handshake before the first one of data
+	Data      [2]uint64 // by direction: of the first record of data
+	// Offset and Wire place a request that was told before it was on the wire: it begins at Offset of the plaintext that was sent,
+	// and in the record at Wire of the socket's stream. NoOffset: none.
+	Offset, Wire uint64
+}
+
+// NoOffset is the Offset of a Session that places no request.
+const NoOffset = ^uint64(0)
+
 // Loss is what the kernel side refused or could not see since the last loss event.
 type Loss struct {
 	LostServer, LostClient uint64 // requests whose first record was refused
@@ -136,4 +155,5 @@ type Event struct {
 	Parent   uint32
 	Wall     int64 // with KindClock: Unix time, ns, at Time
 	Loss     Loss
+	Session  Session
 }

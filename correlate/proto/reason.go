@@ -16,6 +16,7 @@ const (
 	ErrCut                    // the start line of a cut head is not whole
 	ErrLength                 // Content-Length is no number, or several that differ
 	ErrCoding                 // a request whose last transfer coding is not chunked
+	ErrHello                  // the first TLS record is no hello
 	Errors                    // how many there are
 )
 
@@ -30,6 +31,7 @@ var errorTable = [Errors]struct {
 	ErrTooLong:   {"head_too_long", "head longer than 64 KiB"},
 	ErrCut:       {"start_line_cut", "start line is not whole"},
 	ErrLength:    {"content_length", "malformed or conflicting Content-Length"},
+	ErrHello:     {"tls_hello", "the first TLS record holds no hello"},
 	ErrCoding:    {"transfer_encoding", "last transfer coding of a request is not chunked"},
 }
 

@@ -65,6 +65,10 @@ func (b *Builder) Fill(s *Span, x *flow.Exchange, resource *Resource, wall func(
 		RTT: x.RTT, Retransmits: x.Retransmits, Upgraded: x.Upgraded, HeadCut: x.HeadCut, Loss: x.Lost,
 		Fault: faults[x.Fault],
 	}
+	if tls := x.Conn.TLS; tls != nil {
+		s.TLS, s.TLSVersion, s.TLSProtocol = true, tls.Version, tls.Protocol
+		s.ServerName, s.HandshakeNS = tls.ServerName, tls.Handshake
+	}
 	if x.FirstByte != 0 {
 		s.FirstByte = wall(x.FirstByte)
 	}

@@ -121,6 +121,12 @@ type Span struct {
 	ReplyBody   uint64            // bytes
 	Headers     []event.Attribute // allowed headers, as http.request.header.<key> or http.response.header.<key>
 
+	TLS         bool
+	TLSVersion  string // empty: not known, like the next two
+	TLSProtocol string // by ALPN
+	ServerName  string // that the client of a TLS session has named
+	HandshakeNS uint64 // of TLS; 0: not known
+
 	Local, Peer netip.AddrPort
 	Unix        bool
 	ConnectNS   uint64

@@ -1,0 +1,45 @@
+/* The functions of TLS libraries, as probes see their arguments. */
+#pragma once
+#include "plaintext.h"
+
+#if defined(__TARGET_ARCH_x86)
+#define CALL_ARG0(regs) ((regs)->di)
+#define CALL_ARG1(regs) ((regs)->si)
+#define CALL_ARG2(regs) ((regs)->dx)
+#define CALL_ARG3(regs) ((regs)->cx)
+#define CALL_RESULT(regs) ((regs)->ax)
+#elif defined(__TARGET_ARCH_arm64)
+#define CALL_ARG0(regs) (((struct user_pt_regs *)(regs))->regs[0])
+#define CALL_ARG1(regs) (((struct user_pt_regs *)(regs))->regs[1])
+#define CALL_ARG2(regs) (((struct user_pt_regs *)(regs))->regs[2])
+#define CALL_ARG3(regs) (((struct user_pt_regs *)(regs))->regs[3])
+#define CALL_RESULT(regs) (((struct user_pt_regs *)(regs))->regs[0])
+#endif
+
+/* int SSL_read(SSL *, void *, int), int SSL_write(SSL *, const void *, int). */
+static __always_inline int openssl_begins(struct pt_regs *regs, __u8 direction)
+{
+	struct call call = {CALL_ARG0(regs), CALL_ARG1(regs), (__u32)CALL_ARG2(regs), 0, direction};
+	struct thread_key key;
+
+	native_thread(&key);
+	return call_begins(&key, &call);
+}
+
+/* int SSL_read_ex(SSL *, void *, size_t, size_t *), and so SSL_write_ex: the result says whether it went well. */
+static __always_inline int openssl_ex_begins(struct pt_regs *regs, __u8 direction)
+{
+	struct call call = {CALL_ARG0(regs), CALL_ARG1(regs), CALL_ARG2(regs), CALL_ARG3(regs), direction};
+	struct thread_key key;
+
+	native_thread(&key);
+	return call_begins(&key, &call);
+}
+
+static __always_inline int openssl_ends(struct pt_regs *regs)
+{
+	struct thread_key key;
+
+	native_thread(&key);
+	return call_ends(&key, (__s32)CALL_RESULT(regs));
+}
