@@ -2,12 +2,11 @@ package agent
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
+	"weft/agent/golang"
 	"weft/agent/library"
 )
 
@@ -73,15 +72,28 @@ func (l *libraries) file(m library.Mapping) *probed {
 	}
 	p := &probed{file: m.File}
 	l.files[m.File] = p
-	functions, err := library.Inspect(m.Path)
-	if err == nil {
-		p.links, err = l.kernel.probeLibrary(m.Path, functions)
-	}
+	err := l.probe(p, m)
 	if err != nil && !errors.Is(err, library.ErrNone) {
 		p.failed = err
 		l.log.Warn("what passes through a TLS library is not read", "file", m.Name, "reason", err)
 	}
 	return p
+}
+
+// probe puts what probes there are for a file on it.
+func (l *libraries) probe(p *probed, m library.Mapping) error {
+	calls, err := golang.InspectTLS(m.Path)
+	if !errors.Is(err, golang.ErrNotGo) {
+		if err == nil {
+			p.links, err = l.kernel.probeGo(m.Path, calls)
+		}
+		return err
+	}
+	functions, err := library.Inspect(m.Path)
+	if err == nil {
+		p.links, err = l.kernel.probeLibrary(m.Path, functions)
+	}
+	return err
 }
 
 func (l *libraries) forget(pid uint32) {
@@ -105,55 +117,4 @@ func (p *probed) close() {
 		one.Close()
 	}
 	p.links = nil
-}
-
-// probeLibrary puts the probes on the functions of one file: all, or none and an error.
-func (k *kernel) probeLibrary(path string, functions library.Functions) ([]link.Link, error) {
-	o := &k.objects.WeftPrograms
-	file, err := link.OpenExecutable(path)
-	if err != nil {
-		return nil, fmt.Errorf("open library: %w", err)
-	}
-	p := &probed{}
-	for _, f := range []struct {
-		name       string
-		entry, end *ebpf.Program
-	}{
-		{"SSL_read", o.SslReadBegins, o.SslEnds},
-		{"SSL_write", o.SslWriteBegins, o.SslEnds},
-		{"SSL_read_ex", o.SslReadExBegins, o.SslEnds},
-		{"SSL_write_ex", o.SslWriteExBegins, o.SslEnds},
-		{"SSL_free", o.TlsObjectEnds, nil},
-		// ssize_t gnutls_record_recv(gnutls_session_t, void *, size_t) and its counterpart have their arguments where SSL_read does.
-		{"gnutls_record_recv", o.SslReadBegins, o.SslEnds},
-		{"gnutls_record_send", o.SslWriteBegins, o.SslEnds},
-		{"gnutls_deinit", o.TlsObjectEnds, nil},
-	} {
-		at, ok := functions[f.name]
-		if !ok {
-			continue
-		}
-		if err := p.put(file, at, f.entry, f.end); err != nil {
-			p.close()
-			return nil, fmt.Errorf("probe %s: %w", f.name, err)
-		}
-	}
-	return p.links, nil
-}
-
-// put probes one function: first where it returns, so that no call is seen to begin that is not seen to end.
-func (p *probed) put(file *link.Executable, at uint64, entry, end *ebpf.Program) error {
-	if end != nil {
-		l, err := file.Uretprobe("", end, &link.UprobeOptions{Address: at})
-		if err != nil {
-			return err
-		}
-		p.links = append(p.links, l)
-	}
-	l, err := file.Uprobe("", entry, &link.UprobeOptions{Address: at})
-	if err != nil {
-		return err
-	}
-	p.links = append(p.links, l)
-	return nil
 }

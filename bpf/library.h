@@ -36,6 +36,36 @@ static __always_inline int openssl_ex_begins(struct pt_regs *regs, __u8 directio
 	return call_begins(&key, &call);
 }
 
+/* (*Conn).Read(b []byte) (n int, err error) and (*Conn).Write of Go's crypto/tls, by Go's ABI: the receiver, the buffer and its length are in
+ * the first three registers, n comes back in the first one, and g is in a register of its own, by which the goroutine is known: it
+ * may be on another thread when it returns. */
+#if defined(__TARGET_ARCH_x86)
+#define GO_ARG0(regs) ((regs)->ax)
+#define GO_ARG1(regs) ((regs)->bx)
+#define GO_ARG2(regs) ((regs)->cx)
+#define GO_G(regs) ((regs)->r14)
+#elif defined(__TARGET_ARCH_arm64)
+#define GO_ARG0(regs) CALL_ARG0(regs)
+#define GO_ARG1(regs) CALL_ARG1(regs)
+#define GO_ARG2(regs) CALL_ARG2(regs)
+#define GO_G(regs) (((struct user_pt_regs *)(regs))->regs[28])
+#endif
+
+static __always_inline int go_tls_begins(struct pt_regs *regs, __u8 direction)
+{
+	struct call call = {GO_ARG0(regs), GO_ARG1(regs), GO_ARG2(regs), 0, direction};
+	struct thread_key key = {GO_G(regs), bpf_get_current_pid_tgid() >> 32};
+
+	return call_begins(&key, &call);
+}
+
+static __always_inline int go_tls_ends(struct pt_regs *regs)
+{
+	struct thread_key key = {GO_G(regs), bpf_get_current_pid_tgid() >> 32};
+
+	return call_ends(&key, GO_ARG0(regs));
+}
+
 static __always_inline int openssl_ends(struct pt_regs *regs)
 {
 	struct thread_key key;

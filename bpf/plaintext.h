@@ -48,7 +48,7 @@ static __always_inline int call_begins(const struct thread_key *key, const struc
 	struct session_key at = {call->object, pid};
 	struct thread *thread;
 
-	if (p ? p->choice == CHOICE_IGNORE : settings.ignore_unknown)
+	if (pid == settings.self || (p && p->choice == CHOICE_IGNORE))
 		return 0;
 	thread = thread_of(key, true);
 	if (!thread)

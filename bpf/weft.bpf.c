@@ -97,6 +97,24 @@ int tls_object_ends(struct pt_regs *regs)
 	return object_ends(CALL_ARG0(regs));
 }
 
+SEC("uprobe")
+int go_tls_read_begins(struct pt_regs *regs)
+{
+	return go_tls_begins(regs, DIRECTION_RECEIVE);
+}
+
+SEC("uprobe")
+int go_tls_write_begins(struct pt_regs *regs)
+{
+	return go_tls_begins(regs, DIRECTION_SEND);
+}
+
+SEC("uprobe")
+int go_tls_returns(struct pt_regs *regs)
+{
+	return go_tls_ends(regs);
+}
+
 /* Types that cross the boundary but that no map or function names: this keeps them in the object's type information. */
 const enum record_kind *kind_type __attribute__((unused));
 const enum direction *direction_type __attribute__((unused));

@@ -496,6 +496,9 @@ const (
 	WeftMapThreads            = "threads"
 	WeftMapTlsSockets         = "tls_sockets"
 	WeftProgGoRoundTrip       = "go_round_trip"
+	WeftProgGoTlsReadBegins   = "go_tls_read_begins"
+	WeftProgGoTlsReturns      = "go_tls_returns"
+	WeftProgGoTlsWriteBegins  = "go_tls_write_begins"
 	WeftProgInetSockSetState  = "inet_sock_set_state"
 	WeftProgSchedProcessExec  = "sched_process_exec"
 	WeftProgSchedProcessExit  = "sched_process_exit"
@@ -572,6 +575,9 @@ type WeftSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftProgramSpecs struct {
 	GoRoundTrip      *ebpf.ProgramSpec `ebpf:"go_round_trip"`
+	GoTlsReadBegins  *ebpf.ProgramSpec `ebpf:"go_tls_read_begins"`
+	GoTlsReturns     *ebpf.ProgramSpec `ebpf:"go_tls_returns"`
+	GoTlsWriteBegins *ebpf.ProgramSpec `ebpf:"go_tls_write_begins"`
 	InetSockSetState *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
 	SchedProcessExec *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
@@ -712,6 +718,9 @@ type WeftVariables struct {
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftPrograms struct {
 	GoRoundTrip      *ebpf.Program `ebpf:"go_round_trip"`
+	GoTlsReadBegins  *ebpf.Program `ebpf:"go_tls_read_begins"`
+	GoTlsReturns     *ebpf.Program `ebpf:"go_tls_returns"`
+	GoTlsWriteBegins *ebpf.Program `ebpf:"go_tls_write_begins"`
 	InetSockSetState *ebpf.Program `ebpf:"inet_sock_set_state"`
 	SchedProcessExec *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit *ebpf.Program `ebpf:"sched_process_exit"`
@@ -730,6 +739,9 @@ type WeftPrograms struct {
 func (p *WeftPrograms) Close() error {
 	return _WeftClose(
 		p.GoRoundTrip,
+		p.GoTlsReadBegins,
+		p.GoTlsReturns,
+		p.GoTlsWriteBegins,
 		p.InetSockSetState,
 		p.SchedProcessExec,
 		p.SchedProcessExit,

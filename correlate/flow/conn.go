@@ -28,7 +28,7 @@ type Conn struct {
 	retransmits uint32
 	last        uint64 // time of the last event with data
 	streams     [2]stream
-	TLS         *TLS // nil: not of a TLS session, as far as is known; never changed once it has a Version
+	TLS         *TLS        // nil: not of a TLS session, as far as is known; never changed once it has a Version
 	open        []*Exchange // oldest first
 	order       order
 
