@@ -3,19 +3,17 @@
 #include "head.h"
 #include "operation.h"
 
-enum { AREA_CALL = 2 }; /* of a call that receives; AREA_CALL + 1 of one that sends */
-
-/* One area per direction and kind of hook: the programs may hold one each on a CPU. */
+/* As the places: the programs may hold one each on a CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 4);
+	__uint(max_entries, AREAS);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
 static __always_inline struct scratch *scratch_of(const struct operation *op)
 {
-	__u32 key = op->area & 3;
+	__u32 key = op->area & (AREAS - 1);
 	return bpf_map_lookup_elem(&scratches, &key);
 }
 

@@ -378,7 +378,7 @@ __noinline int step(struct operation *op, struct socket_state *s)
 }
 
 /* Follows all bytes of an operation. */
-static __always_inline void follow(struct operation *op, struct socket_state *s, struct follower *f)
+static __always_inline void follow_bytes(struct operation *op, struct socket_state *s, struct follower *f)
 {
 	op->first = op->position;
 	if (f->phase == PHASE_REST && s->last != op->direction + 1)

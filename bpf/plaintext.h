@@ -3,32 +3,6 @@
 #include "ciphertext.h"
 #include "follow.h"
 
-/* The operation under way, one of each direction on a CPU. A program at a call can be preempted by another one. */
-struct call_place {
-	struct operation operation;
-	__u32 taken, pad;
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__type(value, struct call_place);
-} call_places SEC(".maps");
-
-static __always_inline struct call_place *take_call_place(__u32 direction)
-{
-	__u32 key = direction & 1;
-	struct call_place *place = bpf_map_lookup_elem(&call_places, &key);
-
-	if (!place || place->taken) {
-		count_add(COUNT_TLS_REFUSED, 1);
-		return 0;
-	}
-	__builtin_memset(place, 0, sizeof(*place));
-	place->taken = 1;
-	return place;
-}
-
 static __always_inline void native_thread(struct thread_key *key)
 {
 	key->thread = bpf_get_current_pid_tgid();
@@ -179,7 +153,7 @@ static __always_inline void plaintext_passes(struct operation *op, struct sessio
 		thread->pending_length = n;
 		thread->pending_offset = op->position;
 	}
-	follow(op, s, f);
+	follow_bytes(op, s, f);
 }
 
 /* A read or write of a TLS object has ended; result is what the function returned. */
@@ -189,7 +163,7 @@ static __always_inline int call_ends(const struct thread_key *key, __s64 result)
 	__u64 id = bpf_get_current_pid_tgid(), n = result;
 	struct session_key at = {};
 	struct session *session;
-	struct call_place *place;
+	struct place *place;
 
 	if (!thread || !thread->active)
 		return 0;
@@ -211,14 +185,13 @@ static __always_inline int call_ends(const struct thread_key *key, __s64 result)
 		count_add(COUNT_MUTED, 1);
 		return 0;
 	}
-	place = take_call_place(thread->direction);
+	place = take_place(AREA_CALL + (thread->direction & 1));
 	if (!place)
 		return 0;
 	count_add(COUNT_TLS_OPERATIONS, 1);
 	place->operation.pid = id >> 32;
 	place->operation.tid = id;
 	place->operation.direction = thread->direction & 1;
-	place->operation.area = AREA_CALL + (thread->direction & 1);
 	place->operation.now = thread->direction == DIRECTION_SEND ? thread->began : bpf_ktime_get_boot_ns();
 	plaintext_passes(&place->operation, session, thread, n);
 	place->taken = 0;

@@ -13,13 +13,6 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-type WeftCallPlace struct {
-	_         structs.HostLayout
-	Operation WeftOperation
-	Taken     uint32
-	Pad       uint32
-}
-
 type WeftChoice uint32
 
 const (
@@ -64,14 +57,15 @@ const (
 	WeftCountCOUNT_SOCKETS         WeftCount = 7
 	WeftCountCOUNT_SOCKETS_MUTED   WeftCount = 8
 	WeftCountCOUNT_SOCKETS_REFUSED WeftCount = 9
-	WeftCountCOUNT_SHED            WeftCount = 10
-	WeftCountCOUNT_TLS_OPERATIONS  WeftCount = 11
-	WeftCountCOUNT_TLS_SOCKETS     WeftCount = 12
-	WeftCountCOUNT_TLS_UNTIED      WeftCount = 13
-	WeftCountCOUNT_TLS_REFUSED     WeftCount = 14
-	WeftCountCOUNT_UNREAD          WeftCount = 15
-	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 24
-	WeftCountCOUNTS                WeftCount = 33
+	WeftCountCOUNT_OVERLAPPED      WeftCount = 10
+	WeftCountCOUNT_SHED            WeftCount = 11
+	WeftCountCOUNT_TLS_OPERATIONS  WeftCount = 12
+	WeftCountCOUNT_TLS_SOCKETS     WeftCount = 13
+	WeftCountCOUNT_TLS_UNTIED      WeftCount = 14
+	WeftCountCOUNT_TLS_REFUSED     WeftCount = 15
+	WeftCountCOUNT_UNREAD          WeftCount = 16
+	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 25
+	WeftCountCOUNTS                WeftCount = 34
 )
 
 type WeftDirection uint32
@@ -139,35 +133,40 @@ type WeftMessageRecord struct {
 	Wire            uint64
 }
 
-type WeftOperation struct {
-	_               structs.HostLayout
-	Now             uint64
-	Sk              uint64
-	Base            uint64
-	Position        uint64
-	First           uint64
-	Vectors         uint32
-	Done            uint32
-	Size            uint32
-	Pid             uint32
-	Tid             uint32
-	Rtt             uint32
-	Retransmits     uint32
-	Unread          uint32
-	Vector          uint32
-	_               [4]byte
-	Passed          uint64
-	Start           uint64
-	Length          uint64
-	Found           uint8
-	Direction       uint8
-	Area            uint8
-	Pad             [5]uint8
-	Goroutine       uint64
-	ParentGoroutine uint64
-	Wire            uint64
-	Record          uint64
-	RecordLength    uint64
+type WeftPlace struct {
+	_         structs.HostLayout
+	Operation struct {
+		_               structs.HostLayout
+		Now             uint64
+		Sk              uint64
+		Base            uint64
+		Position        uint64
+		First           uint64
+		Vectors         uint32
+		Done            uint32
+		Size            uint32
+		Pid             uint32
+		Tid             uint32
+		Rtt             uint32
+		Retransmits     uint32
+		Unread          uint32
+		Vector          uint32
+		_               [4]byte
+		Passed          uint64
+		Start           uint64
+		Length          uint64
+		Found           uint8
+		Direction       uint8
+		Area            uint8
+		Pad             [5]uint8
+		Goroutine       uint64
+		ParentGoroutine uint64
+		Wire            uint64
+		Record          uint64
+		RecordLength    uint64
+	}
+	Taken uint32
+	Pad   uint32
 }
 
 type WeftProcess struct {
@@ -398,7 +397,7 @@ type WeftSocketState struct {
 type WeftTally struct {
 	_       structs.HostLayout
 	Unwoken uint64
-	Counts  [33]uint64
+	Counts  [34]uint64
 }
 
 type WeftThread struct {
@@ -482,9 +481,8 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	WeftMapCallPlaces         = "call_places"
-	WeftMapOperations         = "operations"
 	WeftMapOwn                = "own"
+	WeftMapPlaces             = "places"
 	WeftMapPorts              = "ports"
 	WeftMapProcessScratches   = "process_scratches"
 	WeftMapProcesses          = "processes"
@@ -511,7 +509,11 @@ const (
 	WeftProgSslWriteBegins    = "ssl_write_begins"
 	WeftProgSslWriteExBegins  = "ssl_write_ex_begins"
 	WeftProgTcpReceiveReset   = "tcp_receive_reset"
+	WeftProgTcpRecvmsg        = "tcp_recvmsg"
+	WeftProgTcpSendmsg        = "tcp_sendmsg"
 	WeftProgTlsObjectEnds     = "tls_object_ends"
+	WeftProgUnixStreamRecvmsg = "unix_stream_recvmsg"
+	WeftProgUnixStreamSendmsg = "unix_stream_sendmsg"
 	WeftVarChoiceType         = "choice_type"
 	WeftVarCloseRecordType    = "close_record_type"
 	WeftVarCountType          = "count_type"
@@ -524,6 +526,7 @@ const (
 	WeftVarNoSession          = "no_session"
 	WeftVarNoThread           = "no_thread"
 	WeftVarNoTlsSocket        = "no_tls_socket"
+	WeftVarReceiveArguments   = "receive_arguments"
 	WeftVarSessionRecordType  = "session_record_type"
 	WeftVarSettings           = "settings"
 	WeftVarSocketOriginType   = "socket_origin_type"
@@ -574,32 +577,35 @@ type WeftSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftProgramSpecs struct {
-	GoRoundTrip      *ebpf.ProgramSpec `ebpf:"go_round_trip"`
-	GoTlsReadBegins  *ebpf.ProgramSpec `ebpf:"go_tls_read_begins"`
-	GoTlsReturns     *ebpf.ProgramSpec `ebpf:"go_tls_returns"`
-	GoTlsWriteBegins *ebpf.ProgramSpec `ebpf:"go_tls_write_begins"`
-	InetSockSetState *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
-	SchedProcessExec *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SockRecvLength   *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
-	SockSendLength   *ebpf.ProgramSpec `ebpf:"sock_send_length"`
-	SslEnds          *ebpf.ProgramSpec `ebpf:"ssl_ends"`
-	SslReadBegins    *ebpf.ProgramSpec `ebpf:"ssl_read_begins"`
-	SslReadExBegins  *ebpf.ProgramSpec `ebpf:"ssl_read_ex_begins"`
-	SslWriteBegins   *ebpf.ProgramSpec `ebpf:"ssl_write_begins"`
-	SslWriteExBegins *ebpf.ProgramSpec `ebpf:"ssl_write_ex_begins"`
-	TcpReceiveReset  *ebpf.ProgramSpec `ebpf:"tcp_receive_reset"`
-	TlsObjectEnds    *ebpf.ProgramSpec `ebpf:"tls_object_ends"`
+	GoRoundTrip       *ebpf.ProgramSpec `ebpf:"go_round_trip"`
+	GoTlsReadBegins   *ebpf.ProgramSpec `ebpf:"go_tls_read_begins"`
+	GoTlsReturns      *ebpf.ProgramSpec `ebpf:"go_tls_returns"`
+	GoTlsWriteBegins  *ebpf.ProgramSpec `ebpf:"go_tls_write_begins"`
+	InetSockSetState  *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
+	SchedProcessExec  *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit  *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork  *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SockRecvLength    *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
+	SockSendLength    *ebpf.ProgramSpec `ebpf:"sock_send_length"`
+	SslEnds           *ebpf.ProgramSpec `ebpf:"ssl_ends"`
+	SslReadBegins     *ebpf.ProgramSpec `ebpf:"ssl_read_begins"`
+	SslReadExBegins   *ebpf.ProgramSpec `ebpf:"ssl_read_ex_begins"`
+	SslWriteBegins    *ebpf.ProgramSpec `ebpf:"ssl_write_begins"`
+	SslWriteExBegins  *ebpf.ProgramSpec `ebpf:"ssl_write_ex_begins"`
+	TcpReceiveReset   *ebpf.ProgramSpec `ebpf:"tcp_receive_reset"`
+	TcpRecvmsg        *ebpf.ProgramSpec `ebpf:"tcp_recvmsg"`
+	TcpSendmsg        *ebpf.ProgramSpec `ebpf:"tcp_sendmsg"`
+	TlsObjectEnds     *ebpf.ProgramSpec `ebpf:"tls_object_ends"`
+	UnixStreamRecvmsg *ebpf.ProgramSpec `ebpf:"unix_stream_recvmsg"`
+	UnixStreamSendmsg *ebpf.ProgramSpec `ebpf:"unix_stream_sendmsg"`
 }
 
 // WeftMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
-	CallPlaces       *ebpf.MapSpec `ebpf:"call_places"`
-	Operations       *ebpf.MapSpec `ebpf:"operations"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
+	Places           *ebpf.MapSpec `ebpf:"places"`
 	Ports            *ebpf.MapSpec `ebpf:"ports"`
 	ProcessScratches *ebpf.MapSpec `ebpf:"process_scratches"`
 	Processes        *ebpf.MapSpec `ebpf:"processes"`
@@ -628,6 +634,7 @@ type WeftVariableSpecs struct {
 	NoSession          *ebpf.VariableSpec `ebpf:"no_session"`
 	NoThread           *ebpf.VariableSpec `ebpf:"no_thread"`
 	NoTlsSocket        *ebpf.VariableSpec `ebpf:"no_tls_socket"`
+	ReceiveArguments   *ebpf.VariableSpec `ebpf:"receive_arguments"`
 	SessionRecordType  *ebpf.VariableSpec `ebpf:"session_record_type"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
 	SocketOriginType   *ebpf.VariableSpec `ebpf:"socket_origin_type"`
@@ -656,9 +663,8 @@ func (o *WeftObjects) Close() error {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
-	CallPlaces       *ebpf.Map `ebpf:"call_places"`
-	Operations       *ebpf.Map `ebpf:"operations"`
 	Own              *ebpf.Map `ebpf:"own"`
+	Places           *ebpf.Map `ebpf:"places"`
 	Ports            *ebpf.Map `ebpf:"ports"`
 	ProcessScratches *ebpf.Map `ebpf:"process_scratches"`
 	Processes        *ebpf.Map `ebpf:"processes"`
@@ -673,9 +679,8 @@ type WeftMaps struct {
 
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
-		m.CallPlaces,
-		m.Operations,
 		m.Own,
+		m.Places,
 		m.Ports,
 		m.ProcessScratches,
 		m.Processes,
@@ -705,6 +710,7 @@ type WeftVariables struct {
 	NoSession          *ebpf.Variable `ebpf:"no_session"`
 	NoThread           *ebpf.Variable `ebpf:"no_thread"`
 	NoTlsSocket        *ebpf.Variable `ebpf:"no_tls_socket"`
+	ReceiveArguments   *ebpf.Variable `ebpf:"receive_arguments"`
 	SessionRecordType  *ebpf.Variable `ebpf:"session_record_type"`
 	Settings           *ebpf.Variable `ebpf:"settings"`
 	SocketOriginType   *ebpf.Variable `ebpf:"socket_origin_type"`
@@ -717,23 +723,27 @@ type WeftVariables struct {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftPrograms struct {
-	GoRoundTrip      *ebpf.Program `ebpf:"go_round_trip"`
-	GoTlsReadBegins  *ebpf.Program `ebpf:"go_tls_read_begins"`
-	GoTlsReturns     *ebpf.Program `ebpf:"go_tls_returns"`
-	GoTlsWriteBegins *ebpf.Program `ebpf:"go_tls_write_begins"`
-	InetSockSetState *ebpf.Program `ebpf:"inet_sock_set_state"`
-	SchedProcessExec *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork *ebpf.Program `ebpf:"sched_process_fork"`
-	SockRecvLength   *ebpf.Program `ebpf:"sock_recv_length"`
-	SockSendLength   *ebpf.Program `ebpf:"sock_send_length"`
-	SslEnds          *ebpf.Program `ebpf:"ssl_ends"`
-	SslReadBegins    *ebpf.Program `ebpf:"ssl_read_begins"`
-	SslReadExBegins  *ebpf.Program `ebpf:"ssl_read_ex_begins"`
-	SslWriteBegins   *ebpf.Program `ebpf:"ssl_write_begins"`
-	SslWriteExBegins *ebpf.Program `ebpf:"ssl_write_ex_begins"`
-	TcpReceiveReset  *ebpf.Program `ebpf:"tcp_receive_reset"`
-	TlsObjectEnds    *ebpf.Program `ebpf:"tls_object_ends"`
+	GoRoundTrip       *ebpf.Program `ebpf:"go_round_trip"`
+	GoTlsReadBegins   *ebpf.Program `ebpf:"go_tls_read_begins"`
+	GoTlsReturns      *ebpf.Program `ebpf:"go_tls_returns"`
+	GoTlsWriteBegins  *ebpf.Program `ebpf:"go_tls_write_begins"`
+	InetSockSetState  *ebpf.Program `ebpf:"inet_sock_set_state"`
+	SchedProcessExec  *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit  *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork  *ebpf.Program `ebpf:"sched_process_fork"`
+	SockRecvLength    *ebpf.Program `ebpf:"sock_recv_length"`
+	SockSendLength    *ebpf.Program `ebpf:"sock_send_length"`
+	SslEnds           *ebpf.Program `ebpf:"ssl_ends"`
+	SslReadBegins     *ebpf.Program `ebpf:"ssl_read_begins"`
+	SslReadExBegins   *ebpf.Program `ebpf:"ssl_read_ex_begins"`
+	SslWriteBegins    *ebpf.Program `ebpf:"ssl_write_begins"`
+	SslWriteExBegins  *ebpf.Program `ebpf:"ssl_write_ex_begins"`
+	TcpReceiveReset   *ebpf.Program `ebpf:"tcp_receive_reset"`
+	TcpRecvmsg        *ebpf.Program `ebpf:"tcp_recvmsg"`
+	TcpSendmsg        *ebpf.Program `ebpf:"tcp_sendmsg"`
+	TlsObjectEnds     *ebpf.Program `ebpf:"tls_object_ends"`
+	UnixStreamRecvmsg *ebpf.Program `ebpf:"unix_stream_recvmsg"`
+	UnixStreamSendmsg *ebpf.Program `ebpf:"unix_stream_sendmsg"`
 }
 
 func (p *WeftPrograms) Close() error {
@@ -754,7 +764,11 @@ func (p *WeftPrograms) Close() error {
 		p.SslWriteBegins,
 		p.SslWriteExBegins,
 		p.TcpReceiveReset,
+		p.TcpRecvmsg,
+		p.TcpSendmsg,
 		p.TlsObjectEnds,
+		p.UnixStreamRecvmsg,
+		p.UnixStreamSendmsg,
 	)
 }
 

@@ -22,6 +22,8 @@ const (
 	KindHandover Kind = 7 // Message.Goroutine hands its next request to the connection Socket
 	KindClock    Kind = 8 // Wall is set; also the tick that lets waiting decisions expire
 	KindLoss     Kind = 9 // Loss is set: what the kernel refused since the last one
+	// KindRename: Process is set: it describes the program that runs in PID better than before, as when its pod has become known.
+	KindRename Kind = 10
 	// KindHello: Message.Payload holds bytes of the first TLS record of that direction, from stream offset Message.Offset on.
 	KindHello   Kind = 12
 	KindSession Kind = 13 // Session is set: what is known of the TLS session whose plaintext is told under Socket
