@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"log/slog"
+	"slices"
 
 	"github.com/cilium/ebpf/link"
 
@@ -17,19 +18,26 @@ type libraries struct {
 	log    *slog.Logger
 	files  map[library.File]*probed
 	users  map[uint32][]*probed
+	idle   []*probed // with probes and without users, oldest first
 }
 
 // probed is one file that was looked at.
 type probed struct {
 	file   library.File
+	name   string      // by which it may be found again
 	links  []link.Link // none: there is nothing in it, or it could not be had
 	users  int
 	lasts  bool  // stays without users
+	rests  bool  // is idle
 	failed error // why it could not be had
 }
 
-// probedMax bounds the files that are remembered while no process uses them.
-const probedMax = 1 << 10
+// What is kept of files that no process uses: a program that runs for a moment is often run again, and finds its probes. A file that
+// was deleted or replaced is let go at once, for a probe keeps its space from being freed.
+const (
+	probedMax = 1 << 10 // files that were looked at
+	idleMax   = 32      // files with probes
+)
 
 func newLibraries(k *kernel, log *slog.Logger) *libraries {
 	l := &libraries{kernel: k, log: log, files: make(map[library.File]*probed), users: make(map[uint32][]*probed)}
@@ -68,9 +76,10 @@ func (l *libraries) reads(pid uint32) bool {
 
 func (l *libraries) file(m library.Mapping) *probed {
 	if p := l.files[m.File]; p != nil {
+		l.rouse(p)
 		return p
 	}
-	p := &probed{file: m.File}
+	p := &probed{file: m.File, name: m.Name}
 	l.files[m.File] = p
 	err := l.probe(p, m)
 	if err != nil && !errors.Is(err, library.ErrNone) {
@@ -98,12 +107,40 @@ func (l *libraries) probe(p *probed, m library.Mapping) error {
 
 func (l *libraries) forget(pid uint32) {
 	for _, p := range l.users[pid] {
-		if p.users--; p.users == 0 && !p.lasts && (len(p.links) > 0 || len(l.files) > probedMax) {
-			p.close()
-			delete(l.files, p.file)
+		if p.users--; p.users == 0 && !p.lasts {
+			l.rest(p)
 		}
 	}
 	delete(l.users, pid)
+}
+
+// rest is told of a file that no process uses any more.
+func (l *libraries) rest(p *probed) {
+	switch {
+	case len(p.links) == 0 && len(l.files) <= probedMax:
+	case len(p.links) == 0 || !library.Stands(p.name, p.file):
+		l.drop(p)
+	default:
+		p.rests = true
+		l.idle = append(l.idle, p)
+		if len(l.idle) > idleMax {
+			l.drop(l.idle[0])
+		}
+	}
+}
+
+// rouse is told of a file that a process uses.
+func (l *libraries) rouse(p *probed) {
+	if p.rests {
+		p.rests = false
+		l.idle = slices.DeleteFunc(l.idle, func(o *probed) bool { return o == p })
+	}
+}
+
+func (l *libraries) drop(p *probed) {
+	l.rouse(p)
+	p.close()
+	delete(l.files, p.file)
 }
 
 func (l *libraries) close() {

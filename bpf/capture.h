@@ -189,11 +189,8 @@ static __always_inline void follow(struct operation *op, struct socket_state *s,
 			s->ended = 1;
 			emit(op, s, MESSAGE_EOF, 0, f->through);
 		}
-		if (s->closing && op->direction == DIRECTION_RECEIVE) {
-			if (s->tls)
-				ciphertext_closes(s);
+		if (s->closing && op->direction == DIRECTION_RECEIVE)
 			tell_close(s, tcp ? tcp->total_retrans : 0);
-		}
 		return;
 	}
 	locate(op, s, sk, tcp);

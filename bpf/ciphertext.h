@@ -126,9 +126,10 @@ static __always_inline void tell_hello(struct operation *op, struct socket_state
 	struct message_record *m;
 	__u64 n = op->size;
 
-	if (n > r->hello_left)
+	if (r->begun && n > r->hello_left)
 		n = r->hello_left;
-	r->hello_left -= n;
+	if (r->begun)
+		r->hello_left -= n;
 	n = clamp(n, PIECE_MAX);
 	if (!area || copy_bytes(op, 0, area, n))
 		return;
@@ -260,7 +261,7 @@ __noinline int ciphertext_passes(struct operation *op, struct socket_state *s)
 		r->aligned = 0;
 	} else {
 		follow_records(op, t);
-		if (r->hello_left)
+		if (r->hello_left || (!r->begun && (__u8)r->header == TLS_HANDSHAKE))
 			tell_hello(op, s, r);
 	}
 	find_thread(&key, op, task);

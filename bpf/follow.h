@@ -140,7 +140,7 @@ static __always_inline bool looks_like_tls(const struct follower *f)
 {
 	__u8 type = f->line[0];
 
-	if (f->line_length < 3 || f->line[1] != 3 || f->line[2] > 4)
+	if ((f->line_length > 1 && f->line[1] != 3) || (f->line_length > 2 && f->line[2] > 4))
 		return false;
 	return type == 22 || (type == 23 && f->line_length >= 5 && f->line[2] == 3 && f->line[3] <= 72);
 }

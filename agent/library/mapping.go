@@ -83,6 +83,12 @@ func locate(path string) (Mapping, bool) {
 	return Mapping{File: File{Device: st.Dev, Number: st.Ino}, Path: path}, true
 }
 
+// Stands tells whether a name still leads to the file, in weft's own mount namespace.
+func Stands(name string, file File) bool {
+	m, ok := locate(name)
+	return ok && m.File == file
+}
+
 // usual are the places in which distributions keep the libraries that most programs use.
 var usual = []string{"/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib64", "/lib"}
 
