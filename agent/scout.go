@@ -141,9 +141,14 @@ func (s *scout) stop() {
 
 func (s *scout) inspect(pid uint32) {
 	s.forget(pid)
+	s.inspectGo(pid)
 	if s.tls != nil {
 		s.tls.look(pid)
 	}
+}
+
+// inspectGo finds the goroutines of a Go program and tells the kernel side.
+func (s *scout) inspectGo(pid uint32) {
 	path := fmt.Sprintf("/proc/%d/exe", pid)
 	var st syscall.Stat_t
 	if err := syscall.Stat(path, &st); err != nil {

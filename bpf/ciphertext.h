@@ -151,10 +151,10 @@ static __always_inline void find_thread(struct thread_key *key, const struct ope
 
 	key->thread = (__u64)pid << 32 | op->tid;
 	key->tgid = 0;
-	if (!p || !p->go)
+	if (!p || (!p->go && !p->g_at))
 		return;
 #if defined(__TARGET_ARCH_x86)
-	bpf_probe_read_user(&g, sizeof(g), (void *)(task->thread.fsbase + p->tls));
+	bpf_probe_read_user(&g, sizeof(g), (void *)(task->thread.fsbase + (p->go ? p->tls : p->g_at)));
 #elif defined(__TARGET_ARCH_arm64)
 	g = ((struct pt_regs *)bpf_task_pt_regs(task))->regs[28];
 #endif

@@ -51,11 +51,36 @@ static __always_inline int openssl_ex_begins(struct pt_regs *regs, __u8 directio
 #define GO_G(regs) (((struct user_pt_regs *)(regs))->regs[28])
 #endif
 
+/* A program that has just been executed may be here before weft has looked at it. Its g is where Go's own linker puts it, if what stands
+ * there is the g that the register holds. */
+static __always_inline void know_goroutine(__u64 g)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct process *p = bpf_map_lookup_elem(&processes, &pid);
+#if defined(__TARGET_ARCH_x86)
+	__u64 base = bpf_get_current_task_btf()->thread.fsbase, found = 0;
+#endif
+
+	if (p && (p->go || p->g_at))
+		return;
+#if defined(__TARGET_ARCH_x86)
+	if (bpf_probe_read_user(&found, sizeof(found), (void *)(base - 8)) || found != g)
+		return;
+#endif
+	if (!p) {
+		bpf_map_update_elem(&processes, &pid, &no_process, BPF_NOEXIST);
+		p = bpf_map_lookup_elem(&processes, &pid);
+	}
+	if (p)
+		p->g_at = -8;
+}
+
 static __always_inline int go_tls_begins(struct pt_regs *regs, __u8 direction)
 {
 	struct call call = {GO_ARG0(regs), GO_ARG1(regs), GO_ARG2(regs), 0, direction};
 	struct thread_key key = {GO_G(regs), bpf_get_current_pid_tgid() >> 32};
 
+	know_goroutine(key.thread);
 	return call_begins(&key, &call);
 }
 

@@ -149,6 +149,8 @@ struct process {
 	__u8 pad;
 	__s32 tls; /* of g, from the thread pointer */
 	__u32 goid, parent_goid, m, curg;
+	__s32 g_at; /* of g, from the thread pointer, as a probe has found it before Go has told; 0: not */
+	__u32 pad2;
 	/* From net/http.persistConn to the file descriptor of a plain TCP connection. */
 	__u32 conn, tls_state, fd, sysfd, itab_hash, tcp_conn_hash;
 };

@@ -94,6 +94,7 @@ struct {
 /* Copied to make an entry. */
 const struct session no_session = {};
 const struct tls_socket no_tls_socket = {};
+const struct process no_process = {};
 
 
 struct thread_key {

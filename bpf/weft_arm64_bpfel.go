@@ -180,6 +180,8 @@ type WeftProcess struct {
 	ParentGoid  uint32
 	M           uint32
 	Curg        uint32
+	G_at        int32
+	Pad2        uint32
 	Conn        uint32
 	TlsState    uint32
 	Fd          uint32
@@ -523,6 +525,7 @@ const (
 	WeftVarHandoverRecordType = "handover_record_type"
 	WeftVarKindType           = "kind_type"
 	WeftVarMessageFlagType    = "message_flag_type"
+	WeftVarNoProcess          = "no_process"
 	WeftVarNoSession          = "no_session"
 	WeftVarNoThread           = "no_thread"
 	WeftVarNoTlsSocket        = "no_tls_socket"
@@ -631,6 +634,7 @@ type WeftVariableSpecs struct {
 	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
 	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.VariableSpec `ebpf:"message_flag_type"`
+	NoProcess          *ebpf.VariableSpec `ebpf:"no_process"`
 	NoSession          *ebpf.VariableSpec `ebpf:"no_session"`
 	NoThread           *ebpf.VariableSpec `ebpf:"no_thread"`
 	NoTlsSocket        *ebpf.VariableSpec `ebpf:"no_tls_socket"`
@@ -707,6 +711,7 @@ type WeftVariables struct {
 	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
 	KindType           *ebpf.Variable `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.Variable `ebpf:"message_flag_type"`
+	NoProcess          *ebpf.Variable `ebpf:"no_process"`
 	NoSession          *ebpf.Variable `ebpf:"no_session"`
 	NoThread           *ebpf.Variable `ebpf:"no_thread"`
 	NoTlsSocket        *ebpf.Variable `ebpf:"no_tls_socket"`
