@@ -297,11 +297,11 @@ static __always_inline void ciphertext_closes(struct socket_state *s)
 		s->lost += session->state.lost;
 		bpf_map_delete_elem(&sessions, &key);
 	}
-	s->follower[0].through = t->through[0];
-	s->follower[1].through = t->through[1];
-	if (t->previous)
+	if (t->id) {
+		s->follower[0].through = t->through[0];
+		s->follower[1].through = t->through[1];
 		s->previous = t->previous;
-	if (t->id)
 		s->cookie = t->id;
+	}
 	bpf_map_delete_elem(&tls_sockets, &cookie);
 }
