@@ -105,6 +105,7 @@ const (
 	WeftMessageFlagMESSAGE_PORT   WeftMessageFlag = 256
 	WeftMessageFlagMESSAGE_TLS    WeftMessageFlag = 4096
 	WeftMessageFlagMESSAGE_TUNNEL WeftMessageFlag = 128
+	WeftMessageFlagMESSAGE_FRAME  WeftMessageFlag = 512
 )
 
 type WeftMessageRecord struct {
@@ -163,7 +164,6 @@ type WeftPlace struct {
 		ParentGoroutine uint64
 		Wire            uint64
 		Record          uint64
-		RecordLength    uint64
 	}
 	Taken uint32
 	Pad   uint32
@@ -357,9 +357,10 @@ type WeftSocketState struct {
 	Ended          uint8
 	Included       uint8
 	Closing        uint8
+	Protocol       uint8
 	Tls            uint8
 	Session        uint8
-	Pad            [4]uint8
+	Pad            [3]uint8
 	Heads          uint64
 	Lost           uint32
 	NameLocal      uint32
@@ -394,6 +395,25 @@ type WeftSocketState struct {
 	Vector       uint64
 	VectorThread uint32
 	VectorNext   uint32
+}
+
+type WeftStreamCount struct {
+	_        structs.HostLayout
+	Bytes    uint64
+	Messages uint32
+	Left     uint32
+	Have     uint8
+	Blind    uint8
+	Kind     uint8
+	Pad      uint8
+	Length   uint32
+}
+
+type WeftStreamKey struct {
+	_         structs.HostLayout
+	Socket    uint64
+	Stream    uint32
+	Direction uint32
 }
 
 type WeftTally struct {
@@ -492,6 +512,7 @@ const (
 	WeftMapScratches          = "scratches"
 	WeftMapSessions           = "sessions"
 	WeftMapSockets            = "sockets"
+	WeftMapStreams            = "streams"
 	WeftMapTallies            = "tallies"
 	WeftMapThreads            = "threads"
 	WeftMapTlsSockets         = "tls_sockets"
@@ -616,6 +637,7 @@ type WeftMapSpecs struct {
 	Scratches        *ebpf.MapSpec `ebpf:"scratches"`
 	Sessions         *ebpf.MapSpec `ebpf:"sessions"`
 	Sockets          *ebpf.MapSpec `ebpf:"sockets"`
+	Streams          *ebpf.MapSpec `ebpf:"streams"`
 	Tallies          *ebpf.MapSpec `ebpf:"tallies"`
 	Threads          *ebpf.MapSpec `ebpf:"threads"`
 	TlsSockets       *ebpf.MapSpec `ebpf:"tls_sockets"`
@@ -676,6 +698,7 @@ type WeftMaps struct {
 	Scratches        *ebpf.Map `ebpf:"scratches"`
 	Sessions         *ebpf.Map `ebpf:"sessions"`
 	Sockets          *ebpf.Map `ebpf:"sockets"`
+	Streams          *ebpf.Map `ebpf:"streams"`
 	Tallies          *ebpf.Map `ebpf:"tallies"`
 	Threads          *ebpf.Map `ebpf:"threads"`
 	TlsSockets       *ebpf.Map `ebpf:"tls_sockets"`
@@ -692,6 +715,7 @@ func (m *WeftMaps) Close() error {
 		m.Scratches,
 		m.Sessions,
 		m.Sockets,
+		m.Streams,
 		m.Tallies,
 		m.Threads,
 		m.TlsSockets,

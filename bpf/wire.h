@@ -31,6 +31,8 @@ enum message_flag {
 	MESSAGE_PORT = 1 << 8,	 /* the connection was chosen by its port */
 	MESSAGE_TLS = 1 << 12,	 /* the bytes are the plaintext of a TLS session */
 	MESSAGE_TUNNEL = 1 << 7, /* from here on the connection carries another protocol and is only counted */
+	MESSAGE_FRAME = 1 << 9,	 /* of HTTP/2: MESSAGE_START, _OPEN and _CUT are of a frame, whose header opens the payload. Without
+				    a payload: frames of this direction are missing before it */
 };
 
 /* Why the contents of an operation could not be read. */
@@ -92,13 +94,14 @@ struct message_record {
 	struct record head;
 	__u64 offset;	/* stream offset of the payload's first byte, in this direction */
 	__u64 through;	/* stream offset up to which the kernel has followed this direction */
-	__u64 body;	/* with MESSAGE_END: body bytes of the message, chunk framing taken off */
+	__u64 body;	/* with MESSAGE_END: body bytes of the message, chunk framing taken off; with MESSAGE_FRAME: DATA bytes of the
+			   stream in this direction, where the frame ends it */
 	__u64 previous; /* time of the operation before this one on the socket, either direction */
 	__u64 goroutine;
 	__u64 parent_goroutine;
 	__u32 rtt;	   /* smoothed round trip time, us */
 	__u32 retransmits; /* segments retransmitted since the connection began */
-	__u32 unread;	   /* enum unread_reason, with MESSAGE_UNREAD */
+	__u32 unread;	   /* enum unread_reason, with MESSAGE_UNREAD; with MESSAGE_FRAME: messages of gRPC, as body */
 	__u32 lost;	   /* records of this socket refused by the ring since the last one that was not */
 	__u64 wire;	   /* with MESSAGE_TLS: 1 + offset in the socket's stream of the record that the payload begins; 0: not known */
 };

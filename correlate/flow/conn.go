@@ -31,6 +31,7 @@ type Conn struct {
 	TLS         *TLS        // nil: not of a TLS session, as far as is known; never changed once it has a Version
 	open        []*Exchange // oldest first
 	order       order
+	mux         *mux // of HTTP/2
 
 	previous, next *Conn
 }

@@ -82,6 +82,14 @@ func (t *Table) session(ev *event.Event) {
 			t.observer.Placed(x)
 		}
 	}
+	if c.mux == nil {
+		return
+	}
+	for _, s := range c.mux.streams {
+		if s.x.asked && !s.x.Server {
+			t.observer.Placed(s.x)
+		}
+	}
 }
 
 // time finds how long the handshake took. In TLS 1.3 it ends with the client's Finished, which looks like data and is the first of

@@ -16,6 +16,8 @@ const (
 	ErrCut                    // the start line of a cut head is not whole
 	ErrLength                 // Content-Length is no number, or several that differ
 	ErrCoding                 // a request whose last transfer coding is not chunked
+	ErrFrame                  // a frame of HTTP/2 that is not what it says
+	ErrBlock                  // a block of fields of HTTP/2 that can't be read
 	ErrHello                  // the first TLS record is no hello
 	Errors                    // how many there are
 )
@@ -33,6 +35,8 @@ var errorTable = [Errors]struct {
 	ErrLength:    {"content_length", "malformed or conflicting Content-Length"},
 	ErrHello:     {"tls_hello", "the first TLS record holds no hello"},
 	ErrCoding:    {"transfer_encoding", "last transfer coding of a request is not chunked"},
+	ErrFrame:     {"frame", "malformed frame of HTTP/2"},
+	ErrBlock:     {"header_block", "malformed block of fields"},
 }
 
 // Error gives a sentence for a person.
