@@ -264,14 +264,14 @@ __noinline int ciphertext_passes(struct operation *op, struct socket_state *s)
 
 	if (!op || !s)
 		return 0;
+	if (!is_judged(s, op->pid) && !judge(op, s))
+		return 0;
 	t = tls_socket_of(op, s);
 	if (!t)
 		return 0;
 	r = &t->streams[op->direction & 1];
 	t->rtt = op->rtt;
 	t->retransmits = op->retransmits;
-	if (!is_judged(s, op->pid) && !judge(op, s))
-		return 0;
 	if (!s->announced)
 		announce(op, s);
 	t->announced = s->announced;
