@@ -19,17 +19,18 @@ import (
 // scout looks at the executables of processes, beside the data path, and tells the kernel side how to find the goroutines
 // of those that are Go.
 type scout struct {
-	kernel   *kernel
-	handover bool
-	tls      *libraries // nil: TLS is not read
-	log      *slog.Logger
-	tasks    chan task
-	quit     chan struct{}
-	done     chan struct{}
-	scanned  chan struct{} // closed when the processes that were there at the start have been looked at
-	programs map[inode]*program
-	running  map[uint32]*program
-	stopping sync.Once
+	kernel     *kernel
+	handover   bool
+	tls        *libraries // nil: TLS is not read
+	log        *slog.Logger
+	tasks      chan task
+	quit       chan struct{}
+	unreadable unreadables
+	done       chan struct{}
+	scanned    chan struct{} // closed when the processes that were there at the start have been looked at
+	programs   map[inode]*program
+	running    map[uint32]*program
+	stopping   sync.Once
 }
 
 // task is one thing that the scout was told of a process.
@@ -109,7 +110,17 @@ func (s *scout) do(t task) {
 			}
 		}
 	case s.tls != nil && !s.tls.reads(t.pid):
-		s.tls.look(t.pid)
+		s.lookAgain(t)
+	}
+}
+
+// lookAgain looks at what a process has loaded by now.
+func (s *scout) lookAgain(t task) {
+	switch {
+	case s.tls.look(t.pid):
+		s.unreadable.forget(t.pid)
+	case t.why == greeted:
+		s.unreadable.note(t.pid, s.tls.why(t.pid))
 	}
 }
 
@@ -207,6 +218,7 @@ func (k *kernel) probe(path string, offset uint64) (link.Link, error) {
 func (s *scout) forget(pid uint32) {
 	if s.tls != nil {
 		s.tls.forget(pid)
+		s.unreadable.forget(pid)
 	}
 	p := s.running[pid]
 	if p == nil {

@@ -26,8 +26,7 @@ struct operation {
 	__u8 pad[5];
 	__u64 goroutine, parent_goroutine;
 	__u64 wire;   /* of plaintext: see struct message_record */
-	__u64 record; /* of ciphertext: 1 + offset of the first record of data that begins in it, and its length */
-	__u64 record_length;
+	__u64 record; /* of ciphertext: 1 + offset of the first record of data that begins in it */
 };
 
 /* The areas of a CPU: DIRECTION_RECEIVE and DIRECTION_SEND are those of socket operations, the next two of calls to TLS libraries. */

@@ -164,7 +164,6 @@ type WeftPlace struct {
 		ParentGoroutine uint64
 		Wire            uint64
 		Record          uint64
-		RecordLength    uint64
 	}
 	Taken uint32
 	Pad   uint32
