@@ -1,5 +1,6 @@
 /* The capture body: the end of a socket operation, whatever hook saw it. */
 #pragma once
+#include "ciphertext.h"
 #include "follow.h"
 
 /* Only stream sockets of the families that carry requests. */
@@ -118,6 +119,11 @@ static __always_inline void locate(struct operation *op, struct socket_state *s,
 	count_add(COUNT_UNREAD + UNREAD_SPLICE, 1);
 	count_add(COUNT_UNREAD_BYTES + UNREAD_SPLICE, gap);
 	f->through = op->position;
+	if ((f->phase == PHASE_DATA || f->phase == PHASE_FRAME_SKIP) && (__u64)gap < f->skip) {
+		f->skip -= gap;
+		f->line[4] |= FLAG_PADDED; /* its messages can't be counted */
+		return;
+	}
 	if ((f->phase == PHASE_BODY || f->phase == PHASE_CHUNK) && (__u64)gap <= f->skip) {
 		f->skip -= gap;
 		if (!f->skip && f->phase == PHASE_BODY) {
@@ -199,16 +205,14 @@ static __always_inline void follow(struct operation *op, struct socket_state *s,
 		count_add(COUNT_UNREAD + op->unread, 1);
 		count_add(COUNT_UNREAD_BYTES + op->unread, op->size);
 	}
-	if (f->phase == PHASE_REST && s->last != op->direction + 1)
-		f->phase = PHASE_BOUNDARY;
-	for (int i = 0; i < STEPS_MAX; i++) {
-		if (!step(op, s))
-			break;
+	if (!s->tls)
+		follow_bytes(op, s, f);
+	if (s->tls) {
+		op->position -= op->done;
+		f->through = op->position + op->size;
+		s->previous = op->now;
+		ciphertext_passes(op, s);
 	}
-	if (op->done < op->size)
-		give_up(op, s, f);
-	s->last = op->direction + 1;
-	s->previous = op->now;
 }
 
 /* The end of one operation: `ret` is its result, `flags` are those of the receive call. */

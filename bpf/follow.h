@@ -1,24 +1,6 @@
 /* Follows the messages of a stream through its operations: where heads begin and end, and what comes behind them. */
 #pragma once
-#include "body.h"
-
-/* Adds to the first bytes of a message, which come in several pieces. verifier: a function of its own, verified once. */
-__noinline int extend_line(struct follower *f, struct scratch *area, __u32 n)
-{
-	if (!f || !area)
-		return 0;
-	for (__u32 i = 0; i < LINE_MAX; i++) {
-		__u64 at = f->line_length;
-
-		if (i >= n || at >= LINE_MAX)
-			return 0;
-		/* verifier: the index once more, as one register */
-		asm volatile("" : "+r"(at));
-		f->line[at & (LINE_MAX - 1)] = area->payload[i];
-		f->line_length = at + 1;
-	}
-	return 0;
-}
+#include "frame.h"
 
 /* Keeps the first bytes of a message. */
 static __always_inline void keep_line(struct follower *f, struct scratch *area, __u32 n)
@@ -79,7 +61,8 @@ static __always_inline void frame_body(struct socket_state *s, struct follower *
 			return;
 		head = answers_head(s);
 		if (status == 101 || (s->connect_request && status < 300)) {
-			s->muted = 1;
+			s->muted = status != 101;
+			s->protocol = PROTOCOL_TUNNEL;
 			f->phase = PHASE_REST;
 			return;
 		}
@@ -114,7 +97,7 @@ static __always_inline void head_ends(struct operation *op, struct socket_state 
 		message_ends(f);
 	if (f->phase == PHASE_BOUNDARY)
 		flags |= MESSAGE_END;
-	if (s->muted)
+	if (s->protocol == PROTOCOL_TUNNEL)
 		flags |= MESSAGE_TUNNEL;
 	emit(op, s, flags, n, offset);
 }
@@ -135,15 +118,35 @@ __noinline int tell_exporter(struct operation *op, struct socket_state *s)
 	return 0;
 }
 
+/* Whether the first bytes of a message are the header of a TLS record, as far as they are there. */
+static __always_inline bool looks_like_tls(const struct follower *f)
+{
+	__u8 type = f->line[0];
+
+	if ((f->line_length > 1 && f->line[1] != 3) || (f->line_length > 2 && f->line[2] > 4))
+		return false;
+	return type == 22 || (type == 23 && f->line_length >= 5 && f->line[2] == 3 && f->line[3] <= 72);
+}
+
 /* A turn of direction that starts with something else. Bulk traffic of no known protocol ends up muted. */
 static __always_inline void not_http(struct operation *op, struct socket_state *s, struct follower *f)
 {
 	bool turned = s->last != op->direction + 1;
 
+	if (f->line_length >= 8 && load64(f->line) == PREFACE_WORD) {
+		preface_starts(op, s, f, f->head_bytes);
+		return;
+	}
+	if (!s->known && find_http2(op, s))
+		return;
 	f->phase = PHASE_REST;
 	advance(op, f, op->size - op->done);
 	if (s->known || !turned)
 		return;
+	if (settings.tls && !s->session && looks_like_tls(f)) {
+		s->tls = 1;
+		return;
+	}
 	if (++s->strikes < (s->origin == ORIGIN_FOUND ? STRIKES_MAX + 1 : 2))
 		return;
 	s->muted = 1;
@@ -256,7 +259,7 @@ static __always_inline void read_head(struct operation *op, struct socket_state 
 {
 	__u32 left = op->size - op->done, n = piece_of(op, f, left);
 	bool starting = f->phase == PHASE_BOUNDARY;
-	struct scratch *area = scratch_of(op->direction);
+	struct scratch *area = scratch_of(op);
 	__u32 flags = starting ? MESSAGE_START : 0;
 	__u64 offset = op->position;
 	__u32 from, first;
@@ -361,4 +364,29 @@ __noinline int step(struct operation *op, struct socket_state *s)
 		read_head(op, s, f);
 	}
 	return op->done < op->size;
+}
+
+/* One step of whichever protocol. Neither calls the other one: that would need more stack than there is.
+ * verifier: a function of its own, so that a turn of the loop over it is one state. */
+__noinline int follow_step(struct operation *op, struct socket_state *s)
+{
+	if (!op || !s)
+		return 0;
+	return s->protocol ? follow_frames(op, s) : step(op, s);
+}
+
+/* Follows all bytes of an operation. */
+static __always_inline void follow_bytes(struct operation *op, struct socket_state *s, struct follower *f)
+{
+	op->first = op->position;
+	if (f->phase == PHASE_REST && s->last != op->direction + 1)
+		f->phase = PHASE_BOUNDARY;
+	for (int i = 0; i < STEPS_MAX; i++) {
+		if (!follow_step(op, s))
+			break;
+	}
+	if (op->done < op->size)
+		give_up(op, s, f);
+	s->last = op->direction + 1;
+	s->previous = op->now;
 }

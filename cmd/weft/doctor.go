@@ -47,4 +47,10 @@ func tellRunning(c *config.Config) {
 		return
 	}
 	fmt.Print(a.lines())
+	var s sealed
+	if err := askControl(c.Control, "sealed", &s); err != nil {
+		fmt.Printf("  what TLS can't be read is not told: %v\n", err)
+		return
+	}
+	fmt.Print(s.lines())
 }
