@@ -75,25 +75,27 @@ static __always_inline void fill_addresses(struct socket_record *r, struct sock 
 	BPF_CORE_READ_INTO(&r->peer, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
 }
 
-/* Tells Go about a socket, once, before its first message. Tried again when the ring was full.
- * A function of its own for its stack. */
+/* Tells Go about a socket, once, before its first message. Tried again when the ring was full. */
 __noinline int announce(struct operation *op, struct socket_state *s)
 {
-	struct socket_record r = {};
+	struct socket_record *r;
 
 	if (!op || !s)
 		return 0;
-	fill_record(&r.head, RECORD_SOCKET, op, s);
-	fill_addresses(&r, (struct sock *)op->sk);
-	r.cgroup = bpf_get_current_cgroup_id();
-	r.connect_ns = s->connect_ns;
-	r.name_local = s->name_local;
-	r.name_peer = s->name_peer;
-	r.origin = s->origin;
-	if (bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP)) {
+	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	if (!r) {
 		count_add(COUNT_RING_FULL, 1);
 		return 0;
 	}
+	__builtin_memset(r, 0, sizeof(*r));
+	fill_record(&r->head, RECORD_SOCKET, op, s);
+	fill_addresses(r, (struct sock *)op->sk);
+	r->cgroup = bpf_get_current_cgroup_id();
+	r->connect_ns = s->connect_ns;
+	r->name_local = s->name_local;
+	r->name_peer = s->name_peer;
+	r->origin = s->origin;
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 	s->announced = 1;
 	return 0;
 }
@@ -150,6 +152,8 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 		return 0;
 	if (((s->go && !op->goroutine) || !is_judged(s, op->pid)) && !judge(op, s))
 		return 0;
+	if (s->ignored)
+		return 0; /* as the step before in the same operation has found */
 	f = &s->follower[op->direction & 1];
 	if (s->shed && !((flags & MESSAGE_START) && f->request)) {
 		s->lost++;

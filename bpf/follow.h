@@ -331,8 +331,6 @@ __noinline int step(struct operation *op, struct socket_state *s)
 
 	if (!op || !s || op->done >= op->size)
 		return 0;
-	if (s->protocol)
-		return follow_frames(op, s);
 	f = &s->follower[op->direction & 1];
 	switch (f->phase) {
 	case PHASE_BODY:

@@ -115,15 +115,6 @@ static __always_inline void frame_ends(struct follower *f)
 	f->skip = 0;
 }
 
-/* The place in the frames of this direction is lost. */
-__noinline int lose_frames(struct operation *op, struct socket_state *s)
-{
-	if (!op || !s)
-		return 0;
-	give_up(op, s, &s->follower[op->direction & 1]);
-	return 0;
-}
-
 /* The connection is HTTP/2, as this direction shows. The other one is at its beginning, in that phase; or it has to be found where
  * in its frames it is. */
 static __always_inline void other_starts(struct operation *op, struct socket_state *s, __u8 phase)
@@ -217,32 +208,45 @@ __noinline int find_http2(struct operation *op, struct socket_state *s)
 	return 1;
 }
 
-static __always_inline struct stream_key key_of(const struct operation *op, const struct socket_state *s, const struct follower *f)
+/* The key of the frame's stream, and an empty count, behind what is used of the area for pieces: they would be much for the
+ * stack. */
+static __always_inline struct stream_key *key_of(const struct operation *op, const struct socket_state *s, struct scratch *area)
 {
-	struct stream_key k = {};
+	struct stream_key *k = (struct stream_key *)(area->payload + 2 * PIECE_MAX);
 
-	k.socket = s->cookie;
-	k.stream = frame_stream(f->line);
-	k.direction = op->direction & 1;
+	k->socket = s->cookie;
+	k->stream = frame_stream(s->follower[op->direction & 1].line);
+	k->direction = op->direction & 1;
 	return k;
+}
+static __always_inline struct stream_count *empty_count(struct scratch *area)
+{
+	struct stream_count *c = (struct stream_count *)(area->payload + 2 * PIECE_MAX + sizeof(struct stream_key));
+
+	__builtin_memset(c, 0, sizeof(*c));
+	return c;
 }
 
 /* Takes what was counted of the frame's stream in this direction, for the record that ends it. */
 __noinline int take_counts(struct operation *op, struct socket_state *s)
 {
 	struct stream_count *c;
-	struct stream_key k;
+	struct scratch *area;
+	struct stream_key *k;
 	struct follower *f;
 
 	if (!op || !s)
 		return 0;
+	area = scratch_of(op->direction);
+	if (!area)
+		return 0;
 	f = &s->follower[op->direction & 1];
-	k = key_of(op, s, f);
-	c = bpf_map_lookup_elem(&streams, &k);
+	k = key_of(op, s, area);
+	c = bpf_map_lookup_elem(&streams, k);
 	f->body = c ? c->bytes : 0;
 	f->length = c && !c->blind ? c->messages : 0;
 	if (c)
-		bpf_map_delete_elem(&streams, &k);
+		bpf_map_delete_elem(&streams, k);
 	return 0;
 }
 
@@ -302,8 +306,9 @@ static __always_inline __u32 read_prefix(struct operation *op, struct stream_cou
 /* Counts DATA, up to the end of a message of gRPC, of the frame or of the operation. */
 __noinline int follow_data(struct operation *op, struct socket_state *s)
 {
-	struct stream_count fresh = {}, *c;
-	struct stream_key k;
+	struct stream_count *c = 0;
+	struct scratch *area;
+	struct stream_key *k;
 	struct follower *f;
 	__u32 n, left;
 
@@ -312,11 +317,14 @@ __noinline int follow_data(struct operation *op, struct socket_state *s)
 	f = &s->follower[op->direction & 1];
 	left = op->size - op->done;
 	n = f->skip < left ? f->skip : left;
-	k = key_of(op, s, f);
-	c = bpf_map_lookup_elem(&streams, &k);
-	if (!c) {
-		bpf_map_update_elem(&streams, &k, &fresh, BPF_ANY);
-		c = bpf_map_lookup_elem(&streams, &k);
+	area = scratch_of(op->direction);
+	if (area && n) {
+		k = key_of(op, s, area);
+		c = bpf_map_lookup_elem(&streams, k);
+		if (!c) {
+			bpf_map_update_elem(&streams, k, empty_count(area), BPF_NOEXIST);
+			c = bpf_map_lookup_elem(&streams, k);
+		}
 	}
 	if (c) {
 		if (op->unread || f->line[4] & FLAG_PADDED)
@@ -337,19 +345,26 @@ __noinline int follow_data(struct operation *op, struct socket_state *s)
 }
 
 /* Copies what is there of a frame whose payload is wanted, but no more than HEAD_MAX of a block. `with`: the header stands
- * before it, at op->done; else it was told before. */
-static __always_inline void copy_frame(struct operation *op, struct socket_state *s, struct follower *f, __u32 with)
+ * before it, at op->done; else it was told before. verifier: a function of its own, verified once. */
+__noinline int copy_frame(struct operation *op, struct socket_state *s, __u32 with)
 {
-	__u32 left = op->size - op->done - with, n = f->skip < left ? f->skip : left;
-	__u32 flags = MESSAGE_FRAME | (with ? MESSAGE_START : 0);
-	struct scratch *area = scratch_of(op->direction);
-	__u64 offset = op->position;
+	__u32 flags = MESSAGE_FRAME | (with ? MESSAGE_START : 0), left, n;
+	struct scratch *area;
+	struct follower *f;
+	__u64 offset;
 
+	if (!op || !s)
+		return 0;
+	f = &s->follower[op->direction & 1];
+	area = scratch_of(op->direction);
+	left = op->size - op->done - with;
+	n = f->skip < left ? f->skip : left;
+	offset = op->position;
 	if (n > PIECE_MAX - FRAME_HEADER)
 		n = PIECE_MAX - FRAME_HEADER;
 	if (!area || op->unread || (op->unread = copy_bytes(op, op->done, area, n + with))) {
 		give_up(op, s, f);
-		return;
+		return 0;
 	}
 	advance(op, f, n + with);
 	f->skip -= n;
@@ -364,6 +379,7 @@ static __always_inline void copy_frame(struct operation *op, struct socket_state
 		frame_ends(f);
 	}
 	emit(op, s, flags, n + with, offset);
+	return 0;
 }
 
 /* Whether a header block opens a stream by a request. */
@@ -397,7 +413,7 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 		if (f->skip)
 			return;
 		if (type == FRAME_DATA)
-			data_ends(op, s, f);
+			follow_data(op, s);
 		else
 			frame_ends(f);
 		return;
@@ -407,7 +423,7 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 	if (type == FRAME_RST_STREAM || (type == FRAME_HEADERS && f->line[4] & FLAG_END_STREAM))
 		take_counts(op, s);
 	if (with) {
-		copy_frame(op, s, f, with);
+		copy_frame(op, s, with);
 		return;
 	}
 	/* The header came in pieces: it is told by itself. */
@@ -462,7 +478,7 @@ __noinline int follow_frame(struct operation *op, struct socket_state *s)
 		read_frame(op, s, f);
 		break;
 	case PHASE_FRAME_COPY:
-		copy_frame(op, s, f, 0);
+		copy_frame(op, s, 0);
 		break;
 	case PHASE_DATA:
 		follow_data(op, s);

@@ -303,7 +303,7 @@ func TestDataIsNotCopied(t *testing.T) {
 		size += 112 + r.length
 		if r.text != "" && r.text[3] == 0 {
 			if ended++; r.Body != each {
-				t.Fatalf("%d bytes of a stream, sent were %d", r.Body, each)
+				t.Fatalf("%d bytes of a stream, sent were %d: %+v", r.Body, each, r)
 			}
 		}
 	}

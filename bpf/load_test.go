@@ -2,6 +2,10 @@ package bpf
 
 import (
 	"errors"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -14,8 +18,15 @@ func TestLoad(t *testing.T) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		t.Logf("memlock: %v", err)
 	}
+	spec, err := LoadWeft()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hookHere().Choose(spec); err != nil {
+		t.Fatal(err)
+	}
 	var objects WeftObjects
-	err := LoadWeftObjects(&objects, nil)
+	err = spec.LoadAndAssign(&objects, &ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats}})
 	var verifier *ebpf.VerifierError
 	if errors.As(err, &verifier) {
 		t.Fatalf("verifier: %+v", verifier)
@@ -24,11 +35,8 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer objects.Close()
-	budgets := map[*ebpf.Program]uint32{
-		objects.SockSendLength: 217_000,
-		objects.SockRecvLength: 217_000,
-	}
-	for program, budget := range budgets {
+	const budget = 217_000
+	for _, program := range Captures(&objects.WeftPrograms) {
 		info, err := program.Info()
 		if err != nil {
 			t.Fatal(err)
@@ -37,9 +45,40 @@ func TestLoad(t *testing.T) {
 		if !ok {
 			t.Fatalf("%v: the kernel does not tell the verified instructions", program)
 		}
-		t.Logf("%v: %d instructions verified", program, n)
+		t.Logf("%v: %d instructions verified, stack %s", program, n, stackDepth.FindStringSubmatch(program.VerifierLog)[1])
 		if n > budget {
 			t.Errorf("%v: %d instructions verified, budget %d", program, n, budget)
 		}
+		if deepest := deepest(t, program.VerifierLog); deepest > stackBudget {
+			t.Errorf("%v: four frames that call each other may need %d bytes of stack, budget %d", program, deepest, stackBudget)
+		}
 	}
+}
+
+// stackBudget leaves room below the 512 bytes for all frames (MAX_BPF_STACK in kernel/bpf/verifier.c).
+const stackBudget = 448
+
+var stackDepth = regexp.MustCompile(`stack depth ([0-9+]+)`)
+
+// deepest is the stack of the program's own frame and its three largest functions, as kernels before 6.13 count: each frame in
+// steps of 32 bytes (check_max_stack_depth). No chain of calls is longer than that.
+func deepest(t *testing.T, log string) (sum int) {
+	found := stackDepth.FindStringSubmatch(log)
+	if found == nil {
+		t.Fatalf("the kernel does not tell the stack: %s", log)
+	}
+	var frames []int
+	for _, text := range strings.Split(found[1], "+") {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames = append(frames, max(32, (n+31)/32*32))
+	}
+	slices.Sort(frames[1:])
+	slices.Reverse(frames[1:])
+	for _, n := range frames[:min(4, len(frames))] {
+		sum += n
+	}
+	return sum
 }

@@ -36,6 +36,13 @@ const (
 	HandoverOff  = "off"
 )
 
+// The values of Config.Hook.
+const (
+	HookAuto       = "auto"
+	HookTracepoint = "tracepoint"
+	HookFexit      = "fexit"
+)
+
 // The values of Config.Repair.
 const (
 	On  = "on"
@@ -103,6 +110,10 @@ type Config struct {
 	// goroutine that a request on a pooled connection belongs to. auto: where the program and the kernel allow it.
 	GoHandover string `key:"go.handover"`
 
+	// Where in the kernel weft sees the end of a socket operation. tracepoint: sock_send_length and sock_recv_length, Linux 6.3 and
+	// later. fexit: the returns of the functions of TCP and AF_UNIX, Linux 5.15 and later. auto: tracepoint where it can be had,
+	// else fexit; weft doctor says which and why.
+	Hook string `key:"hook"`
 	// Size of the ring on which the kernel hands over its records.
 	RingSize Size `key:"ring.size"`
 	// Connections that are followed at the same time. Those beyond it are counted, not traced.
@@ -139,6 +150,7 @@ func Default() Config {
 		BreaksEdges:  propagation.DefaultEdges,
 		Repair:       On,
 		GoHandover:   HandoverAuto,
+		Hook:         HookAuto,
 		RingSize:     8 << 20,
 		SocketsMax:   131072,
 		MetricsEdges: 1000,

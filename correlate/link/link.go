@@ -122,6 +122,9 @@ func (l *Linker) Started(x *flow.Exchange) {
 // Ended gives the exchange out, or lets it wait for the other end of its connection.
 func (l *Linker) Ended(x *flow.Exchange) {
 	l.leave(x)
+	if x.Server {
+		bound(x)
+	}
 	alone := x.Server && x.Cause.Partner == nil && l.mayBeLocal(x)
 	if !alone && !l.undecided(x) {
 		l.settle(x)

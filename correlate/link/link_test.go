@@ -266,6 +266,30 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
+// TestTimes has ends of connections whose threads lost the CPU before the kernel could tell what they had sent.
+func TestTimes(t *testing.T) {
+	for _, test := range []struct {
+		name, script                             string
+		client, server, first, last, clientFirst uint64 // start of the client, of the server, first and last byte of both
+	}{
+		{"in order", "c client 1 1 A; s server 2 2 A; replies s; end s; replies c; end c", 1001, 1002, 1003, 1004, 1005},
+		{"the request is told of late", "s server 2 2 A; c client 1 1 A; end s; end c", 1001, 1001, 1003, 1003, 1004},
+		{"the reply is told of late", "c client 1 1 A; s server 2 2 A; replies c; end c; end s", 1001, 1002, 1003, 1004, 1003},
+		{"the client has left before", "c client 1 1 A; s server 2 2 A; replies c; gone c; end s", 1001, 1002, 1005, 1005, 1003},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := newNode(t, 1)
+			n.play(test.script)
+			n.l.Close()
+			c, s := n.exchanges["c"], n.exchanges["s"]
+			got := []uint64{c.Start, s.Start, s.FirstByte, s.End, c.FirstByte}
+			if want := []uint64{test.client, test.server, test.first, test.last, test.clientFirst}; !slices.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+}
+
 // TestTwoAgents has each end of a connection seen by another node.
 func TestTwoAgents(t *testing.T) {
 	both, client, server := newNode(t, 1), newNode(t, 1), newNode(t, 1)

@@ -46,6 +46,7 @@ func (l *Linker) join(x *flow.Exchange) {
 		server, client = other, x
 	}
 	client.Cause.Peer = server.Cause.Process
+	client.Start = min(client.Start, server.Start)
 	if server.Cause.Resolved {
 		return // it was part of another trace already
 	}
@@ -61,4 +62,17 @@ func (l *Linker) unjoin(x *flow.Exchange) {
 	if l.wires[name] == x {
 		delete(l.wires, name)
 	}
+}
+
+// bound takes the times of a reply from the client where they are earlier. The kernel tells of an operation when it has ended; what
+// was sent can have been received by then, long before when the sender lost the CPU in between. What was received had been
+// sent, so the other end's time is the better one. join does the same for the start of a request.
+func bound(server *flow.Exchange) {
+	client := server.Cause.Partner
+	whole := client != nil && client.End != 0 && client.Fault == flow.NoFault && server.Fault == flow.NoFault
+	if !whole || client.FirstByte == 0 || server.FirstByte == 0 {
+		return
+	}
+	server.FirstByte = max(server.Start, min(server.FirstByte, client.FirstByte))
+	server.End = max(server.FirstByte, min(server.End, client.End))
 }
