@@ -174,8 +174,8 @@ func (a *account) lines() string {
 		}
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "  export: put=%d exported=%d waiting=%d dropped=%d unsampled=%d\n",
-		a.Export.Put, a.Export.Exported, a.Export.Waiting, a.Export.Dropped(), a.Hidden)
+	fmt.Fprintf(&b, "  export: put=%d recovered=%d exported=%d waiting=%d on_disk=%d dropped=%d unsampled=%d\n",
+		a.Export.Put, a.Export.Recovered, a.Export.Exported, a.Export.Waiting, a.Export.Spilled, a.Export.Dropped(), a.Hidden)
 	fmt.Fprintf(&b, "  notices: put=%d exported=%d waiting=%d dropped=%d\n",
 		a.Notices.Put, a.Notices.Exported, a.Notices.Waiting, a.Notices.Dropped())
 	return b.String()

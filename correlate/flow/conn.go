@@ -49,6 +49,9 @@ type stream struct {
 // nowhere is an offset that is not known.
 const nowhere = ^uint64(0)
 
+// Multiplexes tells that the connection is one of HTTP/2.
+func (c *Conn) Multiplexes() bool { return c.mux != nil }
+
 func (c *Conn) unlink() {
 	if c.next == nil {
 		return

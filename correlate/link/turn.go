@@ -26,6 +26,7 @@ type turn struct {
 	via   *flow.Exchange // the call whose reply it is, when the owner is not known; held
 	conn  *flow.Conn     // it was read from
 	from  stepKey        // to is not set
+	at    uint64         // boot time
 }
 
 // pool is how many connections to one peer have a call under way.
@@ -58,6 +59,10 @@ func (l *Linker) reads(p *Process, tid uint32, t turn) {
 		o = p.turns.turn()
 		p.turns.byThread[tid] = o
 	}
+	if t.at == o.at && t.conn == o.conn && t.conn.Multiplexes() {
+		// One operation has read several streams: what is sent now can be for any of them.
+		t.owner, t.via, t.chain = nil, nil, flow.Chain{}
+	}
 	if t.owner != nil {
 		t.owner.Hold()
 	}
@@ -81,6 +86,9 @@ func (l *Linker) over(o *turn) {
 
 // dropTurns forgets what the threads have read, not what was learned.
 func (l *Linker) dropTurns(p *Process) {
+	l.dropCrew(&p.crew)
+	l.dropLines(p)
+	l.dropEarly(p)
 	for _, o := range p.turns.byThread {
 		l.over(o)
 		p.turns.spare = append(p.turns.spare, o)
@@ -103,6 +111,8 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 	if !x.Server {
 		p.habits.asks(x, false)
 	}
+	l.lineTouched(p, x, t)
+	l.crewTouched(p, x, t)
 	switch {
 	case !follows(p, x):
 	case x.Server && t.Sent:
@@ -111,7 +121,7 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 		l.begins(p, x, t.TID)
 	case t.Sent:
 	default:
-		next := turn{owner: c.Parent, conn: x.Conn, from: stepKey{from: x.Conn.Peer}}
+		next := turn{owner: c.Parent, conn: x.Conn, at: t.Time, from: stepKey{from: x.Conn.Peer}}
 		if c.Parent == nil || c.Parent == c.Guess {
 			next.owner, next.chain = c.Guess, c.Chain
 		}
@@ -124,7 +134,7 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 
 // begins is the turn in which a request is read.
 func (l *Linker) begins(p *Process, x *flow.Exchange, tid uint32) {
-	l.reads(p, tid, turn{owner: x, conn: x.Conn, from: stepKey{place: placeOf(x.Target)}})
+	l.reads(p, tid, turn{owner: x, conn: x.Conn, at: x.Start, from: stepKey{place: placeOf(x.Target)}})
 }
 
 // answers learns from a reply that a thread begins to send.
@@ -134,10 +144,23 @@ func (l *Linker) answers(p *Process, x *flow.Exchange, tid uint32) {
 	case o == nil:
 	case o.owner != nil:
 		p.turns.steps.learn(&o.chain, o.owner == x, p.open)
+		l.turnsLearned(p)
 	case o.via != nil:
 		l.tellLate(p, o.via, x)
 		l.release(o.via)
 		o.via = nil // a second reply in the same turn is of another request
+	}
+}
+
+// turnsLearned makes or gives up the links of the time of learning, when that is over.
+func (l *Linker) turnsLearned(p *Process) {
+	if len(p.early) == 0 || p.crew.trust(p.open) > 0 {
+		return
+	}
+	s, threads := &p.turns.steps, len(p.turns.byThread)
+	all, enough := s.state(p.open, threads)
+	if enough || !all.holds() {
+		l.redeem(p, turned, func(call *flow.Exchange) float64 { return s.trust(&call.Cause.Chain, p.open, threads) })
 	}
 }
 
@@ -206,8 +229,8 @@ func (inTurn) kind() span.Evidence { return span.Turn }
 
 func (inTurn) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
 	c := &x.Cause
-	if c.Guess == nil || x.Start < l.lossy {
-		return nil, 0
+	if c.Guess == nil || x.Start < l.lossy || p.crew.trust(p.open) > 0 {
+		return nil, 0 // of a crew's work the turn says less than who answers
 	}
 	l.same = append(l.same[:0], c.Guess)
 	return l.same, p.turns.steps.trust(&c.Chain, p.open, len(p.turns.byThread))
