@@ -1,7 +1,7 @@
 /* Follows the frames of HTTP/2 through the operations of a stream: RFC 9113. Heads of messages, and what ends a stream, leave the
  * kernel; DATA is counted by stream, and so are the messages of gRPC in it; all else is passed over. */
 #pragma once
-#include "body.h"
+#include "websocket.h"
 
 enum {
 	FRAME_HEADER = 9,
@@ -10,7 +10,7 @@ enum {
 	FRAME_TURNS = 32,      /* frames followed in one step */
 	PREFACE = 24,	       /* bytes that a client sends before its first frame */
 	SETTING_SIZE = 6,
-	PREFIX = 5, /* bytes before each message of gRPC: whether it is compressed, and its length */
+	PREFIX = 5,		/* bytes before each message of gRPC: whether it is compressed, and its length */
 	PREFIX_TRAILERS = 0x80, /* gRPC-Web: trailers follow */
 	PREFIX_END = 0x02,	/* Connect: how the call has ended follows */
 	STREAMS_MAX = 16384,
@@ -465,6 +465,35 @@ static __always_inline void read_frame(struct operation *op, struct socket_state
 	frame_starts(op, s, f, whole ? FRAME_HEADER : 0);
 }
 
+/* Mutes a connection that is neither HTTP/2 nor WebSocket. */
+static __always_inline int leave_tunnel(struct operation *op, struct socket_state *s)
+{
+	s->muted = 1;
+	op->done = op->size;
+	return 0;
+}
+
+/* A frame of WebSocket, as far as it is there. */
+static __always_inline int follow_socket(struct operation *op, struct socket_state *s)
+{
+	if (s->follower[op->direction & 1].phase != PHASE_FRAME || !read_socket_frame(op, s))
+		return leave_tunnel(op, s);
+	return op->done < op->size;
+}
+
+/* What follows a 101: HTTP/2, or else WebSocket, if it looks like that. */
+static __always_inline void enter_tunnel(struct operation *op, struct socket_state *s)
+{
+	if (find_http2(op, s))
+		return;
+	s->protocol = PROTOCOL_WEBSOCKET;
+	for (int i = 0; i < 2; i++) {
+		s->follower[i].phase = PHASE_FRAME;
+		s->follower[i].line_length = 0;
+		s->follower[i].chunk = 0;
+	}
+}
+
 /* One frame, or what the operation has of it. verifier: a function of its own, verified once. */
 __noinline int follow_frame(struct operation *op, struct socket_state *s)
 {
@@ -475,6 +504,8 @@ __noinline int follow_frame(struct operation *op, struct socket_state *s)
 	f = &s->follower[op->direction & 1];
 	switch (f->phase) {
 	case PHASE_FRAME:
+		if (s->protocol == PROTOCOL_WEBSOCKET)
+			return follow_socket(op, s);
 		read_frame(op, s, f);
 		break;
 	case PHASE_FRAME_COPY:
@@ -490,6 +521,8 @@ __noinline int follow_frame(struct operation *op, struct socket_state *s)
 		break;
 	default:
 		/* The place was lost: it may be found again at the beginning of an operation. */
+		if (s->protocol == PROTOCOL_WEBSOCKET)
+			return follow_socket(op, s);
 		if (!find_frame(op, s)) {
 			f->phase = PHASE_REST;
 			advance(op, f, op->size - op->done);
@@ -503,11 +536,8 @@ __noinline int follow_frames(struct operation *op, struct socket_state *s)
 {
 	if (!op || !s)
 		return 0;
-	if (s->protocol == PROTOCOL_TUNNEL && !find_http2(op, s)) {
-		s->muted = 1;
-		op->done = op->size;
-		return 0;
-	}
+	if (s->protocol == PROTOCOL_TUNNEL)
+		enter_tunnel(op, s);
 	for (__u32 i = 0; i < FRAME_TURNS; i++) {
 		if (!follow_frame(op, s))
 			break;

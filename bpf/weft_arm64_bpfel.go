@@ -35,13 +35,15 @@ type WeftCloseRecord struct {
 		Pid       uint32
 		Tid       uint32
 	}
-	Sent        uint64
-	Received    uint64
-	Previous    uint64
-	Retransmits uint32
-	Reset       uint32
-	Lost        uint32
-	Pad         uint32
+	Sent             uint64
+	Received         uint64
+	Previous         uint64
+	Retransmits      uint32
+	Reset            uint32
+	Lost             uint32
+	SentMessages     uint32
+	ReceivedMessages uint32
+	Pad              uint32
 }
 
 type WeftCount uint32

@@ -30,7 +30,8 @@ type Conn struct {
 	streams     [2]stream
 	open        []*Exchange // oldest first
 	order       order
-	mux         *mux // of HTTP/2
+	mux         *mux      // of HTTP/2
+	socket      *Exchange // that made it a WebSocket, and ends with it
 
 	previous, next *Conn
 }

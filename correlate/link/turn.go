@@ -107,6 +107,10 @@ func (s *turns) turn() *turn {
 
 // Touched follows the turns of event loops.
 func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
+	if t.Upgraded {
+		l.leave(x)
+		return
+	}
 	p, c := owner(x), &x.Cause
 	if !x.Server {
 		p.habits.asks(x, false)
