@@ -250,6 +250,14 @@ __noinline int take_counts(struct operation *op, struct socket_state *s)
 	return 0;
 }
 
+/* Has a record of the area put on the ring when the frame was followed: the stack is short, and emit takes much of it. */
+static __always_inline void tell_later(struct operation *op, __u32 flags, __u32 length, __u64 offset)
+{
+	op->tell_flags = flags;
+	op->tell_length = length;
+	op->tell_offset = offset;
+}
+
 /* Puts the frame's header at the front of the area. */
 static __always_inline void put_header(struct scratch *area, const struct follower *f)
 {
@@ -266,7 +274,7 @@ static __always_inline void data_ends(struct operation *op, struct socket_state 
 		take_counts(op, s);
 		put_header(area, f);
 		f->request = 0;
-		emit(op, s, MESSAGE_FRAME | MESSAGE_START, FRAME_HEADER, op->position);
+		tell_later(op, MESSAGE_FRAME | MESSAGE_START, FRAME_HEADER, op->position);
 	}
 	frame_ends(f);
 }
@@ -345,7 +353,8 @@ __noinline int follow_data(struct operation *op, struct socket_state *s)
 }
 
 /* Copies what is there of a frame whose payload is wanted, but no more than HEAD_MAX of a block. `with`: the header stands
- * before it, at op->done; else it was told before. verifier: a function of its own, verified once. */
+ * before it, at op->done; else it was told before. Returns 0 when the bytes could not be read.
+ * verifier: a function of its own, verified once. */
 __noinline int copy_frame(struct operation *op, struct socket_state *s, __u32 with)
 {
 	__u32 flags = MESSAGE_FRAME | (with ? MESSAGE_START : 0), left, n;
@@ -362,10 +371,8 @@ __noinline int copy_frame(struct operation *op, struct socket_state *s, __u32 wi
 	offset = op->position;
 	if (n > PIECE_MAX - FRAME_HEADER)
 		n = PIECE_MAX - FRAME_HEADER;
-	if (!area || op->unread || (op->unread = copy_bytes(op, op->done, area, n + with))) {
-		give_up(op, s, f);
+	if (!area || op->unread || (op->unread = copy_bytes(op, op->done, area, n + with)))
 		return 0;
-	}
 	advance(op, f, n + with);
 	f->skip -= n;
 	f->head_bytes += n;
@@ -378,8 +385,8 @@ __noinline int copy_frame(struct operation *op, struct socket_state *s, __u32 wi
 	} else {
 		frame_ends(f);
 	}
-	emit(op, s, flags, n + with, offset);
-	return 0;
+	tell_later(op, flags, n + with, offset);
+	return 1;
 }
 
 /* Whether a header block opens a stream by a request. */
@@ -423,7 +430,8 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 	if (type == FRAME_RST_STREAM || (type == FRAME_HEADERS && f->line[4] & FLAG_END_STREAM))
 		take_counts(op, s);
 	if (with) {
-		copy_frame(op, s, with);
+		if (!copy_frame(op, s, with))
+			give_up(op, s, f);
 		return;
 	}
 	/* The header came in pieces: it is told by itself. */
@@ -431,7 +439,7 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 	if (!area)
 		return;
 	put_header(area, f);
-	emit(op, s, MESSAGE_FRAME | MESSAGE_START | (f->skip ? MESSAGE_OPEN : 0), FRAME_HEADER, op->position - FRAME_HEADER);
+	tell_later(op, MESSAGE_FRAME | MESSAGE_START | (f->skip ? MESSAGE_OPEN : 0), FRAME_HEADER, op->position - FRAME_HEADER);
 	if (!f->skip)
 		frame_ends(f);
 }
@@ -509,7 +517,8 @@ __noinline int follow_frame(struct operation *op, struct socket_state *s)
 		read_frame(op, s, f);
 		break;
 	case PHASE_FRAME_COPY:
-		copy_frame(op, s, 0);
+		if (!copy_frame(op, s, 0))
+			give_up(op, s, f);
 		break;
 	case PHASE_DATA:
 		follow_data(op, s);
@@ -539,7 +548,12 @@ __noinline int follow_frames(struct operation *op, struct socket_state *s)
 	if (s->protocol == PROTOCOL_TUNNEL)
 		enter_tunnel(op, s);
 	for (__u32 i = 0; i < FRAME_TURNS; i++) {
-		if (!follow_frame(op, s))
+		int more = follow_frame(op, s);
+
+		if (op->tell_flags)
+			emit(op, s, op->tell_flags, op->tell_length, op->tell_offset);
+		op->tell_flags = 0;
+		if (!more)
 			break;
 	}
 	return op->done < op->size;

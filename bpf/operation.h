@@ -23,6 +23,8 @@ struct operation {
 	__u8 direction;
 	__u8 pad[6];
 	__u64 goroutine, parent_goroutine;
+	__u64 tell_offset; /* of a frame that is to be told, with the flags and the length of its record; no flags: none */
+	__u32 tell_flags, tell_length;
 };
 
 /* The operation under way, one of each direction on a CPU. Not on the stack: all frames of a program together have 512 bytes of

@@ -156,6 +156,9 @@ type WeftPlace struct {
 		Pad             [6]uint8
 		Goroutine       uint64
 		ParentGoroutine uint64
+		TellOffset      uint64
+		TellFlags       uint32
+		TellLength      uint32
 	}
 	Taken uint32
 	Pad   uint32
