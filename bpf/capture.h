@@ -210,16 +210,7 @@ static __always_inline void follow(struct operation *op, struct socket_state *s,
 	}
 	if (f->phase == PHASE_REST && s->last != op->direction + 1)
 		f->phase = PHASE_BOUNDARY;
-	for (int i = 0; i < STEPS_MAX; i++) {
-		if (s->protocol || !step(op, s))
-			break;
-	}
-	for (int i = 0; i < STEPS_MAX / 2; i++) {
-		if (!s->protocol || !follow_frames(op, s))
-			break;
-	}
-	if (op->done < op->size)
-		give_up(op, s, f);
+	follow_bytes(op, s, f);
 	s->last = op->direction + 1;
 	s->previous = op->now;
 }

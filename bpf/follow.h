@@ -351,3 +351,18 @@ __noinline int step(struct operation *op, struct socket_state *s)
 	}
 	return op->done < op->size;
 }
+
+/* Follows all bytes of an operation. Neither protocol calls the other one: that would need more stack than there is. */
+static __always_inline void follow_bytes(struct operation *op, struct socket_state *s, struct follower *f)
+{
+	for (int i = 0; i < STEPS_MAX; i++) {
+		if (s->protocol || !step(op, s))
+			break;
+	}
+	for (int i = 0; i < STEPS_MAX / 2; i++) {
+		if (!s->protocol || !follow_frames(op, s))
+			break;
+	}
+	if (op->done < op->size)
+		give_up(op, s, f);
+}
