@@ -543,7 +543,7 @@ __noinline int follow_frame(struct operation *op, struct socket_state *s)
 /* The bytes of a connection that carries frames. */
 __noinline int follow_frames(struct operation *op, struct socket_state *s)
 {
-	if (!op || !s)
+	if (!op || !s || op->done >= op->size)
 		return 0;
 	if (s->protocol == PROTOCOL_TUNNEL)
 		enter_tunnel(op, s);
