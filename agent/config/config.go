@@ -141,6 +141,18 @@ type Config struct {
 	// Where a Prometheus server may fetch weft's metrics, at the path /metrics: HOST:PORT, or a port alone, which is then on
 	// 127.0.0.1. Nowhere unless it is set, or OTEL_METRICS_EXPORTER is prometheus.
 	MetricsListen string `key:"metrics.listen"`
+	// Where /livez and /readyz answer, for the probes of a pod: HOST:PORT, or a port alone, which is then on 127.0.0.1. They say
+	// one word each. Nowhere unless it is set.
+	HealthListen string `key:"health.listen"`
+	// The certificate of what listens beyond loopback, a file in PEM form.
+	ListenCertificate string `key:"listen.certificate"`
+	// Its key, a file in PEM form.
+	ListenKey string `key:"listen.key"`
+	// A file that holds the token which a client beyond loopback has to send, as Authorization: Bearer TOKEN.
+	ListenTokenFile string `key:"listen.token.file"`
+	// Whether anybody may read, in clear text, what listens beyond loopback. off: without a certificate and a token weft does
+	// not listen there, but for the probes.
+	ListenOpen string `key:"listen.open"`
 	// Edges (a service on a route toward a peer) that have metrics of their own. Broken ones come first.
 	MetricsEdges int `key:"metrics.edges"`
 	// Unix socket on which a running agent answers weft doctor, weft report and weft explain.
@@ -178,6 +190,7 @@ func Default() Config {
 
 		KubernetesWatch:      Auto,
 		KubernetesLabelNames: Off,
+		ListenOpen:           Off,
 	}
 }
 

@@ -76,6 +76,14 @@ func run(ctx context.Context, c *config.Config) error {
 		log.Warn("weft doctor can't read the counters of this agent", "reason", err)
 	}
 	defer closeControl()
+	closeHealth, err := serveHealth(ctx, c, a, ledger)
+	if err != nil {
+		return err
+	}
+	defer closeHealth()
+	if err := agent.DropCapabilities(); err != nil {
+		log.Warn("capabilities that are not needed any more are kept", "reason", err)
+	}
 	for _, m := range a.Missing() {
 		log.Warn("not seen on this kernel: "+m.Effect, "hook", m.Hook, "reason", m.Reason)
 	}
