@@ -20,7 +20,7 @@ func openAgent(ctx context.Context, c *config.Config, log *slog.Logger) (*agent.
 	if err != nil {
 		return nil, err
 	}
-	w := newWitness(process.New(process.Options{Pods: pods}))
+	w := newWitness(process.New(process.Options{Pods: pods, HostName: c.KubernetesNode}))
 	o := agent.Options{
 		RingSize: uint64(c.RingSize), Choice: newChoice(c.Rules(), c.TraceExclude, w.facts),
 		Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, Log: log,
