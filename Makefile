@@ -24,7 +24,7 @@ APT_INSTALL = $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y 
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 # The Go packages whose tests need neither root nor another program.
 UNIT := ./agent/... ./cmd/... ./correlate/... ./deploy/... ./export/... ./test/accuracy
-E2E = $$(go list ./test/... | grep -v -e /test/backend -e /test/node)
+E2E = $$(go list ./test/... | grep -v -e /test/backend -e /test/kernel -e /test/node)
 HELM_VERSION := v3.22.0
 HELM := $(CACHE)/helm-$(HELM_VERSION)/helm
 
@@ -98,6 +98,10 @@ test-deploy: $(HELM) ## the chart with several values, the manifests and the ima
 .PHONY: test-node
 test-node: ## weft with just its capabilities, containers with namespaces and address translation of their own, chaos (3 minutes)
 	$(GO_TEST_ROOT) -timeout 20m ./test/node/...
+
+.PHONY: test-kernels
+test-kernels: ## the programs and weft itself under stock kernels 6.1, 6.12 and Debian's newest, by each hook, in an emulator (12 minutes)
+	$(GO_TEST_ROOT) -timeout 80m ./test/kernel
 
 .PHONY: race
 race: ## unit tests under the race detector (needs a C compiler)

@@ -36,6 +36,13 @@ const (
 	HandoverOff  = "off"
 )
 
+// The values of Config.Hook.
+const (
+	HookAuto       = "auto"
+	HookTracepoint = "tracepoint"
+	HookFexit      = "fexit"
+)
+
 // The values of Config.Repair and other switches.
 const (
 	Auto = "auto"
@@ -123,6 +130,10 @@ type Config struct {
 	// goroutine that a request on a pooled connection belongs to. auto: where the program and the kernel allow it.
 	GoHandover string `key:"go.handover"`
 
+	// Where in the kernel weft sees the end of a socket operation. tracepoint: sock_send_length and sock_recv_length, Linux 6.3 and
+	// later. fexit: the returns of the functions of TCP and AF_UNIX, Linux 5.15 and later. auto: tracepoint where it can be had,
+	// else fexit; weft doctor says which and why.
+	Hook string `key:"hook"`
 	// Where spans wait on disk, with output otlp, while the collector is away or too slow. The folder is made if it is not
 	// there. Without it they wait in memory alone, and are given up sooner.
 	SpillDir string `key:"spill.dir"`
@@ -179,6 +190,7 @@ func Default() Config {
 		BreaksEdges:  propagation.DefaultEdges,
 		Repair:       On,
 		GoHandover:   HandoverAuto,
+		Hook:         HookAuto,
 		SpillSize:    1 << 30,
 		SpillAge:     24 * time.Hour,
 		RingSize:     8 << 20,

@@ -74,7 +74,9 @@ func New(o Options) *Table {
 	}
 }
 
-func machineID(root string) string { return strings.TrimSpace(string(readBounded(root + "/etc/machine-id"))) }
+func machineID(root string) string {
+	return strings.TrimSpace(string(readBounded(root + "/etc/machine-id")))
+}
 
 // Execution is what the kernel copied when a process executed a program. The arguments and the environment are
 // NUL-separated; everything may be cut.

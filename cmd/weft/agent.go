@@ -12,6 +12,7 @@ import (
 	"weft/agent/config"
 	"weft/agent/pod"
 	"weft/agent/process"
+	"weft/bpf"
 )
 
 // openAgent wires the agent to the facts about processes and to the rules of the configuration.
@@ -23,12 +24,20 @@ func openAgent(ctx context.Context, c *config.Config, log *slog.Logger) (*agent.
 	w := newWitness(process.New(process.Options{Pods: pods, HostName: c.KubernetesNode}))
 	o := agent.Options{
 		RingSize: uint64(c.RingSize), Choice: newChoice(c.Rules(), c.TraceExclude, w.facts),
-		Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, Log: log,
+		Hook: hookOf(c), Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, Log: log,
 	}
 	if o.Choice.Decide == nil { // nobody asks a witness
 		o.Processes = w.Table
 	}
 	return agent.Open(o)
+}
+
+// hookOf gives the hook that the configuration asks for; empty for the best one.
+func hookOf(c *config.Config) bpf.Hook {
+	if c.Hook == config.HookAuto {
+		return ""
+	}
+	return bpf.Hook(c.Hook)
 }
 
 // openPods starts the watch of this node's pods; nil: there is none to be had, or none is wanted.

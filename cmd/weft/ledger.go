@@ -147,6 +147,7 @@ var kernelNames = map[int]string{
 	int(bpf.WeftCountCOUNT_SOCKETS):         "sockets",
 	int(bpf.WeftCountCOUNT_SOCKETS_MUTED):   "sockets_muted",
 	int(bpf.WeftCountCOUNT_SOCKETS_REFUSED): "sockets_refused",
+	int(bpf.WeftCountCOUNT_OVERLAPPED):      "operations_overlapped",
 	int(bpf.WeftCountCOUNT_SHED):            "records_shed",
 }
 

@@ -97,14 +97,17 @@ func (l *Linker) Started(x *flow.Exchange) {
 	p := l.processes.of(x.PID)
 	x.Cause.Process = p
 	l.readCarrier(x)
+	l.crewWorks(p, x)
 	if x.Server {
 		p.opens(x)
 		l.note(p, x)
+		l.lineStarts(p, x)
 	} else {
 		p.turns.uses(x, 1)
 		p.guess(x)
 		l.findCause(p, x)
 		l.proves(p, x)
+		l.lineStarts(p, x)
 		l.leaveOpen(p, x)
 		p.calls(x)
 		if x.Goroutine == 0 {
@@ -183,6 +186,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		p := owner(x)
 		p.turns.uses(x, -1)
 		p.habits.asks(x, false)
+		l.crewWaited(p, x, x.TID)
 		l.passed(p, x)
 		l.unjoin(x)
 	}
@@ -260,6 +264,10 @@ func (l *Linker) letGo(x *flow.Exchange) {
 	if c.Guess != nil {
 		l.release(c.Guess)
 		c.Guess = nil
+	}
+	if c.Queued != nil {
+		l.release(c.Queued)
+		c.Queued = nil
 	}
 	if c.Via != nil {
 		l.release(c.Via)

@@ -18,7 +18,7 @@ import (
 //
 //	s1 server pid tid wire [key=value]   a request has come in; the name of the exchange is the first word
 //	c1 client pid tid wire [key=value]   a request was sent
-//	end c1       the reply is whole;  replies c1: it has begun;  drop c1: abandoned;  gone c1: its client has left;  lost c1: records are missing
+//	end c1       the reply is whole;  replies c1: it has begun, replies s1 2: sent by thread 2;  drop c1: abandoned;  gone c1: its client has left;  lost c1: records are missing
 //	tick         time passes until nothing waits;  go 7: process 7 is Go;  exit 7;  hand B 5: goroutine 5 gives a call to B
 //
 // Wires are named by letters; at=N is the offset of the request, so that A at=0 and A at=1 are one connection. head=T:P is
@@ -143,7 +143,13 @@ func (n *node) play(script string) {
 			x.End, x.Fault = n.now, flow.Closed
 			n.l.Ended(x)
 		case "replies":
-			n.replies(n.exchanges[f[1]])
+			x := n.exchanges[f[1]]
+			by := x.TID
+			if len(f) > 2 {
+				tid, _ := strconv.Atoi(f[2])
+				by = uint32(tid)
+			}
+			n.repliesBy(x, by)
 		case "lost":
 			n.exchanges[f[1]].Lost = true
 		case "drop":
@@ -169,9 +175,11 @@ func (n *node) play(script string) {
 }
 
 // replies lets the thread of an exchange send or read the head of its reply.
-func (n *node) replies(x *flow.Exchange) {
+func (n *node) replies(x *flow.Exchange) { n.repliesBy(x, x.TID) }
+
+func (n *node) repliesBy(x *flow.Exchange, tid uint32) {
 	x.FirstByte = n.now
-	n.l.Touched(x, flow.Touch{TID: x.TID, Time: n.now, Sent: x.Server})
+	n.l.Touched(x, flow.Touch{TID: tid, Time: n.now, Sent: x.Server})
 }
 
 // parent names the parent of a span: another span, ~P for one that a carrier named, ~? for one that was

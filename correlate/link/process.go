@@ -23,6 +23,9 @@ type Process struct {
 	habits     habits
 	work       work
 	turns      turns
+	crew       crew
+	lines      lines
+	early      early
 	heads      heads
 	last       last
 	unnamed    unnamed

@@ -33,16 +33,17 @@ type kernelCount struct {
 }
 
 var kernelCounts = map[string]kernelCount{
-	"operations":        {kernelOperations, ""},
-	"operations_muted":  {kernelMuted, ""},
-	"records":           {kernelRecords, ""},
-	"records_ring_full": {kernelLost, "ring_full"},
-	"records_shed":      {kernelLost, "shed"},
-	"heads_cut":         {kernelCut, ""},
-	"sockets":           {kernelSockets, ""},
-	"sockets_muted":     {kernelSocketsMuted, ""},
-	"sockets_refused":   {kernelSocketsRefused, ""},
-	"programs_missed":   {kernelMissed, ""},
+	"operations":            {kernelOperations, ""},
+	"operations_muted":      {kernelMuted, ""},
+	"records":               {kernelRecords, ""},
+	"records_ring_full":     {kernelLost, "ring_full"},
+	"records_shed":          {kernelLost, "shed"},
+	"heads_cut":             {kernelCut, ""},
+	"sockets":               {kernelSockets, ""},
+	"sockets_muted":         {kernelSocketsMuted, ""},
+	"sockets_refused":       {kernelSocketsRefused, ""},
+	"programs_missed":       {kernelMissed, "running"},
+	"operations_overlapped": {kernelMissed, "overlapped"},
 	// These two are told among the losses.
 	"requests_lost_server": {counters, ""},
 	"requests_lost_client": {counters, ""},

@@ -75,7 +75,8 @@ var counterRows = [counters]row{
 	kernelSocketsRefused: {"weft.kernel.sockets.refused", "{socket}", "Sockets for which the kernel had no memory", ""},
 	kernelUnread:         {"weft.kernel.unread", "{operation}", "Socket operations whose bytes could not be read", "`weft.reason`"},
 	kernelUnreadSize:     {"weft.kernel.unread.size", "By", "Bytes of the operations that could not be read", "`weft.reason`"},
-	kernelMissed:         {"weft.kernel.programs.missed", "{run}", "Runs of the eBPF programs that the kernel left out", ""},
+	kernelMissed: {"weft.kernel.programs.missed", "{run}", "Runs of the eBPF programs that were left out",
+		"`weft.reason`: `running` (the program ran already on that CPU), `overlapped` (another operation was under way there)"},
 }
 
 // Gauges are numbers of the moment.
