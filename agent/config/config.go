@@ -69,9 +69,11 @@ type Config struct {
 	Cgroup []Glob `key:"cgroup"`
 	// Trace only connections that have this port at one end.
 	Port []uint16 `key:"port"`
-	// Trace only what one of these rules matches. A rule has one or more of the conditions exe, command, pid
-	// and cgroup, and matches where all of them do, or it is a port alone. Each value of the five settings of those names is one
-	// more rule. Without any rule everything is traced.
+	// Trace only what one of these rules matches. A rule has one or more conditions, and matches where all of them do: exe,
+	// command, pid and cgroup as in the settings of those names, namespace, pod and label (KEY=VALUE) of the pod, owner, a
+	// workload that it belongs to, image, that of the container without tag, and env (NAME=VALUE), a variable of the process. Or
+	// it is a port alone. Each value of the settings exe, command, pid, cgroup and port is one more rule. Without any rule
+	// everything is traced.
 	TraceInclude []Rule `key:"trace.include"`
 	// Do not trace what one of these rules matches, whatever the other rules say.
 	TraceExclude []Rule `key:"trace.exclude"`
@@ -173,6 +175,8 @@ type Config struct {
 	// How the log is written.
 	LogFormat string `key:"log.format"`
 
+	// File is the configuration file that was read; empty: none.
+	File string
 	// Sampler and SamplerArg are OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG as they were found.
 	Sampler, SamplerArg string
 	// PushMetrics and PushLogs tell whether metrics and log records go to a collector: see addStandard.
@@ -226,6 +230,16 @@ func (c *Config) Rules() []Rule {
 		rules = append(rules, Rule{Port: port})
 	}
 	return rules
+}
+
+// Changed gives the keys of the settings in which two configurations differ. A secret that was changed looks the same.
+func Changed(a, b *Config) (keys []string) {
+	for i := range settings {
+		if s := &settings[i]; s.text(a) != s.text(b) {
+			keys = append(keys, s.key)
+		}
+	}
+	return keys
 }
 
 // Validate tells every setting whose value is not allowed, as joined errors of type *Error.

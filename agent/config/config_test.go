@@ -18,14 +18,15 @@ var examples = map[string]struct {
 	yaml string // as the value in the file; empty: text
 	want any    // the field of Config
 }{
-	"output":                 {"json", "", "json"},
-	"exe":                    {"nginx,/opt/*/node", "[nginx, /opt/*/node]", []Glob{"nginx", "/opt/*/node"}},
-	"command":                {`*gunicorn*,a\,b`, `["*gunicorn*", "a,b"]`, []Glob{"*gunicorn*", "a,b"}},
-	"pid":                    {"12,13", "[12, 13]", []uint32{12, 13}},
-	"cgroup":                 {"/kubepods/*", "/kubepods/*", []Glob{"/kubepods/*"}},
-	"port":                   {"8080", "8080", []uint16{8080}},
-	"trace.include":          {`exe=python3*&pid=8000,command=a\&b`, `[{exe: "python3*", pid: 8000}, {command: "a&b"}]`, []Rule{{Exe: "python3*", PID: 8000}, {Command: "a&b"}}},
-	"trace.exclude":          {"pid=7&cgroup=/x", "[pid=7&cgroup=/x]", []Rule{{PID: 7, Cgroup: "/x"}}},
+	"output":        {"json", "", "json"},
+	"exe":           {"nginx,/opt/*/node", "[nginx, /opt/*/node]", []Glob{"nginx", "/opt/*/node"}},
+	"command":       {`*gunicorn*,a\,b`, `["*gunicorn*", "a,b"]`, []Glob{"*gunicorn*", "a,b"}},
+	"pid":           {"12,13", "[12, 13]", []uint32{12, 13}},
+	"cgroup":        {"/kubepods/*", "/kubepods/*", []Glob{"/kubepods/*"}},
+	"port":          {"8080", "8080", []uint16{8080}},
+	"trace.include": {`exe=python3*&pid=8000,command=a\&b`, `[{exe: "python3*", pid: 8000}, {command: "a&b"}]`, []Rule{{Exe: "python3*", PID: 8000}, {Command: "a&b"}}},
+	"trace.exclude": {"pid=7&cgroup=/x,namespace=a&label=app/x=b&env=A=1,pod=p&owner=o&image=i", `[pid=7&cgroup=/x, {namespace: a, label: "app/x=b", env: "A=1"}, {pod: p, owner: o, image: i}]`,
+		[]Rule{{PID: 7, Cgroup: "/x"}, {Namespace: "a", Label: "app/x=b", Env: "A=1"}, {Pod: "p", Owner: "o", Image: "i"}}},
 	"headers.request":        {"X-Request-Id,accept", "[X-Request-Id, accept]", []string{"x-request-id", "accept"}},
 	"headers.response":       {"etag", "[etag]", []string{"etag"}},
 	"query":                  {"keep", "", "keep"},

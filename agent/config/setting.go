@@ -46,7 +46,7 @@ func (s *setting) fault(where, value string) *Error {
 
 const (
 	globAllowed   = "a pattern in which * stands for any characters and ? for one"
-	ruleAllowed   = "one or more of exe=PATTERN, command=PATTERN, pid=NUMBER and cgroup=PATTERN, joined by &, or port=NUMBER alone"
+	ruleAllowed   = "one or more of exe, command, cgroup, namespace, pod, owner, image, label and env, each =PATTERN, and pid=NUMBER, joined by &, or port=NUMBER alone"
 	headerAllowed = "the name of a header"
 	nameAllowed   = "a name of at most 253 bytes without blanks"
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -180,6 +181,10 @@ func TestWatchFollowsThisNode(t *testing.T) {
 	await(t, "a pod that starts", time.Second, func() bool { return w.names("uid-b") })
 	if w.Version() == before {
 		t.Error("nobody is told that there is a new pod")
+	}
+	if f := w.Facts(container.Place{Pod: "uid-b"}); f.Namespace != "shop" || f.Pod != "cart-7d4b9c-b" || f.Image != "registry:5000/shop/cart" ||
+		fmt.Sprint(f.Owners) != "[cart cart-7d4b9c]" || !slices.Contains(f.Labels, "team=a") {
+		t.Errorf("facts %+v", f)
 	}
 	static := newPod("n1", "s")
 	static.Annotations[hashAnnotation] = "d6a1b2c3d4e5f60718293a4b5c6d7e8f"

@@ -15,21 +15,37 @@ import (
 	"weft/bpf"
 )
 
-// openAgent wires the agent to the facts about processes and to the rules of the configuration.
-func openAgent(ctx context.Context, c *config.Config, log *slog.Logger) (*agent.Agent, error) {
-	pods, err := openPods(ctx, c, log)
+// openAgent wires the agent to the facts about processes and to the rules of the configuration. The reloader keeps the rules.
+func openAgent(ctx context.Context, c *config.Config, log *slog.Logger) (*agent.Agent, *reloader, error) {
+	watch, err := openPods(ctx, c, log)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	w := newWitness(process.New(process.Options{Pods: pods, HostName: c.KubernetesNode}))
+	r := &reloader{current: c, log: log}
+	facts := process.Options{HostName: c.KubernetesNode}
+	var pods podFacts
+	if watch != nil {
+		facts.Pods, pods, r.version = watch, watch, watch.Version
+	}
+	w := newWitness(process.New(facts))
+	r.choose = func(c *config.Config) agent.Choice {
+		asks := func(r config.Rule) bool { return r.Env != "" }
+		w.asksEnv.Store(slices.ContainsFunc(slices.Concat(c.Rules(), c.TraceExclude), asks))
+		return newChoice(c.Rules(), c.TraceExclude, w.facts, pods)
+	}
 	o := agent.Options{
-		RingSize: uint64(c.RingSize), Choice: newChoice(c.Rules(), c.TraceExclude, w.facts),
+		RingSize: uint64(c.RingSize), Choice: r.choose(c),
 		Hook: hookOf(c), Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, Log: log,
 	}
-	if o.Choice.Decide == nil { // nobody asks a witness
+	if o.Choice.Decide == nil && c.File == "" { // nobody asks a witness, now or later
 		o.Processes = w.Table
 	}
-	return agent.Open(o)
+	a, err := agent.Open(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.rechoose = a.Rechoose
+	return a, r, nil
 }
 
 // hookOf gives the hook that the configuration asks for; empty for the best one.
@@ -41,7 +57,7 @@ func hookOf(c *config.Config) bpf.Hook {
 }
 
 // openPods starts the watch of this node's pods; nil: there is none to be had, or none is wanted.
-func openPods(ctx context.Context, c *config.Config, log *slog.Logger) (process.Pods, error) {
+func openPods(ctx context.Context, c *config.Config, log *slog.Logger) (*pod.Watch, error) {
 	if c.KubernetesWatch == config.Off {
 		return nil, nil
 	}

@@ -29,7 +29,7 @@ func runCommand(ctx context.Context, args []string) error {
 		c.IDKey = make([]byte, 16)
 		rand.Read(c.IDKey)
 	}
-	return run(ctx, &c)
+	return run(ctx, &c, args)
 }
 
 // garbage is how much the heap may grow before it is collected, in percent: what lives is small, so that time is worth more
@@ -37,7 +37,7 @@ func runCommand(ctx context.Context, args []string) error {
 const garbage = 150
 
 // run is the wiring: kernel, agent, correlate, export.
-func run(ctx context.Context, c *config.Config) error {
+func run(ctx context.Context, c *config.Config, args []string) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}
@@ -59,7 +59,7 @@ func run(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	a, err := openAgent(ctx, c, log)
+	a, reload, err := openAgent(ctx, c, log)
 	if err != nil {
 		return err
 	}
@@ -88,6 +88,8 @@ func run(ctx context.Context, c *config.Config) error {
 		log.Warn("not seen on this kernel: "+m.Effect, "hook", m.Hook, "reason", m.Reason)
 	}
 	go tellReady(a)
+	reload.args = args
+	go reload.run(ctx)
 	err = a.Run(ctx, func(ev *event.Event) error {
 		pipeline.Feed(ev)
 		if ev.Kind == event.KindClock {
