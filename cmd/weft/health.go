@@ -22,7 +22,7 @@ const stalled = 30 * time.Second
 
 // serveHealth answers the probes of a pod: /livez while the data path moves, /readyz from when all processes were looked at. They tell
 // nothing of the traffic, and a kubelet that probes can't show a token, so that they are open where they listen.
-func serveHealth(ctx context.Context, c *config.Config, a *agent.Agent, l *ledger) (closeHealth func(), err error) {
+func serveHealth(ctx context.Context, c *config.Config, l *ledger) (closeHealth func(), err error) {
 	if c.HealthListen == "" {
 		return func() {}, nil
 	}
@@ -33,7 +33,7 @@ func serveHealth(ctx context.Context, c *config.Config, a *agent.Agent, l *ledge
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { tellHealth(w, isLive(l), "the data path stands still") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		tellHealth(w, isLive(l) && isReady(a), "not all processes were looked at yet")
+		tellHealth(w, isLive(l) && isReady(l.agent), "not all processes were looked at yet")
 	})
 	s := &http.Server{
 		Handler: d.Guard(mux), ReadTimeout: controlTime, WriteTimeout: controlTime, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,

@@ -71,19 +71,11 @@ func run(ctx context.Context, c *config.Config, args []string) error {
 	if err != nil {
 		return err
 	}
-	closeControl, err := serveControl(c.Control, ledger, desk)
-	if err != nil {
-		log.Warn("weft doctor can't read the counters of this agent", "reason", err)
-	}
-	defer closeControl()
-	closeHealth, err := serveHealth(ctx, c, a, ledger)
+	closeDoors, err := openDoors(ctx, c, log, ledger, desk)
 	if err != nil {
 		return err
 	}
-	defer closeHealth()
-	if err := agent.DropCapabilities(); err != nil {
-		log.Warn("capabilities that are not needed any more are kept", "reason", err)
-	}
+	defer closeDoors()
 	for _, m := range a.Missing() {
 		log.Warn("not seen on this kernel: "+m.Effect, "hook", m.Hook, "reason", m.Reason)
 	}
@@ -101,6 +93,23 @@ func run(ctx context.Context, c *config.Config, args []string) error {
 	pipeline.Close()
 	desk.end()
 	return errors.Join(err, finish(log, ledger, meter))
+}
+
+// openDoors lets others ask, and then gives up what the start alone needed.
+func openDoors(ctx context.Context, c *config.Config, log *slog.Logger, l *ledger, d *desk) (closeDoors func(), err error) {
+	closeControl, err := serveControl(c.Control, l, d)
+	if err != nil {
+		log.Warn("weft doctor can't read the counters of this agent", "reason", err)
+	}
+	closeHealth, err := serveHealth(ctx, c, l)
+	if err != nil {
+		closeControl()
+		return nil, err
+	}
+	if err := agent.DropCapabilities(); err != nil {
+		log.Warn("capabilities that are not needed any more are kept", "reason", err)
+	}
+	return func() { closeHealth(); closeControl() }, nil
 }
 
 // finish sends what waits, and tells the last counts. meter may be nil.
