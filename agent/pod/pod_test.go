@@ -249,6 +249,23 @@ func TestChurn(t *testing.T) {
 	await(t, "the last ones alone", patience, func() bool { return w.Len() == 5 })
 }
 
+func TestTry(t *testing.T) {
+	s := serve(t)
+	s.put(newPod("n1", "a"))
+	o := Options{Kubeconfig: s.kubeconfig(t), Node: "n1", Log: slog.New(slog.DiscardHandler)}
+	if n, err := Try(t.Context(), o); n != 1 || err != nil {
+		t.Errorf("%d pods, %v", n, err)
+	}
+	o.Node = "n2"
+	if _, err := Try(t.Context(), o); err == nil || !strings.Contains(err.Error(), "kubernetes.node") {
+		t.Errorf("a node without pods: %v", err)
+	}
+	s.outage(true)
+	if _, err := Try(t.Context(), o); err == nil || !strings.Contains(err.Error(), "list the pods") {
+		t.Errorf("no server: %v", err)
+	}
+}
+
 func TestNoServer(t *testing.T) {
 	if _, err := Open(t.Context(), Options{}); err == nil || !strings.Contains(err.Error(), "find the API server") {
 		t.Errorf("outside of a pod: %v", err)

@@ -39,6 +39,7 @@ type Options struct {
 	Labels      func(string) bool // labels that become attributes; nil: none
 	Annotations func(string) bool // annotations that do
 	Log         *slog.Logger
+	failed      func(error) // instead of Log, of a server that does not answer
 }
 
 // hashAnnotation has the uid that the kubelet gives to a static pod; the API has another one.
@@ -212,6 +213,10 @@ func (w *Watch) drop(object any) {
 // fail tells of an API server that does not answer. That a watch ends and is taken up again is usual.
 func (w *Watch) fail(err error) {
 	if errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+		return
+	}
+	if w.options.failed != nil {
+		w.options.failed(err)
 		return
 	}
 	if !w.failing.Swap(true) {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"time"
 
 	"weft/agent"
 	"weft/agent/config"
@@ -61,14 +62,7 @@ func openPods(ctx context.Context, c *config.Config, log *slog.Logger) (*pod.Wat
 	if c.KubernetesWatch == config.Off {
 		return nil, nil
 	}
-	node := c.KubernetesNode
-	if node == "" {
-		node, _ = os.Hostname() // without a name no pod is found, and the cgroups still tell their uids
-	}
-	w, err := pod.Open(ctx, pod.Options{
-		Kubeconfig: c.KubernetesConfig, Node: node, Cluster: c.KubernetesCluster, LabelNames: c.KubernetesLabelNames == config.On,
-		Labels: anyOf(c.KubernetesLabels), Annotations: anyOf(c.KubernetesAnnotations), Log: log,
-	})
+	w, err := pod.Open(ctx, podOptions(c, log))
 	switch {
 	case err == nil:
 		return w, nil
@@ -79,6 +73,38 @@ func openPods(ctx context.Context, c *config.Config, log *slog.Logger) (*pod.Wat
 	}
 	return nil, nil
 }
+
+func podOptions(c *config.Config, log *slog.Logger) pod.Options {
+	node := c.KubernetesNode
+	if node == "" {
+		node, _ = os.Hostname() // without a name no pod is found, and the cgroups still tell their uids
+	}
+	return pod.Options{
+		Kubeconfig: c.KubernetesConfig, Node: node, Cluster: c.KubernetesCluster, LabelNames: c.KubernetesLabelNames == config.On,
+		Labels: anyOf(c.KubernetesLabels), Annotations: anyOf(c.KubernetesAnnotations), Log: log,
+	}
+}
+
+// surveyPods tells whether the pods of this node can be named.
+func surveyPods(ctx context.Context, c *config.Config) agent.Finding {
+	const what = "pods"
+	if c.KubernetesWatch == config.Off {
+		return agent.Finding{What: what, OK: true, Detail: "not asked for: kubernetes.watch is off"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, surveyTime)
+	defer cancel()
+	n, err := pod.Try(ctx, podOptions(c, slog.New(slog.DiscardHandler)))
+	switch {
+	case err == nil:
+		return agent.Finding{What: what, OK: true, Detail: fmt.Sprintf("the API server names the %d pods of this node", n)}
+	case errors.Is(err, pod.ErrOutside) && c.KubernetesWatch == config.Auto:
+		return agent.Finding{What: what, OK: true, Detail: "weft runs in no pod: containers are named by their cgroups alone"}
+	}
+	return agent.Finding{What: what, OK: false, Detail: fmt.Sprintf("named by their cgroups alone: %v", err)}
+}
+
+// surveyTime is how long doctor waits for an API server.
+const surveyTime = 5 * time.Second
 
 func anyOf(patterns []config.Glob) func(string) bool {
 	return func(text string) bool {
