@@ -176,7 +176,7 @@ __noinline int find_frame(struct operation *op, struct socket_state *s)
 	if (!op || !s || op->unread)
 		return 0;
 	f = &s->follower[op->direction & 1];
-	area = scratch_of(op->direction);
+	area = scratch_of(op);
 	left = op->size - op->done;
 	if (!area || left < FRAME_HEADER || copy_bytes(op, op->done, area, left < FRAME_LOOK ? left : FRAME_LOOK))
 		return 0;
@@ -258,7 +258,7 @@ static __always_inline void put_header(struct scratch *area, const struct follow
 /* A DATA frame is over. The one that ends its side of the stream is told, with what was counted. */
 static __always_inline void data_ends(struct operation *op, struct socket_state *s, struct follower *f)
 {
-	struct scratch *area = scratch_of(op->direction);
+	struct scratch *area = scratch_of(op);
 	bool last = f->line[4] & FLAG_END_STREAM;
 
 	if (last && area) {
@@ -273,7 +273,7 @@ static __always_inline void data_ends(struct operation *op, struct socket_state 
 /* Reads what is there of the prefix of a gRPC message. Returns how many bytes that is. */
 static __always_inline __u32 read_prefix(struct operation *op, struct stream_count *c, __u32 left)
 {
-	struct scratch *area = scratch_of(op->direction);
+	struct scratch *area = scratch_of(op);
 	__u32 want = PREFIX - c->have, n = left < want ? left : want;
 
 	if (!area || copy_bytes(op, op->done, area, n)) {
@@ -343,7 +343,7 @@ static __always_inline void copy_frame(struct operation *op, struct socket_state
 {
 	__u32 left = op->size - op->done - with, n = f->skip < left ? f->skip : left;
 	__u32 flags = MESSAGE_FRAME | (with ? MESSAGE_START : 0);
-	struct scratch *area = scratch_of(op->direction);
+	struct scratch *area = scratch_of(op);
 	__u64 offset = op->position;
 
 	if (n > PIECE_MAX - FRAME_HEADER)
@@ -412,7 +412,7 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 		return;
 	}
 	/* The header came in pieces: it is told by itself. */
-	area = scratch_of(op->direction);
+	area = scratch_of(op);
 	if (!area)
 		return;
 	put_header(area, f);
@@ -423,7 +423,7 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 
 static __always_inline void read_frame(struct operation *op, struct socket_state *s, struct follower *f)
 {
-	struct scratch *area = scratch_of(op->direction);
+	struct scratch *area = scratch_of(op);
 	__u32 left = op->size - op->done, have = f->line_length, n = FRAME_HEADER - have;
 	bool whole = !have && left >= FRAME_HEADER;
 
