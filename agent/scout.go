@@ -29,10 +29,10 @@ type scout struct {
 	stopping sync.Once
 }
 
-// task is one thing that the scout was told: a process that has executed something, or that is gone.
+// task is one thing that the scout was told: a process that has executed something, that talks, or that is gone.
 type task struct {
-	pid  uint32
-	gone bool
+	pid         uint32
+	talks, gone bool
 }
 
 type inode struct {
@@ -69,9 +69,12 @@ func (s *scout) run(scanned []uint32) {
 	}
 	close(s.scanned)
 	for t := range s.tasks {
-		if t.gone {
+		switch {
+		case t.gone:
 			s.forget(t.pid)
-		} else {
+		case t.talks:
+			s.findGoroutines(t.pid)
+		default:
 			s.inspect(t.pid)
 		}
 	}
@@ -83,6 +86,9 @@ func (s *scout) run(scanned []uint32) {
 // look never blocks.
 func (s *scout) look(pid uint32) { s.tell(task{pid: pid}) }
 func (s *scout) gone(pid uint32) { s.tell(task{pid: pid, gone: true}) }
+
+// talks is told of a process whose first message was seen: its runtime works by now.
+func (s *scout) talks(pid uint32) { s.tell(task{pid: pid, talks: true}) }
 
 func (s *scout) tell(t task) {
 	select {
@@ -116,6 +122,21 @@ func (s *scout) inspect(pid uint32) {
 	}
 	if err := s.kernel.update(pid, func(w *bpf.WeftProcess) { tellOffsets(&p.offsets, w) }); err != nil {
 		s.log.Warn("goroutines of a process are not told apart", "pid", pid, "reason", err)
+	}
+}
+
+// findGoroutines looks for the list of all goroutines, in which the kernel side looks up ancestors that it has not seen.
+func (s *scout) findGoroutines(pid uint32) {
+	p := s.running[pid]
+	if p == nil || p.probe == nil || !p.offsets.HasParent {
+		return
+	}
+	at, err := golang.FindGoroutines(pid, &p.offsets.Layout)
+	if err == nil {
+		err = s.kernel.update(pid, func(w *bpf.WeftProcess) { w.AllGoroutines = at })
+	}
+	if err != nil {
+		s.log.Warn("calls of goroutines that were not started by the one which serves the request are not linked", "pid", pid, "reason", err)
 	}
 }
 

@@ -70,6 +70,20 @@ const (
 	WeftDirectionDIRECTION_SEND    WeftDirection = 1
 )
 
+type WeftGoroutineKey struct {
+	_   structs.HostLayout
+	Pid uint32
+	Pad uint32
+	Id  uint64
+}
+
+type WeftGoroutineValue struct {
+	_      structs.HostLayout
+	Parent uint64
+	Known  uint32
+	Serves uint32
+}
+
 type WeftHandoverRecord struct {
 	_    structs.HostLayout
 	Head struct {
@@ -153,22 +167,23 @@ type WeftOperation struct {
 }
 
 type WeftProcess struct {
-	_           structs.HostLayout
-	Choice      uint8
-	Go          uint8
-	HasParent   uint8
-	Pad         uint8
-	Tls         int32
-	Goid        uint32
-	ParentGoid  uint32
-	M           uint32
-	Curg        uint32
-	Conn        uint32
-	TlsState    uint32
-	Fd          uint32
-	Sysfd       uint32
-	ItabHash    uint32
-	TcpConnHash uint32
+	_             structs.HostLayout
+	Choice        uint8
+	Go            uint8
+	HasParent     uint8
+	Pad           uint8
+	Tls           int32
+	Goid          uint32
+	ParentGoid    uint32
+	M             uint32
+	Curg          uint32
+	Conn          uint32
+	TlsState      uint32
+	Fd            uint32
+	Sysfd         uint32
+	ItabHash      uint32
+	TcpConnHash   uint32
+	AllGoroutines uint64
 }
 
 type WeftProcessRecord struct {
@@ -359,6 +374,7 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	WeftMapGoroutines         = "goroutines"
 	WeftMapOperations         = "operations"
 	WeftMapOwn                = "own"
 	WeftMapPorts              = "ports"
@@ -448,6 +464,7 @@ type WeftProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
+	Goroutines       *ebpf.MapSpec `ebpf:"goroutines"`
 	Operations       *ebpf.MapSpec `ebpf:"operations"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
 	Ports            *ebpf.MapSpec `ebpf:"ports"`
@@ -499,6 +516,7 @@ func (o *WeftObjects) Close() error {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
+	Goroutines       *ebpf.Map `ebpf:"goroutines"`
 	Operations       *ebpf.Map `ebpf:"operations"`
 	Own              *ebpf.Map `ebpf:"own"`
 	Ports            *ebpf.Map `ebpf:"ports"`
@@ -512,6 +530,7 @@ type WeftMaps struct {
 
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
+		m.Goroutines,
 		m.Operations,
 		m.Own,
 		m.Ports,

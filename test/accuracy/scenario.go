@@ -101,7 +101,7 @@ var (
 var scenarios = []scenario{
 	{name: "go-same", command: goService("same"), shape: thinks, floor: 0.97},
 	{name: "go-fresh", command: goService("fresh"), shape: fanThink, floor: 0.93},
-	{name: "go-nested", command: goService("nested"), shape: fanThink},
+	{name: "go-nested", command: goService("nested"), shape: fanThink, floor: 0.93},
 	{name: "go-cancel", command: goService("fresh"), shape: cancels},
 	{name: "gunicorn-sync", command: gunicorn("sync", "4", "1"), shape: thinks},
 	{name: "gunicorn-gthread", command: gunicorn("gthread", "2", "32"), shape: thinks, floor: 0.99},
