@@ -57,10 +57,11 @@ const (
 	WeftCountCOUNT_SOCKETS         WeftCount = 7
 	WeftCountCOUNT_SOCKETS_MUTED   WeftCount = 8
 	WeftCountCOUNT_SOCKETS_REFUSED WeftCount = 9
-	WeftCountCOUNT_SHED            WeftCount = 10
-	WeftCountCOUNT_UNREAD          WeftCount = 11
-	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 20
-	WeftCountCOUNTS                WeftCount = 29
+	WeftCountCOUNT_OVERLAPPED      WeftCount = 10
+	WeftCountCOUNT_SHED            WeftCount = 11
+	WeftCountCOUNT_UNREAD          WeftCount = 12
+	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 21
+	WeftCountCOUNTS                WeftCount = 30
 )
 
 type WeftDirection uint32
@@ -140,30 +141,35 @@ type WeftMessageRecord struct {
 	Lost            uint32
 }
 
-type WeftOperation struct {
-	_               structs.HostLayout
-	Now             uint64
-	Sk              uint64
-	Base            uint64
-	Position        uint64
-	Vectors         uint32
-	Done            uint32
-	Size            uint32
-	Pid             uint32
-	Tid             uint32
-	Rtt             uint32
-	Retransmits     uint32
-	Unread          uint32
-	Vector          uint32
-	_               [4]byte
-	Passed          uint64
-	Start           uint64
-	Length          uint64
-	Found           uint8
-	Direction       uint8
-	Pad             [6]uint8
-	Goroutine       uint64
-	ParentGoroutine uint64
+type WeftPlace struct {
+	_         structs.HostLayout
+	Operation struct {
+		_               structs.HostLayout
+		Now             uint64
+		Sk              uint64
+		Base            uint64
+		Position        uint64
+		Vectors         uint32
+		Done            uint32
+		Size            uint32
+		Pid             uint32
+		Tid             uint32
+		Rtt             uint32
+		Retransmits     uint32
+		Unread          uint32
+		Vector          uint32
+		_               [4]byte
+		Passed          uint64
+		Start           uint64
+		Length          uint64
+		Found           uint8
+		Direction       uint8
+		Pad             [6]uint8
+		Goroutine       uint64
+		ParentGoroutine uint64
+	}
+	Taken uint32
+	Pad   uint32
 }
 
 type WeftProcess struct {
@@ -352,7 +358,7 @@ type WeftSocketState struct {
 type WeftTally struct {
 	_       structs.HostLayout
 	Unwoken uint64
-	Counts  [29]uint64
+	Counts  [30]uint64
 }
 
 type WeftUnreadReason uint32
@@ -375,8 +381,8 @@ const (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	WeftMapGoroutines         = "goroutines"
-	WeftMapOperations         = "operations"
 	WeftMapOwn                = "own"
+	WeftMapPlaces             = "places"
 	WeftMapPorts              = "ports"
 	WeftMapProcessScratches   = "process_scratches"
 	WeftMapProcesses          = "processes"
@@ -392,6 +398,10 @@ const (
 	WeftProgSockRecvLength    = "sock_recv_length"
 	WeftProgSockSendLength    = "sock_send_length"
 	WeftProgTcpReceiveReset   = "tcp_receive_reset"
+	WeftProgTcpRecvmsg        = "tcp_recvmsg"
+	WeftProgTcpSendmsg        = "tcp_sendmsg"
+	WeftProgUnixStreamRecvmsg = "unix_stream_recvmsg"
+	WeftProgUnixStreamSendmsg = "unix_stream_sendmsg"
 	WeftVarChoiceType         = "choice_type"
 	WeftVarCloseRecordType    = "close_record_type"
 	WeftVarCountType          = "count_type"
@@ -401,6 +411,7 @@ const (
 	WeftVarHandoverRecordType = "handover_record_type"
 	WeftVarKindType           = "kind_type"
 	WeftVarMessageFlagType    = "message_flag_type"
+	WeftVarReceiveArguments   = "receive_arguments"
 	WeftVarSettings           = "settings"
 	WeftVarSocketOriginType   = "socket_origin_type"
 	WeftVarSocketRecordType   = "socket_record_type"
@@ -450,14 +461,18 @@ type WeftSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftProgramSpecs struct {
-	GoRoundTrip      *ebpf.ProgramSpec `ebpf:"go_round_trip"`
-	InetSockSetState *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
-	SchedProcessExec *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SockRecvLength   *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
-	SockSendLength   *ebpf.ProgramSpec `ebpf:"sock_send_length"`
-	TcpReceiveReset  *ebpf.ProgramSpec `ebpf:"tcp_receive_reset"`
+	GoRoundTrip       *ebpf.ProgramSpec `ebpf:"go_round_trip"`
+	InetSockSetState  *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
+	SchedProcessExec  *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit  *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork  *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SockRecvLength    *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
+	SockSendLength    *ebpf.ProgramSpec `ebpf:"sock_send_length"`
+	TcpReceiveReset   *ebpf.ProgramSpec `ebpf:"tcp_receive_reset"`
+	TcpRecvmsg        *ebpf.ProgramSpec `ebpf:"tcp_recvmsg"`
+	TcpSendmsg        *ebpf.ProgramSpec `ebpf:"tcp_sendmsg"`
+	UnixStreamRecvmsg *ebpf.ProgramSpec `ebpf:"unix_stream_recvmsg"`
+	UnixStreamSendmsg *ebpf.ProgramSpec `ebpf:"unix_stream_sendmsg"`
 }
 
 // WeftMapSpecs contains maps before they are loaded into the kernel.
@@ -465,8 +480,8 @@ type WeftProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
 	Goroutines       *ebpf.MapSpec `ebpf:"goroutines"`
-	Operations       *ebpf.MapSpec `ebpf:"operations"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
+	Places           *ebpf.MapSpec `ebpf:"places"`
 	Ports            *ebpf.MapSpec `ebpf:"ports"`
 	ProcessScratches *ebpf.MapSpec `ebpf:"process_scratches"`
 	Processes        *ebpf.MapSpec `ebpf:"processes"`
@@ -489,6 +504,7 @@ type WeftVariableSpecs struct {
 	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
 	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.VariableSpec `ebpf:"message_flag_type"`
+	ReceiveArguments   *ebpf.VariableSpec `ebpf:"receive_arguments"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
 	SocketOriginType   *ebpf.VariableSpec `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.VariableSpec `ebpf:"socket_record_type"`
@@ -517,8 +533,8 @@ func (o *WeftObjects) Close() error {
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
 	Goroutines       *ebpf.Map `ebpf:"goroutines"`
-	Operations       *ebpf.Map `ebpf:"operations"`
 	Own              *ebpf.Map `ebpf:"own"`
+	Places           *ebpf.Map `ebpf:"places"`
 	Ports            *ebpf.Map `ebpf:"ports"`
 	ProcessScratches *ebpf.Map `ebpf:"process_scratches"`
 	Processes        *ebpf.Map `ebpf:"processes"`
@@ -531,8 +547,8 @@ type WeftMaps struct {
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
 		m.Goroutines,
-		m.Operations,
 		m.Own,
+		m.Places,
 		m.Ports,
 		m.ProcessScratches,
 		m.Processes,
@@ -556,6 +572,7 @@ type WeftVariables struct {
 	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
 	KindType           *ebpf.Variable `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.Variable `ebpf:"message_flag_type"`
+	ReceiveArguments   *ebpf.Variable `ebpf:"receive_arguments"`
 	Settings           *ebpf.Variable `ebpf:"settings"`
 	SocketOriginType   *ebpf.Variable `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.Variable `ebpf:"socket_record_type"`
@@ -567,14 +584,18 @@ type WeftVariables struct {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftPrograms struct {
-	GoRoundTrip      *ebpf.Program `ebpf:"go_round_trip"`
-	InetSockSetState *ebpf.Program `ebpf:"inet_sock_set_state"`
-	SchedProcessExec *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork *ebpf.Program `ebpf:"sched_process_fork"`
-	SockRecvLength   *ebpf.Program `ebpf:"sock_recv_length"`
-	SockSendLength   *ebpf.Program `ebpf:"sock_send_length"`
-	TcpReceiveReset  *ebpf.Program `ebpf:"tcp_receive_reset"`
+	GoRoundTrip       *ebpf.Program `ebpf:"go_round_trip"`
+	InetSockSetState  *ebpf.Program `ebpf:"inet_sock_set_state"`
+	SchedProcessExec  *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit  *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork  *ebpf.Program `ebpf:"sched_process_fork"`
+	SockRecvLength    *ebpf.Program `ebpf:"sock_recv_length"`
+	SockSendLength    *ebpf.Program `ebpf:"sock_send_length"`
+	TcpReceiveReset   *ebpf.Program `ebpf:"tcp_receive_reset"`
+	TcpRecvmsg        *ebpf.Program `ebpf:"tcp_recvmsg"`
+	TcpSendmsg        *ebpf.Program `ebpf:"tcp_sendmsg"`
+	UnixStreamRecvmsg *ebpf.Program `ebpf:"unix_stream_recvmsg"`
+	UnixStreamSendmsg *ebpf.Program `ebpf:"unix_stream_sendmsg"`
 }
 
 func (p *WeftPrograms) Close() error {
@@ -587,6 +608,10 @@ func (p *WeftPrograms) Close() error {
 		p.SockRecvLength,
 		p.SockSendLength,
 		p.TcpReceiveReset,
+		p.TcpRecvmsg,
+		p.TcpSendmsg,
+		p.UnixStreamRecvmsg,
+		p.UnixStreamSendmsg,
 	)
 }
 

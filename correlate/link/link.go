@@ -72,6 +72,8 @@ func (l *Linker) Feed(ev *event.Event) {
 	switch ev.Kind {
 	case event.KindProcess:
 		l.processes.describe(ev.PID, ev.Process, ev.Time)
+	case event.KindRename:
+		l.processes.rename(ev.PID, ev.Process)
 	case event.KindExit:
 		l.forget(ev.PID)
 	case event.KindHandover:

@@ -420,3 +420,19 @@ func TestTraceState(t *testing.T) {
 		t.Errorf("%d lists are remembered", len(l.states))
 	}
 }
+
+// TestRename holds that a program that is described better goes on with what it is working on.
+func TestRename(t *testing.T) {
+	n := newNode(t, 1)
+	n.play("go 5")
+	before := n.l.processes.byPID[5]
+	n.l.Feed(&event.Event{Kind: event.KindRename, PID: 5, Process: &event.Process{Service: "cart", Attributes: []event.Attribute{{Key: "k8s.pod.name", Value: "cart-1"}}}})
+	n.l.Feed(&event.Event{Kind: event.KindRename, PID: 6, Process: &event.Process{Service: "nobody"}})
+	after := n.l.processes.byPID[5]
+	if after != before || after.ended || after.Resource.Service != "cart" || len(after.Resource.Attributes) != 1 || n.l.Service(5) != "cart" {
+		t.Errorf("%+v is now %+v", before, after)
+	}
+	if n.l.processes.byPID[6] != nil {
+		t.Error("a name makes a process of nothing")
+	}
+}
