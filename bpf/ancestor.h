@@ -3,6 +3,7 @@
 #pragma once
 #include "state.h"
 
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
 struct goroutine_key {
@@ -72,13 +73,20 @@ static long look_at_chunk(__u32 index, struct search *s)
 	return 0;
 }
 
+/* What the loop is in the kernel's type information. */
+enum bpf_func_id___loop {
+	BPF_FUNC_loop___loop = 181,
+};
+
 /* The parent of a goroutine of the current process, 0 if it is not found. */
 static __always_inline __u64 parent_of(const struct process *p, __u64 id)
 {
 	struct search s = {.id = id, .goid = p->goid, .parent_goid = p->parent_goid};
 	__u64 slice[2] = {};
 
-	if (bpf_probe_read_user(slice, sizeof(slice), (void *)p->all_goroutines))
+	/* Kernels before 5.17 do not have the loop. */
+	if (!bpf_core_enum_value_exists(enum bpf_func_id___loop, BPF_FUNC_loop___loop) ||
+	    bpf_probe_read_user(slice, sizeof(slice), (void *)p->all_goroutines))
 		return 0;
 	s.list = slice[0];
 	s.length = slice[1];
