@@ -216,7 +216,10 @@ func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	if len(working) > 1 && p.habits.alone() && onOneConn(working) {
 		working = working[:1] // pipelined: one after the other
 	}
-	if sure := p.habits.trust(x.Start); sure < threshold || !p.crew.swaps() {
+	sure := p.habits.trust(x.Start)
+	if unknown := p.open > 1 && p.habits.own == 0 && !p.crew.keeps(); unknown && sure >= threshold {
+		p.crew.begin() // an event loop's first calls look the same
+	} else if sure < threshold || !p.crew.swaps() {
 		return working, sure
 	}
 	return working, guessed // it is known for sure when the thread answers
