@@ -3,7 +3,6 @@ package link
 import (
 	"slices"
 
-	"weft/correlate/event"
 	"weft/correlate/flow"
 	"weft/correlate/span"
 )
@@ -160,18 +159,20 @@ func (goroutine) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Ex
 	if found := p.onGoroutine(x.Goroutine); found != nil {
 		return found, 0.99
 	}
-	if x.Conn.Origin != event.Connected || x.Offset != 0 {
+	if _, handed := l.handovers[x.Conn.Socket]; handed || !writesItself(x) {
 		return nil, 0
 	}
-	return l.ofAncestor(p, x, x.ParentGoroutine)
+	return l.ofAncestor(p, x, x.Goroutine, x.ParentGoroutine)
 }
 
 // ofAncestor gives what the parent of a goroutine works on, or has worked on last: net/http serves one connection with one
 // goroutine, and what a request has left running may go on after its reply. Once the process was seen to do so, a child can
 // belong to either.
-func (l *Linker) ofAncestor(p *Process, x *flow.Exchange, parent uint64) ([]*flow.Exchange, float64) {
+func (l *Linker) ofAncestor(p *Process, x *flow.Exchange, of, parent uint64) ([]*flow.Exchange, float64) {
 	open, last := p.onGoroutine(parent), p.lastOn(parent, x.Start)
 	switch {
+	case open != nil && !p.heirs.inherits(of, open[0]), open == nil && last != nil && !p.heirs.inherits(of, last):
+		return nil, 0
 	case last == nil:
 		return open, 0.95
 	case open == nil:

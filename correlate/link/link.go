@@ -114,6 +114,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 			p.habits.asks(x, true)
 		}
 		delete(l.handovers, x.Conn.Socket)
+		x.Conn.Writer = x.Goroutine
 	}
 	l.join(x)
 	if l.options.Started != nil {

@@ -25,6 +25,7 @@ type Process struct {
 	turns      turns
 	crew       crew
 	lines      lines
+	heirs      heirs
 	early      early
 	heads      heads
 	last       last

@@ -142,6 +142,24 @@ var scripts = []struct{ name, script, want string }{
 		s1 < -`},
 	{"child of a goroutine on a pooled connection", "go 1; s1 server 1 1 A g=5; c client 1 2 C g=7 pg=5 at=9; end c; end s1; tick", `c < -
 		s1 < -`},
+	{"child of a goroutine on a connection that others have written on", `go 1; s1 server 1 1 A g=5; c0 client 1 2 C g=6 at=9; end c0
+		c1 client 1 2 C g=7 pg=5 at=10; end c1; c2 client 1 2 C g=7 pg=5 at=11; end c2; end s1; tick`, `c0 < -
+		c1 < s1 goroutine
+		c2 < -
+		s1 < -`},
+	{"worker that a request has started", `go 1; s1 server 1 1 A g=5; c1 client 1 2 C g=7 pg=5; end c1; end s1
+		s2 server 1 1 A g=5 at=1; c2 client 1 2 D g=7 pg=5; end c2
+		c5 client 1 2 G g=8 pg=5; end c5; c6 client 1 2 H g=8 pg=5; end c6; c7 client 1 2 I g=7 pg=5; end c7; c8 client 1 2 J g=7 pg=5; end c8
+		c3 client 1 2 E g=9 pg=5; end c3; c4 client 1 2 F g=9 pg=5; end c4; end s2; tick`, `c1 < s1 goroutine
+		c2 < -
+		c3 < s2 goroutine
+		c4 < -
+		c5 < s2 goroutine
+		c6 < s2 goroutine
+		c7 < -
+		c8 < -
+		s1 < -
+		s2 < -`},
 	{"goroutine over", "go 1; s1 server 1 1 A g=5; end s1; c client 1 1 C g=5; end c; tick", `c < -
 		s1 < -`},
 	{"threads of Go mean nothing", "go 1; s1 server 1 1 A; c client 1 1 C; end c; end s1; tick", `c < -
