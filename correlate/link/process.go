@@ -26,6 +26,7 @@ type Process struct {
 	crew       crew
 	lines      lines
 	heirs      heirs
+	contained  containing
 	early      early
 	heads      heads
 	last       last
