@@ -114,6 +114,7 @@ const (
 	WeftMessageFlagMESSAGE_UNREAD WeftMessageFlag = 64
 	WeftMessageFlagMESSAGE_PORT   WeftMessageFlag = 256
 	WeftMessageFlagMESSAGE_TUNNEL WeftMessageFlag = 128
+	WeftMessageFlagMESSAGE_FRAME  WeftMessageFlag = 512
 )
 
 type WeftMessageRecord struct {
@@ -318,7 +319,8 @@ type WeftSocketState struct {
 	Ended          uint8
 	Included       uint8
 	Closing        uint8
-	Pad            [6]uint8
+	Protocol       uint8
+	Pad            [5]uint8
 	Heads          uint64
 	Lost           uint32
 	NameLocal      uint32
@@ -355,6 +357,25 @@ type WeftSocketState struct {
 	VectorNext   uint32
 }
 
+type WeftStreamCount struct {
+	_        structs.HostLayout
+	Bytes    uint64
+	Messages uint32
+	Left     uint32
+	Have     uint8
+	Blind    uint8
+	Kind     uint8
+	Pad      uint8
+	Length   uint32
+}
+
+type WeftStreamKey struct {
+	_         structs.HostLayout
+	Socket    uint64
+	Stream    uint32
+	Direction uint32
+}
+
 type WeftTally struct {
 	_       structs.HostLayout
 	Unwoken uint64
@@ -389,6 +410,7 @@ const (
 	WeftMapRing               = "ring"
 	WeftMapScratches          = "scratches"
 	WeftMapSockets            = "sockets"
+	WeftMapStreams            = "streams"
 	WeftMapTallies            = "tallies"
 	WeftProgGoRoundTrip       = "go_round_trip"
 	WeftProgInetSockSetState  = "inet_sock_set_state"
@@ -488,6 +510,7 @@ type WeftMapSpecs struct {
 	Ring             *ebpf.MapSpec `ebpf:"ring"`
 	Scratches        *ebpf.MapSpec `ebpf:"scratches"`
 	Sockets          *ebpf.MapSpec `ebpf:"sockets"`
+	Streams          *ebpf.MapSpec `ebpf:"streams"`
 	Tallies          *ebpf.MapSpec `ebpf:"tallies"`
 }
 
@@ -541,6 +564,7 @@ type WeftMaps struct {
 	Ring             *ebpf.Map `ebpf:"ring"`
 	Scratches        *ebpf.Map `ebpf:"scratches"`
 	Sockets          *ebpf.Map `ebpf:"sockets"`
+	Streams          *ebpf.Map `ebpf:"streams"`
 	Tallies          *ebpf.Map `ebpf:"tallies"`
 }
 
@@ -555,6 +579,7 @@ func (m *WeftMaps) Close() error {
 		m.Ring,
 		m.Scratches,
 		m.Sockets,
+		m.Streams,
 		m.Tallies,
 	)
 }

@@ -28,6 +28,8 @@ enum message_flag {
 	MESSAGE_UNREAD = 1 << 6, /* bytes that were needed could not be read, see `unread` */
 	MESSAGE_PORT = 1 << 8,	 /* the connection was chosen by its port */
 	MESSAGE_TUNNEL = 1 << 7, /* from here on the connection carries another protocol and is only counted */
+	MESSAGE_FRAME = 1 << 9,	 /* of HTTP/2: MESSAGE_START, _OPEN and _CUT are of a frame, whose header opens the payload. Without
+				    a payload: frames of this direction are missing before it */
 };
 
 /* Why the contents of an operation could not be read. */
@@ -85,13 +87,14 @@ struct message_record {
 	struct record head;
 	__u64 offset;	/* stream offset of the payload's first byte, in this direction */
 	__u64 through;	/* stream offset up to which the kernel has followed this direction */
-	__u64 body;	/* with MESSAGE_END: body bytes of the message, chunk framing taken off */
+	__u64 body;	/* with MESSAGE_END: body bytes of the message, chunk framing taken off; with MESSAGE_FRAME: DATA bytes of the
+			   stream in this direction, where the frame ends it */
 	__u64 previous; /* time of the operation before this one on the socket, either direction */
 	__u64 goroutine;
 	__u64 parent_goroutine;
 	__u32 rtt;	   /* smoothed round trip time, us */
 	__u32 retransmits; /* segments retransmitted since the connection began */
-	__u32 unread;	   /* enum unread_reason, with MESSAGE_UNREAD */
+	__u32 unread;	   /* enum unread_reason, with MESSAGE_UNREAD; with MESSAGE_FRAME: messages of gRPC, as body */
 	__u32 lost;	   /* records of this socket refused by the ring since the last one that was not */
 };
 

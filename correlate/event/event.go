@@ -49,6 +49,9 @@ const (
 	Unread Flags = 1 << 6 // needed bytes could not be read
 	ByPort Flags = 1 << 8 // the connection was chosen by its port
 	Tunnel Flags = 1 << 7 // the connection carries another protocol from here on
+	// Frame: of HTTP/2. Start, Open and Cut are of a frame, whose header of nine bytes opens the payload. With Cut and without a
+	// payload: frames of this direction are missing before it.
+	Frame Flags = 1 << 9
 )
 
 // Message is the result of one or more operations in one direction of a socket.
@@ -59,7 +62,8 @@ type Message struct {
 	// Offset is the stream offset of Payload's first byte; Through the offset up to which the kernel has
 	// followed the stream. Bytes between the end of Payload and Through were counted, not copied.
 	Offset, Through uint64
-	Body            uint64 // with End: body bytes of the message without chunk framing
+	Body            uint64 // with End: body bytes of the message without chunk framing; with Frame, see Messages
+	Messages        uint32 // with Frame, of the stream that the frame ends in this direction: gRPC messages in Body bytes of DATA
 	Previous        uint64 // boot time, ns, of the operation before this one on the socket
 	Goroutine       uint64 // 0: not Go, or not known
 	ParentGoroutine uint64

@@ -175,6 +175,9 @@ func (t *Table) startBody(c *Conn, x *Exchange, ev *event.Event, last bool) {
 		x.ReplyBody = t.message.Length
 		x.replyEnd += t.message.Length
 		ends = ends || m.Through >= x.replyEnd
+	case x.framing == proto.Tunnel && t.upgrades():
+		t.upgrade(c, x)
+		return
 	case x.framing == proto.Tunnel:
 		ends = true
 		x.Upgraded = true
