@@ -30,7 +30,7 @@ struct {
 enum {
 	GENERATIONS = 4,   /* that are climbed for one request */
 	LIST_CHUNK = 8,	   /* entries of the list that are read at a time */
-	LIST_MAX = 1 << 13 /* entries that are looked at for one goroutine */
+	LIST_MAX = 1 << 12 /* entries of a list that is looked through; longer ones cost too much */
 };
 
 /* Notes that a goroutine has read a request. */
@@ -87,6 +87,8 @@ static __always_inline __u64 parent_of(const struct process *p, __u64 id)
 	/* Kernels before 5.17 do not have the loop. */
 	if (!bpf_core_enum_value_exists(enum bpf_func_id___loop, BPF_FUNC_loop___loop) ||
 	    bpf_probe_read_user(slice, sizeof(slice), (void *)p->all_goroutines))
+		return 0;
+	if (slice[1] > LIST_MAX)
 		return 0;
 	s.list = slice[0];
 	s.length = slice[1];
