@@ -31,7 +31,7 @@ var (
 var scenarios = []scenario{
 	{name: "go-same", command: goService("same"), shape: thinks, floor: 0.97},
 	{name: "go-fresh", command: goService("fresh"), shape: fanThink, floor: 0.93},
-	{name: "go-nested", command: goService("nested"), shape: fanThink},
+	{name: "go-nested", command: goService("nested"), shape: fanThink, floor: 0.93},
 	{name: "go-cancel", command: goService("fresh"), shape: cancels},
 	{name: "go-errgroup", command: goService("errgroup"), shape: fanThink},
 	{name: "go-pool", command: goService("pool"), shape: fanThink},
@@ -79,6 +79,6 @@ var scenarios = []scenario{
 	{name: "nginx", command: nginx, proxy: true, floor: 0.93},
 	{name: "nginx-alike", command: nginx, proxy: true, alike: true, floor: 0.65},
 	{name: "haproxy", command: haproxy, proxy: true, floor: 0.94},
-	{name: "haproxy-alike", command: haproxy, proxy: true, alike: true},
+	{name: "haproxy-alike", command: haproxy, proxy: true, alike: true, floor: 0.8},
 	{name: "apache", command: apache, proxy: true},
 }
