@@ -1,5 +1,6 @@
 /* Puts records on the ring, and decides whose. */
 #pragma once
+#include "ancestor.h"
 #include "head.h"
 #include "operation.h"
 
@@ -152,6 +153,8 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 		return 0;
 	if (((s->go && !op->goroutine) || !is_judged(s, op->pid)) && !judge(op, s))
 		return 0;
+	if (s->ignored)
+		return 0; /* as the step before in the same operation has found */
 	f = &s->follower[op->direction & 1];
 	if (s->shed && !((flags & MESSAGE_START) && f->request)) {
 		s->lost++;
@@ -183,5 +186,7 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 	}
 	s->lost = 0;
 	count_add(COUNT_RECORDS, 1);
+	if (s->go && (flags & MESSAGE_START) && f->request && op->direction == DIRECTION_RECEIVE && op->goroutine)
+		note_serving(op->pid, op->goroutine);
 	return 0;
 }

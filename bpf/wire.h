@@ -132,13 +132,15 @@ struct close_record {
 	__u32 retransmits;
 	__u32 reset; /* 1: ended by a reset */
 	__u32 lost;
+	__u32 sent_messages; /* of WebSocket */
+	__u32 received_messages;
 	__u32 pad;
 };
 
 struct handover_record {
-	struct record head; /* socket: the connection that will carry the request */
-	__u64 goroutine;    /* that works on what the request is for */
-	__u64 parent_goroutine;
+	struct record head;	/* socket: the connection that will carry the request */
+	__u64 goroutine;	/* that works on what the request is for */
+	__u64 parent_goroutine; /* or the nearest ancestor that has read a request */
 };
 
 /* Of a TLS session, before its first message. */

@@ -18,8 +18,7 @@ type Conn struct {
 	event.Conn
 	Socket uint64
 	First  uint64 // boot time of the first event
-	Sender uint64 // of link: the goroutine that has sent the last request
-	Shared bool   // of link: several have
+	Writer uint64 // of link: the goroutine that has sent the last request, 0: not known
 
 	announced   bool // Conn is known
 	tunnel      bool // changed its protocol: nothing more is read
@@ -33,7 +32,8 @@ type Conn struct {
 	TLS         *TLS        // nil: not of a TLS session, as far as is known; never changed once it has a Version
 	open        []*Exchange // oldest first
 	order       order
-	mux         *mux // of HTTP/2
+	mux         *mux      // of HTTP/2
+	socket      *Exchange // that made it a WebSocket, and ends with it
 
 	previous, next *Conn
 }
@@ -52,6 +52,9 @@ type stream struct {
 
 // nowhere is an offset that is not known.
 const nowhere = ^uint64(0)
+
+// Multiplexes tells that the connection is one of HTTP/2.
+func (c *Conn) Multiplexes() bool { return c.mux != nil }
 
 func (c *Conn) unlink() {
 	if c.next == nil {

@@ -105,16 +105,17 @@ func (l *Linker) Started(x *flow.Exchange) {
 	} else {
 		p.turns.uses(x, 1)
 		p.guess(x)
-		p.sends(x)
 		l.findCause(p, x)
 		l.proves(p, x)
 		l.lineStarts(p, x)
 		l.leaveOpen(p, x)
+		l.containsLate(p, x)
 		p.calls(x)
 		if x.Goroutine == 0 {
 			p.habits.asks(x, true)
 		}
 		delete(l.handovers, x.Conn.Socket)
+		x.Conn.Writer = x.Goroutine
 	}
 	l.join(x)
 	if l.options.Started != nil {
@@ -127,6 +128,9 @@ func (l *Linker) Started(x *flow.Exchange) {
 
 // Ended gives the exchange out, or lets it wait for the other end of its connection.
 func (l *Linker) Ended(x *flow.Exchange) {
+	if !x.Server {
+		l.contains(owner(x), x)
+	}
 	l.leave(x)
 	if x.Server {
 		bound(x)
@@ -175,6 +179,10 @@ func Peer(x *flow.Exchange) string {
 }
 
 func (l *Linker) leave(x *flow.Exchange) {
+	if x.Cause.Left {
+		return
+	}
+	x.Cause.Left = true
 	if x.Server {
 		p := owner(x)
 		p.closes(x)

@@ -20,16 +20,18 @@ type Process struct {
 	traces     map[[16]byte]*group
 	spare      []*group
 	oldest     [1]*flow.Exchange // room for onGoroutine
+	streams    []*flow.Exchange  // the same, for several
 	habits     habits
 	work       work
 	turns      turns
 	crew       crew
 	lines      lines
+	heirs      heirs
+	contained  containing
 	early      early
 	heads      heads
 	last       last
 	unnamed    unnamed
-	senders    senders
 	lingers    bool // what its requests start goes on after their replies
 	ended      bool
 

@@ -12,6 +12,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // treesOf is how many requests the load has, by how many of them are under way.
@@ -172,8 +175,16 @@ func recordOne(o options, l load, services []*service) error {
 		return err
 	}
 	time.Sleep(500 * time.Millisecond)
+	counting, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
+	if err != nil {
+		return fmt.Errorf("count the kernel's time: %w", err)
+	}
 	loaded := l.runOver(services[0])
 	time.Sleep(l.rest())
+	spent, err := spentBy(weft.Process.Pid)
+	if err := errors.Join(err, counting.Close(), writeCost(o.path(l.scenario, l.inFlight), spent)); err != nil {
+		return err
+	}
 	if err := weft.Process.Signal(os.Interrupt); err != nil {
 		return fmt.Errorf("interrupt weft: %w; it says: %s", err, said)
 	}

@@ -35,7 +35,7 @@ var (
 var scenarios = []scenario{
 	{name: "go-same", command: goService("same"), shape: thinks, floor: 0.97},
 	{name: "go-fresh", command: goService("fresh"), shape: fanThink, floor: 0.93},
-	{name: "go-nested", command: goService("nested"), shape: fanThink},
+	{name: "go-nested", command: goService("nested"), shape: fanThink, floor: 0.93},
 	{name: "go-cancel", command: goService("fresh"), shape: cancels},
 	{name: "go-errgroup", command: goService("errgroup"), shape: fanThink},
 	{name: "go-pool", command: goService("pool"), shape: fanThink},
@@ -97,7 +97,7 @@ var scenarios = []scenario{
 	{name: "nginx-mirror", command: nginx("nginx-mirror.conf"), proxy: true, floor: 0.8},
 	{name: "nginx-auth", command: nginx("nginx-auth.conf"), proxy: true, alike: true},
 	{name: "haproxy", command: haproxy("haproxy.cfg"), proxy: true, floor: 0.94},
-	{name: "haproxy-alike", command: haproxy("haproxy.cfg"), proxy: true, alike: true},
+	{name: "haproxy-alike", command: haproxy("haproxy.cfg"), proxy: true, alike: true, floor: 0.8},
 	{name: "haproxy-retry", command: haproxy("haproxy-retry.cfg"), proxy: true},
 	{name: "apache", command: apache("apache.conf"), proxy: true},
 	{name: "apache-worker", command: apache("apache-worker.conf"), proxy: true},
