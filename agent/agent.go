@@ -30,6 +30,7 @@ type Options struct {
 	Choice    Choice
 	Processes Processes
 	Handover  bool // put a probe on Go's HTTP client where a program has one
+	Tasks     bool // read which task an event loop runs, and put a probe on where tasks are started
 	Log       *slog.Logger
 }
 
@@ -71,7 +72,7 @@ func Open(o Options) (*Agent, error) {
 	}
 	return &Agent{
 		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), lives: newLives(bootTime()),
-		scout: startScout(k, o.Handover, o.Log),
+		scout: startScout(k, &o),
 		older: findOlder(o.Log),
 	}, nil
 }
@@ -172,6 +173,9 @@ func (a *Agent) introduce(pid uint32) (Verdict, error) {
 	p := a.options.Processes.Find(pid)
 	v := a.options.Choice.of(pid)
 	a.known[pid] = v
+	if v != Excluded {
+		a.scout.met(pid)
+	}
 	if a.options.Choice.Decide != nil {
 		if err := a.choose(pid, v); err != nil {
 			return v, err

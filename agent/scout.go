@@ -8,7 +8,9 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
 	"weft/agent/golang"
@@ -20,6 +22,7 @@ import (
 type scout struct {
 	kernel   *kernel
 	handover bool
+	loops    *interpreters // nil: the tasks of event loops are not looked for
 	log      *slog.Logger
 	tasks    chan task
 	done     chan struct{}
@@ -29,9 +32,10 @@ type scout struct {
 	stopping sync.Once
 }
 
-// task is one thing that the scout was told: a process that has executed something, or that is gone.
+// task is one thing that the scout was told: a process that has executed something, whose first event is there, or that is gone.
 type task struct {
 	pid  uint32
+	met  bool
 	gone bool
 }
 
@@ -52,11 +56,15 @@ type program struct {
 // tasksMax bounds what waits for the scout; what finds no room is looked at when the process is first seen again.
 const tasksMax = 4096
 
-func startScout(k *kernel, handover bool, log *slog.Logger) *scout {
+func startScout(k *kernel, o *Options) *scout {
 	s := &scout{
-		kernel: k, handover: handover, log: log,
+		kernel: k, handover: o.Handover, log: o.Log,
 		tasks: make(chan task, tasksMax), done: make(chan struct{}), scanned: make(chan struct{}),
 		programs: make(map[inode]*program), running: make(map[uint32]*program),
+	}
+	if o.Tasks {
+		loops := newInterpreters(k, o.Log)
+		s.loops = &loops
 	}
 	go s.run(processIDs())
 	return s
@@ -68,20 +76,39 @@ func (s *scout) run(scanned []uint32) {
 		s.inspect(pid)
 	}
 	close(s.scanned)
-	for t := range s.tasks {
-		if t.gone {
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for more := true; more; {
+		var t task
+		select {
+		case now := <-again.C:
+			s.loops.again(now)
+			continue
+		case t, more = <-s.tasks:
+		}
+		switch {
+		case !more:
+		case t.met:
+			s.loops.look(t.pid, time.Now())
+		case t.gone:
 			s.forget(t.pid)
-		} else {
+			s.loops.forget(t.pid)
+		default:
+			s.loops.forget(t.pid)
 			s.inspect(t.pid)
 		}
 	}
 	for _, p := range s.programs {
 		p.closeProbe()
 	}
+	s.loops.close()
 }
 
 // look never blocks.
 func (s *scout) look(pid uint32) { s.tell(task{pid: pid}) }
+
+// met is told of the first event of a process.
+func (s *scout) met(pid uint32)  { s.tell(task{pid: pid, met: true}) }
 func (s *scout) gone(pid uint32) { s.tell(task{pid: pid, gone: true}) }
 
 func (s *scout) tell(t task) {
@@ -132,7 +159,7 @@ func (s *scout) read(path string, key inode) *program {
 	}
 	p.isGo, p.offsets = true, offsets
 	if s.handover && offsets.RoundTrip != 0 {
-		p.probe, err = s.kernel.probe(path, offsets.RoundTrip)
+		p.probe, err = s.kernel.probe(path, offsets.RoundTrip, s.kernel.objects.GoRoundTrip)
 		if err != nil {
 			s.log.Warn("requests on pooled connections of Go programs are not linked", "reason", err)
 		}
@@ -140,13 +167,13 @@ func (s *scout) read(path string, key inode) *program {
 	return p
 }
 
-// probe puts the hand-over probe at an offset of an executable.
-func (k *kernel) probe(path string, offset uint64) (link.Link, error) {
+// probe puts a program at an offset of an executable or library.
+func (k *kernel) probe(path string, offset uint64, program *ebpf.Program) (link.Link, error) {
 	executable, err := link.OpenExecutable(path)
 	if err != nil {
 		return nil, fmt.Errorf("open executable: %w", err)
 	}
-	l, err := executable.Uprobe("", k.objects.GoRoundTrip, &link.UprobeOptions{Address: offset})
+	l, err := executable.Uprobe("", program, &link.UprobeOptions{Address: offset})
 	if err != nil {
 		return nil, fmt.Errorf("attach uprobe: %w", err)
 	}

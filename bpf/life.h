@@ -116,6 +116,7 @@ static __always_inline void send_process(struct process_scratch *p, __u32 length
 
 static __always_inline void drop_choice(__u32 pid)
 {
+	bpf_map_delete_elem(&interpreters, &pid);
 	if (!bpf_map_delete_elem(&processes, &pid))
 		__sync_fetch_and_add(&drops, 1);
 }
@@ -167,6 +168,7 @@ static __always_inline int process_forks(struct task_struct *parent, struct task
 		struct process copy = *choice;
 		bpf_map_update_elem(&processes, &to, &copy, BPF_ANY);
 	}
+	inherit_interpreter(from, to);
 	fill_process(&p->record, RECORD_FORK, child);
 	p->record.parent = from;
 	send_process(p, 0);

@@ -21,8 +21,10 @@ struct operation {
 	__u64 length;
 	__u8 found;
 	__u8 direction;
-	__u8 pad[6];
-	__u64 goroutine, parent_goroutine;
+	__u8 asked; /* the running task was looked for */
+	__u8 task;  /* work and origin are tasks */
+	__u8 pad[4];
+	__u64 work, origin; /* as in struct message_record */
 };
 
 /* The operation under way, one of each direction on a CPU. Not on the stack: all frames of a program together have 512 bytes of
@@ -330,7 +332,7 @@ static __always_inline void find_goroutine(struct operation *op, struct task_str
 			return;
 		bpf_probe_read_user(&id, sizeof(id), (void *)(g + p->goid));
 	}
-	op->goroutine = id;
+	op->work = id;
 	if (p->has_parent)
-		bpf_probe_read_user(&op->parent_goroutine, sizeof(__u64), (void *)(g + p->parent_goid));
+		bpf_probe_read_user(&op->origin, sizeof(__u64), (void *)(g + p->parent_goid));
 }

@@ -94,7 +94,8 @@ struct socket_state {
 	__u8 ended;    /* the peer has shut down, and it was told */
 	__u8 included; /* by its port */
 	__u8 closing;  /* closed, with bytes that are still to be read */
-	__u8 pad[6];
+	__u8 tasks;    /* what was found: a process with an event loop that tells its tasks */
+	__u8 pad[5];
 	__u64 heads; /* which of the requests since the last turn were HEAD, oldest lowest */
 	__u32 lost;  /* records refused since the last one that was not */
 	__u32 name_local;
@@ -143,8 +144,8 @@ struct process {
 	__u8 choice; /* enum choice */
 	__u8 go;
 	__u8 has_parent;
-	__u8 pad;
-	__s32 tls; /* of g, from the thread pointer */
+	__u8 tasks; /* it is in the map `interpreters` */
+	__s32 tls;  /* of g, from the thread pointer */
 	__u32 goid, parent_goid, m, curg;
 	/* From net/http.persistConn to the file descriptor of a plain TCP connection. */
 	__u32 conn, tls_state, fd, sysfd, itab_hash, tcp_conn_hash;

@@ -60,6 +60,24 @@ int go_round_trip(struct pt_regs *regs)
 	return hand_over(regs);
 }
 
+SEC("uprobe")
+int asyncio_task_init(struct pt_regs *regs)
+{
+	return task_starts(C_ARGUMENT(regs));
+}
+
+SEC("uprobe")
+int greenlet_init(struct pt_regs *regs)
+{
+	return greenlet_starts(C_ARGUMENT(regs));
+}
+
+SEC("uprobe")
+int uvloop_stream_write(struct pt_regs *regs)
+{
+	return stream_writes(C_ARGUMENT(regs));
+}
+
 /* Types that cross the boundary but that no map or function names: this keeps them in the object's type information. */
 const enum record_kind *kind_type __attribute__((unused));
 const enum direction *direction_type __attribute__((unused));

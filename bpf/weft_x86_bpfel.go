@@ -58,9 +58,10 @@ const (
 	WeftCountCOUNT_SOCKETS_MUTED   WeftCount = 8
 	WeftCountCOUNT_SOCKETS_REFUSED WeftCount = 9
 	WeftCountCOUNT_SHED            WeftCount = 10
-	WeftCountCOUNT_UNREAD          WeftCount = 11
-	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 20
-	WeftCountCOUNTS                WeftCount = 29
+	WeftCountCOUNT_TASK_UNREAD     WeftCount = 11
+	WeftCountCOUNT_UNREAD          WeftCount = 12
+	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 21
+	WeftCountCOUNTS                WeftCount = 30
 )
 
 type WeftDirection uint32
@@ -87,6 +88,25 @@ type WeftHandoverRecord struct {
 	ParentGoroutine uint64
 }
 
+type WeftInterpreter struct {
+	_         structs.HostLayout
+	Current   uint64
+	Type      uint64
+	Cause     uint64
+	Size      uint32
+	Module    uint32
+	Loop      uint32
+	Logarithm uint8
+	Deferred  uint8
+	Pad       [2]uint8
+}
+
+type WeftLineage struct {
+	_      structs.HostLayout
+	Branch uint64
+	Root   uint64
+}
+
 type WeftMessageFlag uint32
 
 const (
@@ -99,6 +119,7 @@ const (
 	WeftMessageFlagMESSAGE_UNREAD WeftMessageFlag = 64
 	WeftMessageFlagMESSAGE_PORT   WeftMessageFlag = 256
 	WeftMessageFlagMESSAGE_TUNNEL WeftMessageFlag = 128
+	WeftMessageFlagMESSAGE_TASK   WeftMessageFlag = 512
 )
 
 type WeftMessageRecord struct {
@@ -114,42 +135,44 @@ type WeftMessageRecord struct {
 		Pid       uint32
 		Tid       uint32
 	}
-	Offset          uint64
-	Through         uint64
-	Body            uint64
-	Previous        uint64
-	Goroutine       uint64
-	ParentGoroutine uint64
-	Rtt             uint32
-	Retransmits     uint32
-	Unread          uint32
-	Lost            uint32
+	Offset      uint64
+	Through     uint64
+	Body        uint64
+	Previous    uint64
+	Work        uint64
+	Origin      uint64
+	Rtt         uint32
+	Retransmits uint32
+	Unread      uint32
+	Lost        uint32
 }
 
 type WeftOperation struct {
-	_               structs.HostLayout
-	Now             uint64
-	Sk              uint64
-	Base            uint64
-	Position        uint64
-	Vectors         uint32
-	Done            uint32
-	Size            uint32
-	Pid             uint32
-	Tid             uint32
-	Rtt             uint32
-	Retransmits     uint32
-	Unread          uint32
-	Vector          uint32
-	_               [4]byte
-	Passed          uint64
-	Start           uint64
-	Length          uint64
-	Found           uint8
-	Direction       uint8
-	Pad             [6]uint8
-	Goroutine       uint64
-	ParentGoroutine uint64
+	_           structs.HostLayout
+	Now         uint64
+	Sk          uint64
+	Base        uint64
+	Position    uint64
+	Vectors     uint32
+	Done        uint32
+	Size        uint32
+	Pid         uint32
+	Tid         uint32
+	Rtt         uint32
+	Retransmits uint32
+	Unread      uint32
+	Vector      uint32
+	_           [4]byte
+	Passed      uint64
+	Start       uint64
+	Length      uint64
+	Found       uint8
+	Direction   uint8
+	Asked       uint8
+	Task        uint8
+	Pad         [4]uint8
+	Work        uint64
+	Origin      uint64
 }
 
 type WeftProcess struct {
@@ -157,7 +180,7 @@ type WeftProcess struct {
 	Choice      uint8
 	Go          uint8
 	HasParent   uint8
-	Pad         uint8
+	Tasks       uint8
 	Tls         int32
 	Goid        uint32
 	ParentGoid  uint32
@@ -297,7 +320,8 @@ type WeftSocketState struct {
 	Ended          uint8
 	Included       uint8
 	Closing        uint8
-	Pad            [6]uint8
+	Tasks          uint8
+	Pad            [5]uint8
 	Heads          uint64
 	Lost           uint32
 	NameLocal      uint32
@@ -337,7 +361,14 @@ type WeftSocketState struct {
 type WeftTally struct {
 	_       structs.HostLayout
 	Unwoken uint64
-	Counts  [29]uint64
+	Counts  [30]uint64
+}
+
+type WeftTaskKey struct {
+	_    structs.HostLayout
+	Task uint64
+	Pid  uint32
+	Pad  uint32
 }
 
 type WeftUnreadReason uint32
@@ -359,6 +390,7 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	WeftMapInterpreters       = "interpreters"
 	WeftMapOperations         = "operations"
 	WeftMapOwn                = "own"
 	WeftMapPorts              = "ports"
@@ -368,7 +400,11 @@ const (
 	WeftMapScratches          = "scratches"
 	WeftMapSockets            = "sockets"
 	WeftMapTallies            = "tallies"
+	WeftMapTasks              = "tasks"
+	WeftMapWritten            = "written"
+	WeftProgAsyncioTaskInit   = "asyncio_task_init"
 	WeftProgGoRoundTrip       = "go_round_trip"
+	WeftProgGreenletInit      = "greenlet_init"
 	WeftProgInetSockSetState  = "inet_sock_set_state"
 	WeftProgSchedProcessExec  = "sched_process_exec"
 	WeftProgSchedProcessExit  = "sched_process_exit"
@@ -376,6 +412,7 @@ const (
 	WeftProgSockRecvLength    = "sock_recv_length"
 	WeftProgSockSendLength    = "sock_send_length"
 	WeftProgTcpReceiveReset   = "tcp_receive_reset"
+	WeftProgUvloopStreamWrite = "uvloop_stream_write"
 	WeftVarChoiceType         = "choice_type"
 	WeftVarCloseRecordType    = "close_record_type"
 	WeftVarCountType          = "count_type"
@@ -434,20 +471,24 @@ type WeftSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftProgramSpecs struct {
-	GoRoundTrip      *ebpf.ProgramSpec `ebpf:"go_round_trip"`
-	InetSockSetState *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
-	SchedProcessExec *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SockRecvLength   *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
-	SockSendLength   *ebpf.ProgramSpec `ebpf:"sock_send_length"`
-	TcpReceiveReset  *ebpf.ProgramSpec `ebpf:"tcp_receive_reset"`
+	AsyncioTaskInit   *ebpf.ProgramSpec `ebpf:"asyncio_task_init"`
+	GoRoundTrip       *ebpf.ProgramSpec `ebpf:"go_round_trip"`
+	GreenletInit      *ebpf.ProgramSpec `ebpf:"greenlet_init"`
+	InetSockSetState  *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
+	SchedProcessExec  *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit  *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork  *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SockRecvLength    *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
+	SockSendLength    *ebpf.ProgramSpec `ebpf:"sock_send_length"`
+	TcpReceiveReset   *ebpf.ProgramSpec `ebpf:"tcp_receive_reset"`
+	UvloopStreamWrite *ebpf.ProgramSpec `ebpf:"uvloop_stream_write"`
 }
 
 // WeftMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
+	Interpreters     *ebpf.MapSpec `ebpf:"interpreters"`
 	Operations       *ebpf.MapSpec `ebpf:"operations"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
 	Ports            *ebpf.MapSpec `ebpf:"ports"`
@@ -457,6 +498,8 @@ type WeftMapSpecs struct {
 	Scratches        *ebpf.MapSpec `ebpf:"scratches"`
 	Sockets          *ebpf.MapSpec `ebpf:"sockets"`
 	Tallies          *ebpf.MapSpec `ebpf:"tallies"`
+	Tasks            *ebpf.MapSpec `ebpf:"tasks"`
+	Written          *ebpf.MapSpec `ebpf:"written"`
 }
 
 // WeftVariableSpecs contains global variables before they are loaded into the kernel.
@@ -499,6 +542,7 @@ func (o *WeftObjects) Close() error {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
+	Interpreters     *ebpf.Map `ebpf:"interpreters"`
 	Operations       *ebpf.Map `ebpf:"operations"`
 	Own              *ebpf.Map `ebpf:"own"`
 	Ports            *ebpf.Map `ebpf:"ports"`
@@ -508,10 +552,13 @@ type WeftMaps struct {
 	Scratches        *ebpf.Map `ebpf:"scratches"`
 	Sockets          *ebpf.Map `ebpf:"sockets"`
 	Tallies          *ebpf.Map `ebpf:"tallies"`
+	Tasks            *ebpf.Map `ebpf:"tasks"`
+	Written          *ebpf.Map `ebpf:"written"`
 }
 
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
+		m.Interpreters,
 		m.Operations,
 		m.Own,
 		m.Ports,
@@ -521,6 +568,8 @@ func (m *WeftMaps) Close() error {
 		m.Scratches,
 		m.Sockets,
 		m.Tallies,
+		m.Tasks,
+		m.Written,
 	)
 }
 
@@ -548,19 +597,24 @@ type WeftVariables struct {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftPrograms struct {
-	GoRoundTrip      *ebpf.Program `ebpf:"go_round_trip"`
-	InetSockSetState *ebpf.Program `ebpf:"inet_sock_set_state"`
-	SchedProcessExec *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork *ebpf.Program `ebpf:"sched_process_fork"`
-	SockRecvLength   *ebpf.Program `ebpf:"sock_recv_length"`
-	SockSendLength   *ebpf.Program `ebpf:"sock_send_length"`
-	TcpReceiveReset  *ebpf.Program `ebpf:"tcp_receive_reset"`
+	AsyncioTaskInit   *ebpf.Program `ebpf:"asyncio_task_init"`
+	GoRoundTrip       *ebpf.Program `ebpf:"go_round_trip"`
+	GreenletInit      *ebpf.Program `ebpf:"greenlet_init"`
+	InetSockSetState  *ebpf.Program `ebpf:"inet_sock_set_state"`
+	SchedProcessExec  *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit  *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork  *ebpf.Program `ebpf:"sched_process_fork"`
+	SockRecvLength    *ebpf.Program `ebpf:"sock_recv_length"`
+	SockSendLength    *ebpf.Program `ebpf:"sock_send_length"`
+	TcpReceiveReset   *ebpf.Program `ebpf:"tcp_receive_reset"`
+	UvloopStreamWrite *ebpf.Program `ebpf:"uvloop_stream_write"`
 }
 
 func (p *WeftPrograms) Close() error {
 	return _WeftClose(
+		p.AsyncioTaskInit,
 		p.GoRoundTrip,
+		p.GreenletInit,
 		p.InetSockSetState,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
@@ -568,6 +622,7 @@ func (p *WeftPrograms) Close() error {
 		p.SockRecvLength,
 		p.SockSendLength,
 		p.TcpReceiveReset,
+		p.UvloopStreamWrite,
 	)
 }
 

@@ -28,6 +28,7 @@ enum message_flag {
 	MESSAGE_UNREAD = 1 << 6, /* bytes that were needed could not be read, see `unread` */
 	MESSAGE_PORT = 1 << 8,	 /* the connection was chosen by its port */
 	MESSAGE_TUNNEL = 1 << 7, /* from here on the connection carries another protocol and is only counted */
+	MESSAGE_TASK = 1 << 9,	 /* work and origin are tasks of an event loop, see bpf/task.h */
 };
 
 /* Why the contents of an operation could not be read. */
@@ -64,6 +65,7 @@ enum count {
 	COUNT_SOCKETS_MUTED,				    /* sockets that matched no protocol */
 	COUNT_SOCKETS_REFUSED,				    /* sockets for which no storage could be had */
 	COUNT_SHED,					    /* records held back because the request that they answer was lost */
+	COUNT_TASK_UNREAD,				    /* operations of an event loop whose running task could not be read */
 	COUNT_UNREAD,					    /* + enum unread_reason: operations whose bytes could not be read */
 	COUNT_UNREAD_BYTES = COUNT_UNREAD + UNREAD_REASONS, /* + enum unread_reason */
 	COUNTS = COUNT_UNREAD_BYTES + UNREAD_REASONS,
@@ -82,12 +84,12 @@ struct record {
 
 struct message_record {
 	struct record head;
-	__u64 offset;	/* stream offset of the payload's first byte, in this direction */
-	__u64 through;	/* stream offset up to which the kernel has followed this direction */
-	__u64 body;	/* with MESSAGE_END: body bytes of the message, chunk framing taken off */
-	__u64 previous; /* time of the operation before this one on the socket, either direction */
-	__u64 goroutine;
-	__u64 parent_goroutine;
+	__u64 offset;	   /* stream offset of the payload's first byte, in this direction */
+	__u64 through;	   /* stream offset up to which the kernel has followed this direction */
+	__u64 body;	   /* with MESSAGE_END: body bytes of the message, chunk framing taken off */
+	__u64 previous;	   /* time of the operation before this one on the socket, either direction */
+	__u64 work;	   /* what the runtime worked on: Go's goroutine, or with MESSAGE_TASK a task; 0: not known */
+	__u64 origin;	   /* the goroutine that started it, or the outermost task */
 	__u32 rtt;	   /* smoothed round trip time, us */
 	__u32 retransmits; /* segments retransmitted since the connection began */
 	__u32 unread;	   /* enum unread_reason, with MESSAGE_UNREAD */

@@ -36,6 +36,12 @@ const (
 	HandoverOff  = "off"
 )
 
+// The values of Config.PythonTasks.
+const (
+	TasksAuto = "auto"
+	TasksOff  = "off"
+)
+
 // The values of Config.Repair.
 const (
 	On  = "on"
@@ -102,6 +108,10 @@ type Config struct {
 	// Whether Go programs get a probe at the entry of their HTTP client's connection pool, which finds the
 	// goroutine that a request on a pooled connection belongs to. auto: where the program and the kernel allow it.
 	GoHandover string `key:"go.handover"`
+	// Whether the running task of Python's asyncio is read from the memory of the interpreter, and where tasks are started
+	// gets a probe. It tells which request a call belongs to where one thread works on many. auto: where the program and
+	// the kernel allow it.
+	PythonTasks string `key:"python.tasks"`
 
 	// Size of the ring on which the kernel hands over its records.
 	RingSize Size `key:"ring.size"`
@@ -139,6 +149,7 @@ func Default() Config {
 		BreaksEdges:  propagation.DefaultEdges,
 		Repair:       On,
 		GoHandover:   HandoverAuto,
+		PythonTasks:  TasksAuto,
 		RingSize:     8 << 20,
 		SocketsMax:   131072,
 		MetricsEdges: 1000,

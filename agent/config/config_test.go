@@ -39,6 +39,7 @@ var examples = map[string]struct {
 	"hold":             {"1.5s", "", 1500 * time.Millisecond},
 	"id.key":           {"000102030405060708090a0b0c0d0e0f", `"000102030405060708090a0b0c0d0e0f"`, Secret{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}},
 	"go.handover":      {"off", "", "off"},
+	"python.tasks":     {"off", "", "off"},
 	"ring.size":        {"16MiB", "16 MiB", Size(16 << 20)},
 	"sockets.max":      {"2048", "", 2048},
 	"record.redact":    {"X-Token", "X-Token", []string{"x-token"}},

@@ -80,6 +80,7 @@ var settings = []setting{
 	secret(one("id.key", "32 hexadecimal digits", func(c *Config) *Secret { return &c.IDKey }, parseSecret,
 		func(s Secret) bool { return len(s) == 0 || len(s) == 16 })),
 	choice("go.handover", func(c *Config) *string { return &c.GoHandover }, HandoverAuto, HandoverOn, HandoverOff),
+	choice("python.tasks", func(c *Config) *string { return &c.PythonTasks }, TasksAuto, TasksOff),
 	one("ring.size", "a power of two from 64KiB to 1GiB, like 8MiB", func(c *Config) *Size { return &c.RingSize }, parseSize,
 		func(s Size) bool { return s >= 64<<10 && s <= 1<<30 && s&(s-1) == 0 }),
 	one("sockets.max", "a number from 1024 to 4194304", func(c *Config) *int { return &c.SocketsMax }, parseInt,

@@ -145,6 +145,7 @@ var kernelNames = map[int]string{
 	int(bpf.WeftCountCOUNT_SOCKETS_MUTED):   "sockets_muted",
 	int(bpf.WeftCountCOUNT_SOCKETS_REFUSED): "sockets_refused",
 	int(bpf.WeftCountCOUNT_SHED):            "records_shed",
+	int(bpf.WeftCountCOUNT_TASK_UNREAD):     "tasks_unread",
 }
 
 func (l *ledger) print(w io.Writer) {

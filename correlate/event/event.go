@@ -19,7 +19,7 @@ const (
 	KindProcess  Kind = 4
 	KindFork     Kind = 5 // Parent is set: PID was forked from it and is the same service until it executes
 	KindExit     Kind = 6 // the thread group PID is gone
-	KindHandover Kind = 7 // Message.Goroutine hands its next request to the connection Socket
+	KindHandover Kind = 7 // the goroutine Message.Work hands its next request to the connection Socket
 	KindClock    Kind = 8 // Wall is set; also the tick that lets waiting decisions expire
 	KindLoss     Kind = 9 // Loss is set: what the kernel refused since the last one
 )
@@ -47,6 +47,7 @@ const (
 	Unread Flags = 1 << 6 // needed bytes could not be read
 	ByPort Flags = 1 << 8 // the connection was chosen by its port
 	Tunnel Flags = 1 << 7 // the connection carries another protocol from here on
+	InTask Flags = 1 << 9 // Work and Origin are tasks
 )
 
 // Message is the result of one or more operations in one direction of a socket.
@@ -59,12 +60,13 @@ type Message struct {
 	Offset, Through uint64
 	Body            uint64 // with End: body bytes of the message without chunk framing
 	Previous        uint64 // boot time, ns, of the operation before this one on the socket
-	Goroutine       uint64 // 0: not Go, or not known
-	ParentGoroutine uint64
-	RTT             uint32 // smoothed, microseconds
-	Retransmits     uint32 // of the connection so far
-	Lost            uint32 // events of this socket lost since its last one
-	Payload         []byte // valid until the next event is read
+	// Work is what the runtime of the program worked on: a goroutine of Go, or with InTask a task of an event loop; 0: not
+	// known. Origin is the goroutine that started it, or the outermost task that it comes from: see bpf/task.h.
+	Work, Origin uint64
+	RTT          uint32 // smoothed, microseconds
+	Retransmits  uint32 // of the connection so far
+	Lost         uint32 // events of this socket lost since its last one
+	Payload      []byte // valid until the next event is read
 }
 
 // Origin says how a connection came to be known.

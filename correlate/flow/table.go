@@ -21,6 +21,7 @@ type Observer interface {
 // Touch is an operation on an open exchange.
 type Touch struct {
 	TID  uint32
+	Task Task
 	Time uint64 // boot time, ns
 	Sent bool
 }

@@ -13,6 +13,10 @@ import (
 // leaveOpen notes that it may become known what a call is part of.
 func (l *Linker) leaveOpen(p *Process, x *flow.Exchange) {
 	c := &x.Cause
+	if c.Parent == nil && p.open > 0 && x.Task.Root != 0 && x.Start >= l.lossy {
+		l.awaitTask(p, x)
+		return
+	}
 	if c.Parent != nil || p.open == 0 || !follows(p, x) || x.Start < l.lossy {
 		return
 	}
@@ -45,18 +49,24 @@ func (l *Linker) tellLate(p *Process, call, x *flow.Exchange) {
 		if !c.Open || c.Resolved || c.Parent != nil || call.Start < x.Start {
 			return
 		}
-		if c.Crowd != nil {
-			l.release(c.Crowd)
-			c.Crowd, c.CrowdSize = nil, 0
-		}
-		c.Parent, c.Evidence, c.Confidence = x.Hold(), uint8(span.Turn), sure
-		c.Linked, c.LinkedSure = c.Evidence, c.Confidence
-		c.Confirmed, c.Alternates, c.Passed = true, 0, passes(call, x)
-		l.settled(call)
+		l.linkLate(call, x, span.Turn, sure)
 		if call = c.Via; call == nil {
 			return
 		}
 	}
+}
+
+// linkLate makes a call that was left open part of a request.
+func (l *Linker) linkLate(call, x *flow.Exchange, kind span.Evidence, sure float64) {
+	c := &call.Cause
+	if c.Crowd != nil {
+		l.release(c.Crowd)
+		c.Crowd, c.CrowdSize = nil, 0
+	}
+	c.Parent, c.Evidence, c.Confidence = x.Hold(), uint8(kind), sure
+	c.Linked, c.LinkedSure = c.Evidence, c.Confidence
+	c.Confirmed, c.Alternates, c.Passed = true, 0, passes(call, x)
+	l.settled(call)
 }
 
 // undecided tells whether the identity of an exchange hangs on a call that may still be explained.

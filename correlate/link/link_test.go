@@ -114,6 +114,7 @@ func (n *node) start(name string, f []string) {
 	if options["path"] != "" {
 		x.Target = options["path"]
 	}
+	x.Task = taskOf(options["task"])
 	x.Head = []byte("GET " + x.Target + " HTTP/1.1\r\nHost: x\r\n" + strings.ReplaceAll(options["fields"], ",", "\r\n") + "\r\n\r\n")
 	x.Conn = n.conn(x.Server, f[3], options)
 	if head := options["head"]; head != "" {
@@ -143,7 +144,7 @@ func (n *node) play(script string) {
 			x.End, x.Fault = n.now, flow.Closed
 			n.l.Ended(x)
 		case "replies":
-			n.replies(n.exchanges[f[1]])
+			n.replies(n.exchanges[f[1]], f[2:]...)
 		case "lost":
 			n.exchanges[f[1]].Lost = true
 		case "drop":
@@ -160,7 +161,7 @@ func (n *node) play(script string) {
 			n.l.Feed(&ev)
 		case "hand":
 			ev := event.Event{Kind: event.KindHandover, Socket: uint64(f[1][0]) * 2}
-			ev.Message.Goroutine, _ = strconv.ParseUint(f[2], 10, 64)
+			ev.Message.Work, _ = strconv.ParseUint(f[2], 10, 64)
 			n.l.Feed(&ev)
 		default:
 			n.start(f[0], f[1:])
@@ -168,10 +169,21 @@ func (n *node) play(script string) {
 	}
 }
 
-// replies lets the thread of an exchange send or read the head of its reply.
-func (n *node) replies(x *flow.Exchange) {
+// replies lets the thread of an exchange send or read the head of its reply, in a task or none.
+func (n *node) replies(x *flow.Exchange, task ...string) {
 	x.FirstByte = n.now
-	n.l.Touched(x, flow.Touch{TID: x.TID, Time: n.now, Sent: x.Server})
+	n.l.Touched(x, flow.Touch{TID: x.TID, Task: taskOf(strings.Join(task, "")), Time: n.now, Sent: x.Server})
+}
+
+// taskOf reads ROOT or ROOT/BRANCH.
+func taskOf(text string) flow.Task {
+	root, branch, _ := strings.Cut(text, "/")
+	r, _ := strconv.ParseUint(root, 10, 64)
+	b, err := strconv.ParseUint(branch, 10, 64)
+	if err != nil {
+		b = r
+	}
+	return flow.Task{Branch: b, Root: r}
 }
 
 // parent names the parent of a span: another span, ~P for one that a carrier named, ~? for one that was

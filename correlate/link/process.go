@@ -23,6 +23,7 @@ type Process struct {
 	habits     habits
 	work       work
 	turns      turns
+	tasks      tasks
 	heads      heads
 	last       last
 	unnamed    unnamed
@@ -84,6 +85,7 @@ func (l *Linker) forget(pid uint32) {
 	p.previous.next, p.next.previous = p.next, p.previous
 	l.dropLast(p)
 	l.dropTurns(p)
+	l.dropTasks(p)
 	l.giveUp(p)
 	p.ended = true
 }

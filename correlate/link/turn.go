@@ -100,6 +100,9 @@ func (s *turns) turn() *turn {
 // Touched follows the turns of event loops.
 func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 	p, c := owner(x), &x.Cause
+	if x.Server && t.Sent && t.Task.Root != 0 {
+		l.answersInTask(p, x, t)
+	}
 	if !x.Server {
 		p.habits.asks(x, false)
 	}

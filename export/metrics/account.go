@@ -43,6 +43,7 @@ var kernelCounts = map[string]kernelCount{
 	"sockets_muted":     {kernelSocketsMuted, ""},
 	"sockets_refused":   {kernelSocketsRefused, ""},
 	"programs_missed":   {kernelMissed, ""},
+	"tasks_unread":      {kernelTasks, ""},
 	// These two are told among the losses.
 	"requests_lost_server": {counters, ""},
 	"requests_lost_client": {counters, ""},

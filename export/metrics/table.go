@@ -42,6 +42,7 @@ const (
 	kernelUnread
 	kernelUnreadSize
 	kernelMissed
+	kernelTasks
 	counters
 )
 
@@ -76,6 +77,7 @@ var counterRows = [counters]row{
 	kernelUnread:         {"weft.kernel.unread", "{operation}", "Socket operations whose bytes could not be read", "`weft.reason`"},
 	kernelUnreadSize:     {"weft.kernel.unread.size", "By", "Bytes of the operations that could not be read", "`weft.reason`"},
 	kernelMissed:         {"weft.kernel.programs.missed", "{run}", "Runs of the eBPF programs that the kernel left out", ""},
+	kernelTasks:          {"weft.kernel.tasks.unread", "{operation}", "Operations of event loops whose running task could not be read", ""},
 }
 
 // Gauges are numbers of the moment.
