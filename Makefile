@@ -24,7 +24,7 @@ APT_INSTALL = $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y 
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 # The Go packages whose tests need neither root nor another program.
 UNIT := ./agent/... ./cmd/... ./correlate/... ./export/... ./test/accuracy
-E2E = $$(go list ./test/... | grep -v /test/backend)
+E2E = $$(go list ./test/... | grep -v -e /test/backend -e /test/kernel)
 
 .PHONY: help
 help: ## what can be made
@@ -74,6 +74,10 @@ test-conformance: ## the W3C's 41 cases through services under five SDKs (1 minu
 .PHONY: test-backend
 test-backend: ## a real collector and a real Jaeger behind the agent (builds both: 11 minutes the first time)
 	$(GO_TEST_ROOT) -timeout 40m ./test/backend/...
+
+.PHONY: test-kernels
+test-kernels: ## the programs and weft itself under stock kernels 6.1, 6.12 and Debian's newest, by each hook, in an emulator (12 minutes)
+	$(GO_TEST_ROOT) -timeout 80m ./test/kernel
 
 .PHONY: race
 race: ## unit tests under the race detector (needs a C compiler)

@@ -26,12 +26,15 @@ const lossEvery = 250 * time.Millisecond
 
 // Options are what Open needs; the zero value of each is not useful, except Choice.
 type Options struct {
-	RingSize  uint64 // bytes, a power of two and a multiple of the page size
+	RingSize  uint64   // bytes, a power of two and a multiple of the page size
+	Hook      bpf.Hook // how operations are seen; empty: as it is best here
 	Choice    Choice
 	Processes Processes
-	Handover  bool // put a probe on Go's HTTP client where a program has one
-	Tasks     bool // read which task an event loop runs, and put a probe on where tasks are started
-	Log       *slog.Logger
+	// Renamed tells every process that is described otherwise than when it was last found; nil: none ever is. It is called often.
+	Renamed  func(tell func(pid uint32, p *event.Process) error) error
+	Handover bool // put a probe on Go's HTTP client where a program has one
+	Tasks    bool // read which task an event loop runs, and put a probe on where tasks are started
+	Log      *slog.Logger
 }
 
 // Processes knows who a process is. Calls come from one goroutine and must be quick.
@@ -203,8 +206,24 @@ func (a *Agent) tick(now uint64) error {
 			return err
 		}
 	}
+	if err := a.rename(now); err != nil {
+		return err
+	}
 	wall := time.Now().UnixNano() - int64(bootTime()) + int64(now)
 	return a.handle(&event.Event{Kind: event.KindClock, Time: now, Wall: wall})
+}
+
+// rename hands on what has become known of processes that the consumer knows.
+func (a *Agent) rename(now uint64) error {
+	if a.options.Renamed == nil {
+		return nil
+	}
+	return a.options.Renamed(func(pid uint32, p *event.Process) error {
+		if _, known := a.known[pid]; !known {
+			return nil
+		}
+		return a.handle(&event.Event{Kind: event.KindRename, Time: now, PID: pid, Process: p})
+	})
 }
 
 // tellLoss hands on what the kernel refused since the last time, if anything.

@@ -18,16 +18,24 @@ import (
 var ErrPermission = errors.New("the kernel refused: run weft as root, or with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_NET_ADMIN")
 
 // ErrKernel means that this kernel lacks what the capture stands on.
-var ErrKernel = errors.New("this kernel lacks the tracepoints sock_send_length and sock_recv_length (Linux 6.3) or its type information (CONFIG_DEBUG_INFO_BTF)")
+var ErrKernel = errors.New("this kernel lacks both the tracepoints sock_send_length and sock_recv_length (Linux 6.3) and fexit (Linux 5.15), or its type information (CONFIG_DEBUG_INFO_BTF)")
 
 // kernel is the loaded kernel side: it lives as long as the process, nothing is pinned.
 type kernel struct {
 	objects   bpf.WeftObjects
+	hook      bpf.Hook
+	passed    []passedOver
 	links     []link.Link
 	epoch     uint32
 	updating  sync.Mutex
 	detaching sync.Once
 	missing   []Missing
+}
+
+// passedOver is a better hook that could not be had, and why.
+type passedOver struct {
+	hook   bpf.Hook
+	reason error
 }
 
 // Missing is a capability that this kernel or these permissions do not give.
@@ -44,8 +52,31 @@ type hook struct {
 	effect  string
 }
 
-// load puts the programs and maps into the kernel, sized and configured, and attaches them.
+// load puts the programs and maps into the kernel, sized and configured, and attaches them: to the hook that was asked for, or to the
+// best one that can be had here. Each is tried; no version number decides.
 func load(o *Options) (*kernel, error) {
+	if o.Hook != "" {
+		return loadHook(o, o.Hook)
+	}
+	var passed []passedOver
+	var failed []error
+	for _, hook := range bpf.Hooks {
+		k, err := loadHook(o, hook)
+		if err == nil {
+			k.passed = passed
+			return k, nil
+		}
+		if errors.Is(err, ErrPermission) {
+			return nil, err
+		}
+		passed = append(passed, passedOver{hook, err})
+		failed = append(failed, fmt.Errorf("hook %s: %w", hook, err))
+	}
+	return nil, errors.Join(failed...)
+}
+
+// loadHook is load for one hook.
+func loadHook(o *Options, hook bpf.Hook) (*kernel, error) {
 	// 5.10 still counts maps against the limit of locked memory; later kernels do not, so an error says nothing.
 	_ = rlimit.RemoveMemlock()
 	spec, err := bpf.LoadWeft()
@@ -63,7 +94,10 @@ func load(o *Options) (*kernel, error) {
 	if err := spec.Variables["settings"].Set(settings); err != nil {
 		return nil, fmt.Errorf("configure the programs: %w", err)
 	}
-	k := &kernel{epoch: 1}
+	if err := hook.Choose(spec); err != nil {
+		return nil, explain(err)
+	}
+	k := &kernel{epoch: 1, hook: hook}
 	if err := spec.LoadAndAssign(&k.objects, nil); err != nil {
 		return nil, explain(fmt.Errorf("load the programs: %w", err))
 	}
@@ -120,8 +154,9 @@ func (k *kernel) attach() error {
 		{"sched_process_exit", p.SchedProcessExit, "the end of processes"},
 		{"inet_sock_set_state", p.InetSockSetState, "connect times, and responses that end with their connection"},
 		{"tcp_receive_reset", p.TcpReceiveReset, "resets"},
-		{"sock_send_length", p.SockSendLength, ""},
-		{"sock_recv_length", p.SockRecvLength, ""},
+	}
+	for _, program := range bpf.Captures(p) {
+		hooks = append(hooks, hook{name: program.String(), program: program})
 	}
 	for _, h := range hooks {
 		l, err := link.AttachTracing(link.TracingOptions{Program: h.program})

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 
-	"github.com/cilium/ebpf"
-
 	"weft/agent/process"
 	"weft/bpf"
 	"weft/correlate/event"
@@ -122,7 +120,7 @@ func (a *Agent) Counts() ([bpf.WeftCountCOUNTS]uint64, error) {
 func (a *Agent) Missed() (uint64, error) {
 	p := &a.kernel.objects.WeftPrograms
 	var sum uint64
-	for _, program := range []*ebpf.Program{p.SockSendLength, p.SockRecvLength, p.InetSockSetState} {
+	for _, program := range append(bpf.Captures(p), p.InetSockSetState) {
 		stats, err := program.Stats()
 		if err != nil {
 			return 0, fmt.Errorf("read the statistics of %s: %w", program, err)

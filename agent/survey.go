@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/agent/golang"
+	"weft/bpf"
 )
 
 // Finding is one line of what doctor tells.
@@ -19,18 +20,18 @@ type Finding struct {
 }
 
 // Survey tries everything that weft needs of this kernel and these permissions. It loads and attaches the programs for a
-// moment, with a ring of that many bytes: see Options.
-func Survey(ringSize uint64) []Finding {
+// moment, with a ring of that many bytes and by that hook: see Options.
+func Survey(ringSize uint64, hook bpf.Hook) []Finding {
 	found := []Finding{kernelRelease(), typeInformation(), lockdown(), capabilities()}
-	k, err := load(&Options{RingSize: ringSize})
+	k, err := load(&Options{RingSize: ringSize, Hook: hook})
 	if err != nil {
 		return append(found, Finding{"capture", false, err.Error()})
 	}
 	defer k.close()
-	found = append(found, Finding{
-		"capture", true,
-		"typed tracepoints sock_send_length and sock_recv_length: they see every completed send and receive, and nothing else",
-	})
+	found = append(found, Finding{"capture", true, "hook " + string(k.hook) + ": " + hookNotes[k.hook]})
+	for _, p := range k.passed {
+		found = append(found, Finding{"hook " + string(p.hook), true, fmt.Sprintf("passed over: %v", p.reason)})
+	}
 	for _, m := range k.missing {
 		found = append(found, Finding{m.Hook, false, fmt.Sprintf("not seen without it: %s (%v)", m.Effect, m.Reason)})
 	}
@@ -39,6 +40,13 @@ func Survey(ringSize uint64) []Finding {
 		found = append(found, Finding{"memory of maps", true, fmt.Sprintf("%.1f MiB, of which the ring %.1f, with no connection", float64(memory)/(1<<20), float64(ringSize)/(1<<20))})
 	}
 	return found
+}
+
+// hookNotes say what a hook sees.
+var hookNotes = map[bpf.Hook]string{
+	bpf.Tracepoint: "typed tracepoints sock_send_length and sock_recv_length, which see every completed send and receive, and nothing else",
+	bpf.Fexit: "the returns of tcp_sendmsg, tcp_recvmsg, unix_stream_sendmsg and unix_stream_recvmsg; " +
+		"what passes them by, such as kernel TLS, is not read",
 }
 
 func kernelRelease() Finding {
@@ -125,7 +133,7 @@ func handoverProbe(k *kernel) Finding {
 func (k *kernel) memory() (uint64, error) {
 	m := &k.objects.WeftMaps
 	var sum uint64
-	for _, one := range []interface{ FD() int }{m.Sockets, m.Ring, m.Tallies, m.Processes, m.Ports, m.Own, m.Scratches, m.ProcessScratches,
+	for _, one := range []interface{ FD() int }{m.Sockets, m.Ring, m.Tallies, m.Processes, m.Ports, m.Own, m.Scratches, m.Places, m.ProcessScratches,
 		m.Interpreters, m.Tasks, m.Written} {
 		n, err := memlock(one.FD())
 		if err != nil {

@@ -31,24 +31,28 @@ static __always_inline bool has_finished(const struct sock *sk)
 }
 
 /* The name of a TCP connection and the offsets at this moment, 64-bit. Both ends compute the same: what this end has
- * sent, without what it sent again, leads back to the first sequence number, and so does what it received. */
+ * sent, without what it sent again, leads back to the first sequence number, and so does what it received.
+ * False when the connection moved meanwhile. */
+static __always_inline bool read_name(struct socket_state *s, const struct tcp_sock *tcp, bool fin)
+{
+	__u32 nxt = tcp->snd_nxt, rcv = tcp->rcv_nxt;
+	__u64 sent = tcp->bytes_sent - tcp->bytes_retrans, received = tcp->bytes_received;
+	__u32 end = tcp->write_seq - fin, last = nxt - (fin && nxt == tcp->write_seq);
+
+	s->name_local = last - (__u32)sent;
+	s->name_peer = rcv - (__u32)received;
+	s->follower[DIRECTION_SEND].through = sent + (__s32)(end - last);
+	s->follower[DIRECTION_RECEIVE].through = received + (__s32)(tcp->copied_seq - rcv);
+	return nxt == tcp->snd_nxt && rcv == tcp->rcv_nxt;
+}
+
+/* verifier: no loop, for kernels before 6.2 refuse one that is closed by falling through, as this one would be. */
 static __always_inline void name_socket(struct socket_state *s, const struct sock *sk, const struct tcp_sock *tcp)
 {
 	bool fin = has_finished(sk);
 
-	for (int i = 0; i < 3; i++) {
-		__u32 nxt = tcp->snd_nxt, rcv = tcp->rcv_nxt;
-		__u64 sent = tcp->bytes_sent - tcp->bytes_retrans, received = tcp->bytes_received;
-
-		__u32 end = tcp->write_seq - fin, last = nxt - (fin && nxt == tcp->write_seq);
-
-		s->name_local = last - (__u32)sent;
-		s->name_peer = rcv - (__u32)received;
-		s->follower[DIRECTION_SEND].through = sent + (__s32)(end - last);
-		s->follower[DIRECTION_RECEIVE].through = received + (__s32)(tcp->copied_seq - rcv);
-		if (nxt == tcp->snd_nxt && rcv == tcp->rcv_nxt)
-			break;
-	}
+	if (!read_name(s, tcp, fin) && !read_name(s, tcp, fin))
+		read_name(s, tcp, fin);
 	s->named = 1;
 }
 
@@ -88,9 +92,9 @@ static __always_inline struct socket_state *state_of(struct sock *sk)
 	return s;
 }
 
-/* Places the operation in its stream. A gap before it are bytes that passed without an operation: splice and zero-copy
+/* Finds where the operation is in its stream. A gap before it are bytes that passed without an operation: splice and zero-copy
  * receives. */
-static __always_inline void place(struct operation *op, struct socket_state *s, const struct sock *sk, const struct tcp_sock *tcp)
+static __always_inline void locate(struct operation *op, struct socket_state *s, const struct sock *sk, const struct tcp_sock *tcp)
 {
 	struct follower *f = &s->follower[op->direction & 1];
 	__s32 gap = 0;
@@ -172,14 +176,49 @@ __noinline int tell_close(struct socket_state *s, __u32 retransmits)
 	return 0;
 }
 
+/* Follows the bytes of an operation, from where its socket stands. */
+static __always_inline void follow(struct operation *op, struct socket_state *s, struct sock *sk, const struct tcp_sock *tcp, int flags)
+{
+	struct follower *f = &s->follower[op->direction & 1];
+
+	if (op->size == 0) {
+		op->position = f->through;
+		/* Once: some programs ask again and again. */
+		if (op->direction == DIRECTION_RECEIVE && s->known && !s->ended && (sk->sk_shutdown & RCV_SHUTDOWN)) {
+			s->ended = 1;
+			emit(op, s, MESSAGE_EOF, 0, f->through);
+		}
+		if (s->closing && op->direction == DIRECTION_RECEIVE)
+			tell_close(s, tcp ? tcp->total_retrans : 0);
+		return;
+	}
+	locate(op, s, sk, tcp);
+	if (flags & MSG_TRUNC)
+		op->unread = UNREAD_TRUNCATED;
+	if (op->unread && op->unread < UNREAD_REASONS) {
+		count_add(COUNT_UNREAD + op->unread, 1);
+		count_add(COUNT_UNREAD_BYTES + op->unread, op->size);
+	}
+	if (f->phase == PHASE_REST && s->last != op->direction + 1)
+		f->phase = PHASE_BOUNDARY;
+	for (int i = 0; i < STEPS_MAX; i++) {
+		if (!step(op, s))
+			break;
+	}
+	if (op->done < op->size)
+		give_up(op, s, f);
+	s->last = op->direction + 1;
+	s->previous = op->now;
+}
+
 /* The end of one operation: `ret` is its result, `flags` are those of the receive call. */
 static __always_inline int operation_ends(struct sock *sk, int ret, __u8 direction, int flags)
 {
 	struct socket_state *s;
 	struct operation *op;
+	struct place *place;
 	struct task_struct *task;
 	struct tcp_sock *tcp = 0;
-	struct follower *f;
 
 	if (!is_stream(sk))
 		return 0;
@@ -202,50 +241,22 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 		return 0;
 	if (task->flags & PF_KTHREAD)
 		return 0;
-	if (!s && !(s = state_of(sk)))
+	if (sk->__sk_common.skc_family != AF_UNIX && !(tcp = bpf_skc_to_tcp_sock(sk)))
 		return 0;
-	if (!(op = operation_of(direction)))
+	if ((!s && !(s = state_of(sk))) || !(place = take_place(direction)))
 		return 0;
+	op = &place->operation;
 	op->sk = (__u64)sk;
 	op->pid = task->tgid;
 	op->tid = task->pid;
 	op->size = ret;
 	op->direction = direction;
 	op->now = bpf_ktime_get_boot_ns();
-	if (sk->__sk_common.skc_family != AF_UNIX && !(tcp = bpf_skc_to_tcp_sock(sk)))
-		return 0;
-	if (!s->named && !first_sight(op, s, sk, tcp))
-		return 0;
-	count_add(COUNT_OPERATIONS, 1);
-	f = &s->follower[direction & 1];
-	find_buffer(op, s, task);
-	if (ret == 0) {
-		op->position = f->through;
-		/* Once: some programs ask again and again. */
-		if (direction == DIRECTION_RECEIVE && s->known && !s->ended && (sk->sk_shutdown & RCV_SHUTDOWN)) {
-			s->ended = 1;
-			emit(op, s, MESSAGE_EOF, 0, f->through);
-		}
-		if (s->closing && direction == DIRECTION_RECEIVE)
-			tell_close(s, tcp ? tcp->total_retrans : 0);
-		return 0;
+	if (s->named || first_sight(op, s, sk, tcp)) {
+		count_add(COUNT_OPERATIONS, 1);
+		find_buffer(op, s, task);
+		follow(op, s, sk, tcp, flags);
 	}
-	place(op, s, sk, tcp);
-	if (flags & MSG_TRUNC)
-		op->unread = UNREAD_TRUNCATED;
-	if (op->unread && op->unread < UNREAD_REASONS) {
-		count_add(COUNT_UNREAD + op->unread, 1);
-		count_add(COUNT_UNREAD_BYTES + op->unread, op->size);
-	}
-	if (f->phase == PHASE_REST && s->last != direction + 1)
-		f->phase = PHASE_BOUNDARY;
-	for (int i = 0; i < STEPS_MAX; i++) {
-		if (!step(op, s))
-			break;
-	}
-	if (op->done < op->size)
-		give_up(op, s, f);
-	s->last = direction + 1;
-	s->previous = op->now;
+	place->taken = 0;
 	return 0;
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -68,6 +69,9 @@ func load(t testing.TB, s WeftSetting) *capture {
 	if err := spec.Variables["settings"].Set(s); err != nil {
 		t.Fatal(err)
 	}
+	if err := hookHere().Choose(spec); err != nil {
+		t.Fatal(err)
+	}
 	k := &capture{t: t, sockets: make(map[uint64]event.Conn)}
 	err = spec.LoadAndAssign(&k.objects, nil)
 	var verifier *ebpf.VerifierError
@@ -83,8 +87,28 @@ func load(t testing.TB, s WeftSetting) *capture {
 	}
 	t.Cleanup(func() { k.reader.Close() })
 	k.table = flow.New(flow.Options{Max: 1000}, k)
+	t.Cleanup(k.leftOut)
 	return k
 }
+
+// hookHere is the hook that the environment names with WEFT_HOOK, or the best one that this kernel has.
+var hookHere = sync.OnceValue(func() Hook {
+	if name := os.Getenv("WEFT_HOOK"); name != "" {
+		return Hook(name)
+	}
+	for _, h := range Hooks {
+		spec, err := LoadWeft()
+		if err != nil || h.Choose(spec) != nil {
+			continue
+		}
+		var o WeftObjects
+		if spec.LoadAndAssign(&o, nil) == nil {
+			o.Close()
+			return h
+		}
+	}
+	return Tracepoint
+})
 
 // attach puts the programs on their hooks.
 func (k *capture) attach() {
@@ -92,8 +116,10 @@ func (k *capture) attach() {
 	p := &k.objects.WeftPrograms
 	for _, program := range []*ebpf.Program{
 		p.SchedProcessExec, p.SchedProcessFork, p.SchedProcessExit, p.InetSockSetState, p.TcpReceiveReset,
-		p.SockSendLength, p.SockRecvLength,
 	} {
+		k.hook(program)
+	}
+	for _, program := range Captures(p) {
 		k.hook(program)
 	}
 }
@@ -143,6 +169,19 @@ func (k *capture) count(c WeftCount) uint64 {
 		sum += perCPU[i].Counts[c]
 	}
 	return sum
+}
+
+// leftOut tells of operations that the programs did not see, because the CPU was busy with another one: what a test then misses is
+// the kernel's doing.
+func (k *capture) leftOut() {
+	if n := k.count(WeftCountCOUNT_OVERLAPPED); n > 0 {
+		k.t.Errorf("%d operations overlapped on a CPU", n)
+	}
+	for _, p := range Captures(&k.objects.WeftPrograms) {
+		if stats, err := p.Stats(); err == nil && stats.RecursionMisses > 0 {
+			k.t.Errorf("%v: left out %d times", p, stats.RecursionMisses)
+		}
+	}
 }
 
 // drain feeds what is on the ring to the table. What an operation leaves there is there when its system call returns.

@@ -18,8 +18,15 @@ func TestLoad(t *testing.T) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		t.Logf("memlock: %v", err)
 	}
+	spec, err := LoadWeft()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hookHere().Choose(spec); err != nil {
+		t.Fatal(err)
+	}
 	var objects WeftObjects
-	err := LoadWeftObjects(&objects, &ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats}})
+	err = spec.LoadAndAssign(&objects, &ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats}})
 	var verifier *ebpf.VerifierError
 	if errors.As(err, &verifier) {
 		t.Fatalf("verifier: %+v", verifier)
@@ -28,11 +35,8 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer objects.Close()
-	budgets := map[*ebpf.Program]uint32{
-		objects.SockSendLength: 217_000,
-		objects.SockRecvLength: 217_000,
-	}
-	for program, budget := range budgets {
+	const budget = 217_000
+	for _, program := range Captures(&objects.WeftPrograms) {
 		info, err := program.Info()
 		if err != nil {
 			t.Fatal(err)

@@ -29,21 +29,33 @@ struct operation {
 
 /* The operation under way, one of each direction on a CPU. Not on the stack: all frames of a program together have 512 bytes of
  * it, and kernels before 6.13 count each frame in steps of 32. */
+struct place {
+	struct operation operation;
+	__u32 taken, pad;
+};
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 2);
 	__type(key, __u32);
-	__type(value, struct operation);
-} operations SEC(".maps");
+	__type(value, struct place);
+} places SEC(".maps");
 
-static __always_inline struct operation *operation_of(__u32 direction)
+/* The place of an operation, emptied; none while another one has it. Where a hook lets the kernel preempt programs, the areas of
+ * the CPU would else be written by two. */
+static __always_inline struct place *take_place(__u32 direction)
 {
 	__u32 key = direction & 1;
-	struct operation *op = bpf_map_lookup_elem(&operations, &key);
+	struct place *place = bpf_map_lookup_elem(&places, &key);
 
-	if (op)
-		__builtin_memset(op, 0, sizeof(*op));
-	return op;
+	if (!place)
+		return 0;
+	if (place->taken) {
+		count_add(COUNT_OVERLAPPED, 1);
+		return 0;
+	}
+	__builtin_memset(place, 0, sizeof(*place));
+	place->taken = 1;
+	return place;
 }
 
 struct vector {

@@ -6,6 +6,8 @@
 
 #include <bpf/bpf_tracing.h>
 
+struct msghdr;
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 SEC("tp_btf/sock_send_length")
@@ -18,6 +20,52 @@ SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_recv_length, struct sock *sk, int ret, int flags)
 {
 	return operation_ends(sk, ret, DIRECTION_RECEIVE, flags);
+}
+
+/* The same moments where the kernel has no such tracepoints: its functions return. */
+SEC("fexit/tcp_sendmsg")
+int BPF_PROG(tcp_sendmsg, struct sock *sk, struct msghdr *msg, __u64 size, int ret)
+{
+	return operation_ends(sk, ret, DIRECTION_SEND, 0);
+}
+
+/* How many arguments tcp_recvmsg has: before 5.19 it was told apart from its flags whether to wait (commit ec095263a965), of late
+ * no longer where to put an address. */
+volatile const __u32 receive_arguments;
+
+/* A slot of the context, by an instruction that the compiler can't merge with that of another slot into one at a computed place. */
+#define SLOT(context, n)                                                                            \
+	({                                                                                          \
+		__u64 value;                                                                        \
+		asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(value) : "r"(context), "i"(8 * (n))); \
+		value;                                                                              \
+	})
+
+SEC("fexit/tcp_recvmsg")
+int tcp_recvmsg(__u64 *context)
+{
+	int flags, ret;
+
+	if (receive_arguments == 6) {
+		flags = SLOT(context, 4);
+		ret = SLOT(context, 6);
+	} else {
+		flags = SLOT(context, 3);
+		ret = receive_arguments == 5 ? SLOT(context, 5) : SLOT(context, 4);
+	}
+	return operation_ends((struct sock *)context[0], ret, DIRECTION_RECEIVE, flags);
+}
+
+SEC("fexit/unix_stream_sendmsg")
+int BPF_PROG(unix_stream_sendmsg, struct socket *socket, struct msghdr *msg, __u64 size, int ret)
+{
+	return operation_ends(socket->sk, ret, DIRECTION_SEND, 0);
+}
+
+SEC("fexit/unix_stream_recvmsg")
+int BPF_PROG(unix_stream_recvmsg, struct socket *socket, struct msghdr *msg, __u64 size, int flags, int ret)
+{
+	return operation_ends(socket->sk, ret, DIRECTION_RECEIVE, flags);
 }
 
 SEC("tp_btf/inet_sock_set_state")

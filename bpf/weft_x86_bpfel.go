@@ -57,11 +57,12 @@ const (
 	WeftCountCOUNT_SOCKETS         WeftCount = 7
 	WeftCountCOUNT_SOCKETS_MUTED   WeftCount = 8
 	WeftCountCOUNT_SOCKETS_REFUSED WeftCount = 9
-	WeftCountCOUNT_SHED            WeftCount = 10
-	WeftCountCOUNT_TASK_UNREAD     WeftCount = 11
-	WeftCountCOUNT_UNREAD          WeftCount = 12
-	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 21
-	WeftCountCOUNTS                WeftCount = 30
+	WeftCountCOUNT_OVERLAPPED      WeftCount = 10
+	WeftCountCOUNT_SHED            WeftCount = 11
+	WeftCountCOUNT_TASK_UNREAD     WeftCount = 12
+	WeftCountCOUNT_UNREAD          WeftCount = 13
+	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 22
+	WeftCountCOUNTS                WeftCount = 31
 )
 
 type WeftDirection uint32
@@ -147,32 +148,37 @@ type WeftMessageRecord struct {
 	Lost        uint32
 }
 
-type WeftOperation struct {
-	_           structs.HostLayout
-	Now         uint64
-	Sk          uint64
-	Base        uint64
-	Position    uint64
-	Vectors     uint32
-	Done        uint32
-	Size        uint32
-	Pid         uint32
-	Tid         uint32
-	Rtt         uint32
-	Retransmits uint32
-	Unread      uint32
-	Vector      uint32
-	_           [4]byte
-	Passed      uint64
-	Start       uint64
-	Length      uint64
-	Found       uint8
-	Direction   uint8
-	Asked       uint8
-	Task        uint8
-	Pad         [4]uint8
-	Work        uint64
-	Origin      uint64
+type WeftPlace struct {
+	_         structs.HostLayout
+	Operation struct {
+		_           structs.HostLayout
+		Now         uint64
+		Sk          uint64
+		Base        uint64
+		Position    uint64
+		Vectors     uint32
+		Done        uint32
+		Size        uint32
+		Pid         uint32
+		Tid         uint32
+		Rtt         uint32
+		Retransmits uint32
+		Unread      uint32
+		Vector      uint32
+		_           [4]byte
+		Passed      uint64
+		Start       uint64
+		Length      uint64
+		Found       uint8
+		Direction   uint8
+		Asked       uint8
+		Task        uint8
+		Pad         [4]uint8
+		Work        uint64
+		Origin      uint64
+	}
+	Taken uint32
+	Pad   uint32
 }
 
 type WeftProcess struct {
@@ -361,7 +367,7 @@ type WeftSocketState struct {
 type WeftTally struct {
 	_       structs.HostLayout
 	Unwoken uint64
-	Counts  [30]uint64
+	Counts  [31]uint64
 }
 
 type WeftTaskKey struct {
@@ -391,8 +397,8 @@ const (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	WeftMapInterpreters       = "interpreters"
-	WeftMapOperations         = "operations"
 	WeftMapOwn                = "own"
+	WeftMapPlaces             = "places"
 	WeftMapPorts              = "ports"
 	WeftMapProcessScratches   = "process_scratches"
 	WeftMapProcesses          = "processes"
@@ -412,6 +418,10 @@ const (
 	WeftProgSockRecvLength    = "sock_recv_length"
 	WeftProgSockSendLength    = "sock_send_length"
 	WeftProgTcpReceiveReset   = "tcp_receive_reset"
+	WeftProgTcpRecvmsg        = "tcp_recvmsg"
+	WeftProgTcpSendmsg        = "tcp_sendmsg"
+	WeftProgUnixStreamRecvmsg = "unix_stream_recvmsg"
+	WeftProgUnixStreamSendmsg = "unix_stream_sendmsg"
 	WeftProgUvloopStreamWrite = "uvloop_stream_write"
 	WeftVarChoiceType         = "choice_type"
 	WeftVarCloseRecordType    = "close_record_type"
@@ -422,6 +432,7 @@ const (
 	WeftVarHandoverRecordType = "handover_record_type"
 	WeftVarKindType           = "kind_type"
 	WeftVarMessageFlagType    = "message_flag_type"
+	WeftVarReceiveArguments   = "receive_arguments"
 	WeftVarSettings           = "settings"
 	WeftVarSocketOriginType   = "socket_origin_type"
 	WeftVarSocketRecordType   = "socket_record_type"
@@ -481,6 +492,10 @@ type WeftProgramSpecs struct {
 	SockRecvLength    *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
 	SockSendLength    *ebpf.ProgramSpec `ebpf:"sock_send_length"`
 	TcpReceiveReset   *ebpf.ProgramSpec `ebpf:"tcp_receive_reset"`
+	TcpRecvmsg        *ebpf.ProgramSpec `ebpf:"tcp_recvmsg"`
+	TcpSendmsg        *ebpf.ProgramSpec `ebpf:"tcp_sendmsg"`
+	UnixStreamRecvmsg *ebpf.ProgramSpec `ebpf:"unix_stream_recvmsg"`
+	UnixStreamSendmsg *ebpf.ProgramSpec `ebpf:"unix_stream_sendmsg"`
 	UvloopStreamWrite *ebpf.ProgramSpec `ebpf:"uvloop_stream_write"`
 }
 
@@ -489,8 +504,8 @@ type WeftProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
 	Interpreters     *ebpf.MapSpec `ebpf:"interpreters"`
-	Operations       *ebpf.MapSpec `ebpf:"operations"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
+	Places           *ebpf.MapSpec `ebpf:"places"`
 	Ports            *ebpf.MapSpec `ebpf:"ports"`
 	ProcessScratches *ebpf.MapSpec `ebpf:"process_scratches"`
 	Processes        *ebpf.MapSpec `ebpf:"processes"`
@@ -515,6 +530,7 @@ type WeftVariableSpecs struct {
 	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
 	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.VariableSpec `ebpf:"message_flag_type"`
+	ReceiveArguments   *ebpf.VariableSpec `ebpf:"receive_arguments"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
 	SocketOriginType   *ebpf.VariableSpec `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.VariableSpec `ebpf:"socket_record_type"`
@@ -543,8 +559,8 @@ func (o *WeftObjects) Close() error {
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
 	Interpreters     *ebpf.Map `ebpf:"interpreters"`
-	Operations       *ebpf.Map `ebpf:"operations"`
 	Own              *ebpf.Map `ebpf:"own"`
+	Places           *ebpf.Map `ebpf:"places"`
 	Ports            *ebpf.Map `ebpf:"ports"`
 	ProcessScratches *ebpf.Map `ebpf:"process_scratches"`
 	Processes        *ebpf.Map `ebpf:"processes"`
@@ -559,8 +575,8 @@ type WeftMaps struct {
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
 		m.Interpreters,
-		m.Operations,
 		m.Own,
+		m.Places,
 		m.Ports,
 		m.ProcessScratches,
 		m.Processes,
@@ -586,6 +602,7 @@ type WeftVariables struct {
 	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
 	KindType           *ebpf.Variable `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.Variable `ebpf:"message_flag_type"`
+	ReceiveArguments   *ebpf.Variable `ebpf:"receive_arguments"`
 	Settings           *ebpf.Variable `ebpf:"settings"`
 	SocketOriginType   *ebpf.Variable `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.Variable `ebpf:"socket_record_type"`
@@ -607,6 +624,10 @@ type WeftPrograms struct {
 	SockRecvLength    *ebpf.Program `ebpf:"sock_recv_length"`
 	SockSendLength    *ebpf.Program `ebpf:"sock_send_length"`
 	TcpReceiveReset   *ebpf.Program `ebpf:"tcp_receive_reset"`
+	TcpRecvmsg        *ebpf.Program `ebpf:"tcp_recvmsg"`
+	TcpSendmsg        *ebpf.Program `ebpf:"tcp_sendmsg"`
+	UnixStreamRecvmsg *ebpf.Program `ebpf:"unix_stream_recvmsg"`
+	UnixStreamSendmsg *ebpf.Program `ebpf:"unix_stream_sendmsg"`
 	UvloopStreamWrite *ebpf.Program `ebpf:"uvloop_stream_write"`
 }
 
@@ -622,6 +643,10 @@ func (p *WeftPrograms) Close() error {
 		p.SockRecvLength,
 		p.SockSendLength,
 		p.TcpReceiveReset,
+		p.TcpRecvmsg,
+		p.TcpSendmsg,
+		p.UnixStreamRecvmsg,
+		p.UnixStreamSendmsg,
 		p.UvloopStreamWrite,
 	)
 }

@@ -64,6 +64,7 @@ enum count {
 	COUNT_SOCKETS,					    /* sockets seen */
 	COUNT_SOCKETS_MUTED,				    /* sockets that matched no protocol */
 	COUNT_SOCKETS_REFUSED,				    /* sockets for which no storage could be had */
+	COUNT_OVERLAPPED,				    /* operations left out: another one was under way on the CPU */
 	COUNT_SHED,					    /* records held back because the request that they answer was lost */
 	COUNT_TASK_UNREAD,				    /* operations of an event loop whose running task could not be read */
 	COUNT_UNREAD,					    /* + enum unread_reason: operations whose bytes could not be read */

@@ -42,10 +42,18 @@ const (
 	TasksOff  = "off"
 )
 
-// The values of Config.Repair.
+// The values of Config.Hook.
 const (
-	On  = "on"
-	Off = "off"
+	HookAuto       = "auto"
+	HookTracepoint = "tracepoint"
+	HookFexit      = "fexit"
+)
+
+// The values of Config.Repair and other switches.
+const (
+	Auto = "auto"
+	On   = "on"
+	Off  = "off"
 )
 
 // Config is every setting of weft. The tag `key` names the setting; the comment tells what it means.
@@ -84,6 +92,25 @@ type Config struct {
 	// Templates for http.route, tried in this order before the route is inferred. A segment in braces matches
 	// any one segment of the path: /users/{id}.
 	RoutePatterns []string `key:"route.patterns"`
+	// Whether the processes of pods are named by what Kubernetes says of them: pod, namespace, workload, labels. on: yes. off: by
+	// what their cgroup tells alone. auto: if weft runs in a pod, or kubernetes.config is set.
+	KubernetesWatch string `key:"kubernetes.watch"`
+	// The file that says where the API server is and how to log in, as kubectl has it. Without it weft does as its own pod
+	// may.
+	KubernetesConfig string `key:"kubernetes.config"`
+	// The name of this node in Kubernetes. Without it the host's name.
+	KubernetesNode string `key:"kubernetes.node"`
+	// The name of the cluster, which becomes k8s.cluster.name.
+	KubernetesCluster string `key:"kubernetes.cluster"`
+	// Labels of a pod that become attributes of its spans' resource, k8s.pod.label.KEY.
+	KubernetesLabels []Glob `key:"kubernetes.labels"`
+	// Annotations of a pod that become attributes, k8s.pod.annotation.KEY. Those that begin with resource.opentelemetry.io/
+	// always name attributes, without it.
+	KubernetesAnnotations []Glob `key:"kubernetes.annotations"`
+	// Whether the labels app.kubernetes.io/instance, app.kubernetes.io/name and app.kubernetes.io/version name the service and
+	// its version, before the workload does.
+	KubernetesLabelNames string `key:"kubernetes.label.names"`
+
 	// Header fields that carry a trace context of a kind of your own, besides the formats that weft reads. Their values
 	// are compared as a whole.
 	Carriers []string `key:"carriers"`
@@ -112,6 +139,18 @@ type Config struct {
 	// gets a probe. It tells which request a call belongs to where one thread works on many. auto: where the program and
 	// the kernel allow it.
 	PythonTasks string `key:"python.tasks"`
+
+	// Where in the kernel weft sees the end of a socket operation. tracepoint: sock_send_length and sock_recv_length, Linux 6.3 and
+	// later. fexit: the returns of the functions of TCP and AF_UNIX, Linux 5.15 and later. auto: tracepoint where it can be had,
+	// else fexit; weft doctor says which and why.
+	Hook string `key:"hook"`
+	// Where spans wait on disk, with output otlp, while the collector is away or too slow. The folder is made if it is not
+	// there. Without it they wait in memory alone, and are given up sooner.
+	SpillDir string `key:"spill.dir"`
+	// What waits on disk at most. Beyond it the oldest goes first, and is counted.
+	SpillSize Size `key:"spill.size"`
+	// How long a span waits on disk at most.
+	SpillAge time.Duration `key:"spill.age"`
 
 	// Size of the ring on which the kernel hands over its records.
 	RingSize Size `key:"ring.size"`
@@ -150,12 +189,18 @@ func Default() Config {
 		Repair:       On,
 		GoHandover:   HandoverAuto,
 		PythonTasks:  TasksAuto,
+		Hook:         HookAuto,
+		SpillSize:    1 << 30,
+		SpillAge:     24 * time.Hour,
 		RingSize:     8 << 20,
 		SocketsMax:   131072,
 		MetricsEdges: 1000,
 		Control:      "/run/weft/weft.sock",
 		LogLevel:     "info",
 		LogFormat:    "text",
+
+		KubernetesWatch:      Auto,
+		KubernetesLabelNames: Off,
 	}
 }
 

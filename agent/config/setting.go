@@ -48,6 +48,7 @@ const (
 	globAllowed   = "a pattern in which * stands for any characters and ? for one"
 	ruleAllowed   = "one or more of exe=PATTERN, command=PATTERN, pid=NUMBER and cgroup=PATTERN, joined by &, or port=NUMBER alone"
 	headerAllowed = "the name of a header"
+	nameAllowed   = "a name of at most 253 bytes without blanks"
 )
 
 // settings is every key, in the order of the documentation.
@@ -65,6 +66,13 @@ var settings = []setting{
 	choice("query", func(c *Config) *string { return &c.Query }, QueryDrop, QueryRedact, QueryKeep),
 	many("route.patterns", "a path that begins with a slash and has braces only around whole segments, like /users/{id}",
 		func(c *Config) *[]string { return &c.RoutePatterns }, parseText, isRoute),
+	choice("kubernetes.watch", func(c *Config) *string { return &c.KubernetesWatch }, Auto, On, Off),
+	one("kubernetes.config", "an absolute path", func(c *Config) *string { return &c.KubernetesConfig }, parseText, isPath),
+	one("kubernetes.node", nameAllowed, func(c *Config) *string { return &c.KubernetesNode }, parseText, isName),
+	one("kubernetes.cluster", nameAllowed, func(c *Config) *string { return &c.KubernetesCluster }, parseText, isName),
+	many("kubernetes.labels", globAllowed, func(c *Config) *[]Glob { return &c.KubernetesLabels }, parseGlob, isGlob),
+	many("kubernetes.annotations", globAllowed, func(c *Config) *[]Glob { return &c.KubernetesAnnotations }, parseGlob, isGlob),
+	choice("kubernetes.label.names", func(c *Config) *string { return &c.KubernetesLabelNames }, On, Off),
 	many("carriers", headerAllowed, func(c *Config) *[]string { return &c.Carriers }, parseHeader, isHeader),
 	one("min.rate", "a number above 0 and below 1, like 0.99", func(c *Config) *float64 { return &c.MinRate }, parseFloat,
 		func(p float64) bool { return p > 0 && p < 1 }),
@@ -81,6 +89,12 @@ var settings = []setting{
 		func(s Secret) bool { return len(s) == 0 || len(s) == 16 })),
 	choice("go.handover", func(c *Config) *string { return &c.GoHandover }, HandoverAuto, HandoverOn, HandoverOff),
 	choice("python.tasks", func(c *Config) *string { return &c.PythonTasks }, TasksAuto, TasksOff),
+	choice("hook", func(c *Config) *string { return &c.Hook }, HookAuto, HookTracepoint, HookFexit),
+	one("spill.dir", "an absolute path", func(c *Config) *string { return &c.SpillDir }, parseText, isPath),
+	one("spill.size", "a size of at least 1MiB, like 1GiB", func(c *Config) *Size { return &c.SpillSize }, parseSize,
+		func(s Size) bool { return s >= 1<<20 }),
+	one("spill.age", "a time from 1m to 8760h, like 24h", func(c *Config) *time.Duration { return &c.SpillAge }, parseDuration,
+		func(d time.Duration) bool { return d >= time.Minute && d <= 8760*time.Hour }),
 	one("ring.size", "a power of two from 64KiB to 1GiB, like 8MiB", func(c *Config) *Size { return &c.RingSize }, parseSize,
 		func(s Size) bool { return s >= 64<<10 && s <= 1<<30 && s&(s-1) == 0 }),
 	one("sockets.max", "a number from 1024 to 4194304", func(c *Config) *int { return &c.SocketsMax }, parseInt,
@@ -196,6 +210,12 @@ func isAddress(text string) bool {
 	n, bad := strconv.ParseUint(port, 10, 16)
 	return err == nil && bad == nil && n > 0 && host != "" && !strings.ContainsAny(host, " /")
 }
+
+// isPath tells whether a file is named wherever weft runs; nothing is no file.
+func isPath(text string) bool { return text == "" || strings.HasPrefix(text, "/") }
+
+// isName holds a name to the bounds of Kubernetes.
+func isName(text string) bool { return len(text) <= 253 && !strings.ContainsAny(text, " \t\r\n") }
 
 func isExclusion(name string) bool { return slices.Contains(propagation.ExclusionNames(), name) }
 

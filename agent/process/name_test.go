@@ -134,7 +134,7 @@ func FuzzServiceName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, exe, args string) {
 		p := testProgram(exe, "")
 		p.args = arguments([]byte(args))
-		if compose(p, nil, nil).Service == "" {
+		if New(Options{}).compose(&facts{name: serviceName(p, nil)}, 1).Service == "" {
 			t.Errorf("%q %q has no name", exe, args)
 		}
 	})

@@ -7,9 +7,10 @@ package process
 import (
 	"bytes"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 
+	"weft/agent/container"
 	"weft/correlate/event"
 )
 
@@ -19,11 +20,22 @@ type Options struct {
 	HostName string // host.name; default: that of this machine
 	HostID   string // host.id; default: the contents of /etc/machine-id
 	Limit    int    // processes that are remembered; default 16384
+	Pods     Pods   // nil: nothing is known of pods but what the cgroup tells
+}
+
+// Pods knows the pods of this node. It is asked from one goroutine and must be quick.
+type Pods interface {
+	// Version changes whenever an answer of Attributes may have.
+	Version() uint64
+	// Attributes gives what is known of a place, a service's name included; nil: nothing. They count less than what the
+	// environment of a process says, and more than what weft finds out.
+	Attributes(container.Place) []event.Attribute
 }
 
 // An entry is what is remembered of one thread group.
 type entry struct {
 	process *event.Process
+	facts   *facts
 	owner   uint32 // the process id in process; another one until a forked child is looked up for the first time
 }
 
@@ -34,7 +46,8 @@ type Table struct {
 	host        []event.Attribute
 	entries     map[uint32]entry
 	executables executables
-	containers  map[uint64]string // container id by cgroup, for processes that are gone before /proc is read
+	places      map[uint64]container.Place // by cgroup, for processes that are gone before /proc is read
+	version     uint64                     // of the pods, when they were last asked
 }
 
 // New makes an empty table.
@@ -56,7 +69,7 @@ func New(o Options) *Table {
 		host:        hostAttributes(o),
 		entries:     map[uint32]entry{},
 		executables: executables{},
-		containers:  map[uint64]string{},
+		places:      map[uint64]container.Place{},
 	}
 }
 
@@ -83,7 +96,7 @@ func (t *Table) Exec(e Execution) *event.Process {
 		env = longer(env, from.read("environ"))
 	}
 	p.args, p.env = arguments(args), readEnvironment(env)
-	return t.add(e.PID, t.describe(e.PID, p, t.container(from, e.Cgroup)))
+	return t.add(e.PID, t.describe(e.PID, p, t.place(from, e.Cgroup)))
 }
 
 // Fork notes that child runs what parent runs, until it executes something else.
@@ -112,7 +125,7 @@ func (t *Table) Find(pid uint32) *event.Process {
 		return t.load(pid)
 	}
 	if e.owner != pid {
-		e = entry{process: forked(e.process, pid), owner: pid}
+		e = entry{process: t.compose(e.facts, pid), facts: e.facts, owner: pid}
 		t.entries[pid] = e
 	}
 	return e.process
@@ -134,34 +147,56 @@ func (t *Table) load(pid uint32) *event.Process {
 	p := t.program(from)
 	p.exe, p.comm = from.link("exe"), comm
 	p.args, p.env = arguments(from.read("cmdline")), readEnvironment(from.read("environ"))
-	return t.add(pid, t.describe(pid, p, containerID(from.read("cgroup"))))
+	return t.add(pid, t.describe(pid, p, container.Of(from.read("cgroup"))))
 }
 
 func (t *Table) program(from proc) *program {
 	return &program{directory: func() string { return from.link("cwd") }, content: from.content}
 }
 
-// container finds the container of a process that has just executed: by its /proc, or by what another one in the
-// same cgroup said. On a machine without the unified hierarchy all processes may share one cgroup id, so only
-// an id that the unified path tells is remembered.
-func (t *Table) container(from proc, cgroup uint64) string {
+// place finds where a process is that has just executed: by its /proc, or by what another one in the same cgroup said.
+func (t *Table) place(from proc, cgroup uint64) container.Place {
 	text := from.read("cgroup")
 	if text == nil {
-		return t.containers[cgroup]
+		return t.places[cgroup]
 	}
-	id := containerID(text)
-	if i := bytes.Index(text, []byte("0::/")); i >= 0 && id != "" && containerID(text[i:]) == id {
-		if len(t.containers) >= t.options.Limit {
-			clear(t.containers)
+	place := container.Of(text)
+	if container.Unified(text) {
+		if len(t.places) >= t.options.Limit {
+			clear(t.places)
 		}
-		t.containers[cgroup] = id
+		t.places[cgroup] = place
 	}
-	return id
+	return place
 }
 
-func (t *Table) add(pid uint32, p *event.Process) *event.Process {
-	t.put(pid, entry{process: p, owner: pid})
+func (t *Table) add(pid uint32, f *facts) *event.Process {
+	p := t.compose(f, pid)
+	t.put(pid, entry{process: p, facts: f, owner: pid})
 	return p
+}
+
+// Renamed tells each process of which more, or something else, is known than when it was last told: its pod has appeared or
+// changed. It costs nothing while no pod changes.
+func (t *Table) Renamed(tell func(pid uint32, p *event.Process) error) error {
+	if t.options.Pods == nil || t.options.Pods.Version() == t.version {
+		return nil
+	}
+	t.version = t.options.Pods.Version()
+	for pid, e := range t.entries {
+		if e.owner != pid || e.facts.place.Pod == "" || t.options.Pods.Attributes(e.facts.place) == nil {
+			continue // a child that was not asked for yet is described when it is, and what outlives its pod keeps its name
+		}
+		p := t.compose(e.facts, pid)
+		if p.Service == e.process.Service && slices.Equal(p.Attributes, e.process.Attributes) {
+			continue
+		}
+		t.entries[pid] = entry{process: p, facts: e.facts, owner: pid}
+		if err := tell(pid, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // put remembers an entry. A full table gives up any other one: it is read from /proc when it is asked for.
@@ -173,18 +208,6 @@ func (t *Table) put(pid uint32, e entry) {
 		}
 	}
 	t.entries[pid] = e
-}
-
-// forked describes a child that runs what its parent runs.
-func forked(parent *event.Process, pid uint32) *event.Process {
-	p := *parent
-	p.Attributes = append([]event.Attribute(nil), parent.Attributes...)
-	for i := range p.Attributes {
-		if p.Attributes[i].Key == keyPID {
-			p.Attributes[i].Value = strconv.FormatUint(uint64(pid), 10)
-		}
-	}
-	return &p
 }
 
 // isCut tells whether the kernel's copy may have been cut: whole ones end in a NUL.

@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"weft/agent/container"
 	"weft/correlate/event"
 )
 
-const container = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+const containerID = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 // a fake is the folder of one process; the empty link is left out.
 type fake struct {
@@ -72,7 +73,7 @@ func expect(t *testing.T, p *event.Process, want map[string]string) {
 
 func TestFindReadsProc(t *testing.T) {
 	table := New(fakeProc(t,
-		fake{pid: 7, group: 7, exe: "/usr/bin/python3.11", cmdline: "python3\x00app.py\x00--token=secret\x00", cgr: "0::/k8s.io/" + container + "\n",
+		fake{pid: 7, group: 7, exe: "/usr/bin/python3.11", cmdline: "python3\x00app.py\x00--token=secret\x00", cgr: "0::/k8s.io/" + containerID + "\n",
 			env: "A=1\x00OTEL_RESOURCE_ATTRIBUTES=service.namespace=shop,service.version=1%2C2,host.name=pod-1,process.pid=9\x00"},
 		fake{pid: 8, group: 7, exe: "/usr/bin/python3.11", cmdline: "python3\x00app.py\x00"},
 	))
@@ -80,7 +81,7 @@ func TestFindReadsProc(t *testing.T) {
 	expect(t, p, map[string]string{
 		"service.name": "app", "service.namespace": "shop", "service.version": "1,2", "process.pid": "7",
 		"process.executable.name": "python3.11", "process.executable.path": "/usr/bin/python3.11", "process.command": "python3",
-		"process.command_line": "", "container.id": container, "host.name": "pod-1", "host.id": "4711", "os.type": "linux",
+		"process.command_line": "", "container.id": containerID, "host.name": "pod-1", "host.id": "4711", "os.type": "linux",
 	})
 	if table.Find(8) != p {
 		t.Error("a thread has a process of its own")
@@ -115,16 +116,74 @@ func TestExecReadsWhatTheKernelCut(t *testing.T) {
 }
 
 func TestContainerOfAProcessThatIsGone(t *testing.T) {
-	table := New(fakeProc(t, fake{pid: 5, group: 5, cgr: "12:pids:/docker/" + container + "\n0::/docker/" + container + "\n"}))
+	table := New(fakeProc(t, fake{pid: 5, group: 5, cgr: "12:pids:/docker/" + containerID + "\n0::/docker/" + containerID + "\n"}))
 	table.exec(5, nil, []byte("a"), nil, nil, 44)
-	expect(t, table.exec(6, nil, []byte("b"), nil, nil, 44), map[string]string{"container.id": container, "service.name": "b"})
+	expect(t, table.exec(6, nil, []byte("b"), nil, nil, 44), map[string]string{"container.id": containerID, "service.name": "b"})
 	expect(t, table.exec(7, nil, []byte("b"), nil, nil, 45), map[string]string{"container.id": ""})
 }
 
 func TestContainerIDIsNotGuessedFromASharedCgroup(t *testing.T) {
-	table := New(fakeProc(t, fake{pid: 5, group: 5, cgr: "12:pids:/docker/" + container + "\n0::/\n"}))
-	expect(t, table.exec(5, nil, []byte("a"), nil, nil, 1), map[string]string{"container.id": container})
+	table := New(fakeProc(t, fake{pid: 5, group: 5, cgr: "12:pids:/docker/" + containerID + "\n0::/\n"}))
+	expect(t, table.exec(5, nil, []byte("a"), nil, nil, 1), map[string]string{"container.id": containerID})
 	expect(t, table.exec(6, nil, []byte("b"), nil, nil, 1), map[string]string{"container.id": ""})
+}
+
+// pods is what a watch knows.
+type pods struct {
+	version uint64
+	of      map[string][]event.Attribute
+}
+
+func (p *pods) Version() uint64                                    { return p.version }
+func (p *pods) Attributes(place container.Place) []event.Attribute { return p.of[place.Pod] }
+
+const pod = "6f1c2b3a-0d4e-4f5a-8b6c-7d8e9fa0b1c2"
+
+func TestPodOfAProcess(t *testing.T) {
+	cgroup := "0::/kubepods/burstable/pod" + pod + "/" + containerID + "\n"
+	o := fakeProc(t,
+		fake{pid: 5, group: 5, exe: "/srv/cart", cmdline: "cart\x00", cgr: cgroup},
+		fake{pid: 6, group: 6, exe: "/srv/own", cmdline: "own\x00", cgr: cgroup, env: "OTEL_SERVICE_NAME=mine\x00OTEL_RESOURCE_ATTRIBUTES=service.version=3\x00"},
+		fake{pid: 7, group: 7, exe: "/usr/sbin/sshd", cmdline: "sshd\x00", cgr: "0::/system.slice/ssh.service\n"})
+	known := &pods{}
+	o.Pods = known
+	table := New(o)
+	table.Fork(5, 15)
+	expect(t, table.Find(5), map[string]string{
+		"service.name": "cart", "k8s.pod.uid": pod, "k8s.pod.qos_class": "Burstable", "container.id": containerID, "k8s.pod.name": "", "process.pid": "5",
+	})
+	table.Find(6)
+	table.Find(7)
+	table.Fork(5, 16)
+	renamed := func() map[uint32]*event.Process {
+		all := map[uint32]*event.Process{}
+		if err := table.Renamed(func(pid uint32, p *event.Process) error { all[pid] = p; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	if all := renamed(); len(all) > 0 {
+		t.Errorf("renamed without a reason: %v", all)
+	}
+	known.version, known.of = 1, map[string][]event.Attribute{pod: {{Key: "service.name", Value: "shop"}, {Key: "service.version", Value: "1"}, {Key: "k8s.pod.name", Value: "shop-1"}}}
+	all := renamed()
+	if len(all) != 2 {
+		t.Fatalf("%d processes are renamed", len(all))
+	}
+	expect(t, all[5], map[string]string{"service.name": "shop", "service.version": "1", "k8s.pod.name": "shop-1", "process.pid": "5", "k8s.pod.uid": pod})
+	expect(t, all[6], map[string]string{"service.name": "mine", "service.version": "3", "k8s.pod.name": "shop-1"})
+	expect(t, table.Find(16), map[string]string{"service.name": "shop", "process.pid": "16"})
+	if table.Find(5) != all[5] {
+		t.Error("the new description is not remembered")
+	}
+	known.version++
+	if all := renamed(); len(all) > 0 {
+		t.Errorf("renamed though nothing changed: %v", all)
+	}
+	known.version, known.of = 9, nil
+	if all := renamed(); len(all) > 0 {
+		t.Errorf("what outlives its pod loses its name: %v", all)
+	}
 }
 
 func TestForkIsTheSameServiceUntilItExecutes(t *testing.T) {
@@ -186,41 +245,16 @@ func TestEnvironment(t *testing.T) {
 func TestServiceNameOfTheEnvironmentComesFirst(t *testing.T) {
 	p := testProgram("/usr/bin/java", "java -jar x.jar")
 	p.env = readEnvironment([]byte("OTEL_RESOURCE_ATTRIBUTES=service.name=second\x00"))
-	if got := compose(p, nil, nil).Service; got != "second" {
+	if got, _ := tells(p); got != "second" {
 		t.Errorf("attributes alone: %q", got)
 	}
 	p.env.service = "first"
-	if got := compose(p, nil, nil).Service; got != "first" {
+	if got, _ := tells(p); got != "first" {
 		t.Errorf("both: %q", got)
 	}
 	p.args = append(p.args, "-Dotel.service.name=java")
-	if got := compose(p, nil, nil).Service; got != "java" {
+	if got, _ := tells(p); got != "java" {
 		t.Errorf("system property: %q", got)
-	}
-}
-
-func TestContainerID(t *testing.T) {
-	for _, c := range []struct {
-		cgroup string
-		want   bool
-	}{
-		{"0::/kubepods/besteffort/pod6c1b/" + container, true},
-		{"0::/kubepods.slice/kubepods-pod6c1b.slice/cri-containerd-" + container + ".scope", true},
-		{"0::/kubepods.slice/kubepods-pod6c1b.slice:cri-containerd:" + container, true},
-		{"0::/system.slice/docker-" + container + ".scope/init.scope", true},
-		{"0::/machine.slice/libpod-" + container + ".scope/container", true},
-		{"0::/libpod_parent/libpod-" + container, true},
-		{"0::/machine.slice/libpod-conmon-" + container + ".scope", false},
-		{"0::/kubepods/pod1/crio-conmon-" + container + ".scope", false},
-		{"3:cpu:/docker/" + container + "\n0::/", true},
-		{"0::/job/" + container[:32], false},
-		{"0::/x/" + strings.Repeat("g", 64), false},
-		{"0::/", false},
-		{"", false},
-	} {
-		if got := containerID([]byte(c.cgroup + "\n")); (got == container) != c.want || !c.want && got != "" {
-			t.Errorf("%s: %q", c.cgroup, got)
-		}
 	}
 }
 

@@ -24,7 +24,7 @@ func doctorCommand(_ context.Context, args []string) error {
 	}
 	fit := true
 	fmt.Println("this machine")
-	for _, f := range agent.Survey(uint64(c.RingSize)) {
+	for _, f := range agent.Survey(uint64(c.RingSize), hookOf(&c)) {
 		mark := "ok"
 		if !f.OK {
 			mark = "!!"

@@ -144,6 +144,7 @@ var kernelNames = map[int]string{
 	int(bpf.WeftCountCOUNT_SOCKETS):         "sockets",
 	int(bpf.WeftCountCOUNT_SOCKETS_MUTED):   "sockets_muted",
 	int(bpf.WeftCountCOUNT_SOCKETS_REFUSED): "sockets_refused",
+	int(bpf.WeftCountCOUNT_OVERLAPPED):      "operations_overlapped",
 	int(bpf.WeftCountCOUNT_SHED):            "records_shed",
 	int(bpf.WeftCountCOUNT_TASK_UNREAD):     "tasks_unread",
 }
@@ -174,8 +175,8 @@ func (a *account) lines() string {
 		}
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "  export: put=%d exported=%d waiting=%d dropped=%d unsampled=%d\n",
-		a.Export.Put, a.Export.Exported, a.Export.Waiting, a.Export.Dropped(), a.Hidden)
+	fmt.Fprintf(&b, "  export: put=%d recovered=%d exported=%d waiting=%d on_disk=%d dropped=%d unsampled=%d\n",
+		a.Export.Put, a.Export.Recovered, a.Export.Exported, a.Export.Waiting, a.Export.Spilled, a.Export.Dropped(), a.Hidden)
 	fmt.Fprintf(&b, "  notices: put=%d exported=%d waiting=%d dropped=%d\n",
 		a.Notices.Put, a.Notices.Exported, a.Notices.Waiting, a.Notices.Dropped())
 	return b.String()

@@ -15,6 +15,7 @@ import (
 	"weft/export/otlp"
 	"weft/export/queue"
 	"weft/export/sampler"
+	"weft/export/spill"
 	"weft/export/terminal"
 )
 
@@ -38,7 +39,11 @@ func releaseSpan(s *span.Span) { spans.Put(s) }
 func openSink(ctx context.Context, c *config.Config, log *slog.Logger) (sink, error) {
 	switch c.Output {
 	case config.OutputOTLP:
-		return otlp.New(ctx, otlp.Options{Release: releaseSpan, Logger: log, Version: version})
+		o := otlp.Options{Release: releaseSpan, Logger: log, Version: version}
+		if c.SpillDir != "" {
+			o.Spill = &spill.Options{Dir: c.SpillDir, Size: uint64(c.SpillSize), Age: c.SpillAge}
+		}
+		return otlp.New(ctx, o)
 	case config.OutputJSON:
 		return terminal.NewJSON(os.Stdout, 0, releaseSpan), nil
 	case config.OutputTree:

@@ -59,7 +59,7 @@ func run(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	a, err := openAgent(c, log)
+	a, err := openAgent(ctx, c, log)
 	if err != nil {
 		return err
 	}

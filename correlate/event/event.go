@@ -22,6 +22,8 @@ const (
 	KindHandover Kind = 7 // the goroutine Message.Work hands its next request to the connection Socket
 	KindClock    Kind = 8 // Wall is set; also the tick that lets waiting decisions expire
 	KindLoss     Kind = 9 // Loss is set: what the kernel refused since the last one
+	// KindRename: Process is set: it describes the program that runs in PID better than before, as when its pod has become known.
+	KindRename Kind = 10
 )
 
 // Direction is seen from the process that owns the socket.

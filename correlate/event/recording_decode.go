@@ -84,7 +84,7 @@ func decodeEvent(frame []byte, before uint64, ev *Event) bool {
 		c.conn(&ev.Conn)
 	case KindClose:
 		c.close(&ev.Close, ev.Time)
-	case KindProcess:
+	case KindProcess, KindRename:
 		ev.Process = c.process()
 	case KindFork:
 		ev.Parent = c.uint32()

@@ -35,7 +35,7 @@ func appendEvent(b []byte, ev *Event, step uint64, r *redactor) []byte {
 	case KindClose:
 		r.forget(ev.Socket)
 		b = appendClose(b, &ev.Close, ev.Time)
-	case KindProcess:
+	case KindProcess, KindRename:
 		b = appendProcess(b, ev.Process, r)
 	case KindFork:
 		b = binary.AppendUvarint(b, uint64(ev.Parent))

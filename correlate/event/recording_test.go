@@ -70,6 +70,7 @@ func everyKind() []Event {
 		{Kind: KindProcess, Process: &Process{Service: "bare"}},
 		{Kind: KindProcess, Process: &Process{Go: true}},
 		{Kind: KindProcess},
+		{Kind: KindRename, Time: 6e9, PID: 7, Process: &Process{Service: "orders-v2", Attributes: []Attribute{{"k8s.pod.name", "orders-1"}}}},
 		{Kind: KindSocket, Time: 7e9, Socket: 1 << 40, PID: 7, TID: 9, Conn: Conn{Family: 2, Origin: Connected, Local: four, Peer: six,
 			NameLocal: 1, NamePeer: math.MaxUint64, NetNS: 4026531840, Cgroup: 12, ConnectNS: 55000, Listening: true}},
 		{Kind: KindSocket, Conn: Conn{Family: math.MaxUint16, Origin: Accepted, Local: mapped}},
@@ -102,7 +103,7 @@ func TestRecordingKeepsEvents(t *testing.T) {
 	for i := range want {
 		kinds[want[i].Kind] = true
 	}
-	if len(kinds) != int(KindLoss) {
+	if len(kinds) != int(KindRename) {
 		t.Errorf("%d kinds are tested", len(kinds))
 	}
 }

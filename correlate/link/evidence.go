@@ -220,8 +220,14 @@ func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	if len(working) > 1 && p.habits.alone() && onOneConn(working) {
 		working = working[:1] // pipelined: one after the other
 	}
-	return working, p.habits.trust(x.Start)
+	if sure := p.habits.trust(x.Start); sure < threshold || !p.crew.swaps() {
+		return working, sure
+	}
+	return working, guessed // it is known for sure when the thread answers
 }
+
+// guessed is how sure a thread is of what it has read, where requests are handed over.
+const guessed = 0.75
 
 func onOneConn(of []*flow.Exchange) bool {
 	for _, x := range of {

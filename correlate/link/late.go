@@ -17,13 +17,29 @@ func (l *Linker) leaveOpen(p *Process, x *flow.Exchange) {
 		l.awaitTask(p, x)
 		return
 	}
-	if c.Parent != nil || p.open == 0 || !follows(p, x) || x.Start < l.lossy {
+	if c.Parent != nil || p.open == 0 || x.Start < l.lossy || !p.tellsLate(x) {
 		return
 	}
-	if all, enough := p.turns.steps.state(p.open, len(p.turns.byThread)); enough && all.holds() {
-		c.Open = true
-		l.opened++
+	c.Open = true
+	l.opened++
+	if c.Guess != nil && p.crew.trust(p.open) == 0 {
+		l.promise(p, x, c.Guess, turned)
 	}
+}
+
+// tellsLate tells whether the process was seen to show later what a call like this is part of, or may turn out to do so.
+func (p *Process) tellsLate(x *flow.Exchange) bool {
+	if p.crew.byThread != nil && p.crew.holds() {
+		return true
+	}
+	if !follows(p, x) {
+		return false
+	}
+	if x.Cause.Queued != nil && p.lines.holds() {
+		return true
+	}
+	all, _ := p.turns.steps.state(p.open, len(p.turns.byThread))
+	return all.holds()
 }
 
 // settled ends that.
@@ -45,20 +61,21 @@ func (l *Linker) tellLate(p *Process, call, x *flow.Exchange) {
 		return
 	}
 	for range chainMax {
-		c := &call.Cause
-		if !c.Open || c.Resolved || c.Parent != nil || call.Start < x.Start {
+		if !l.tell(call, x, span.Turn, sure) {
 			return
 		}
-		l.linkLate(call, x, span.Turn, sure)
-		if call = c.Via; call == nil {
+		if call = call.Cause.Via; call == nil {
 			return
 		}
 	}
 }
 
-// linkLate makes a call that was left open part of a request.
-func (l *Linker) linkLate(call, x *flow.Exchange, kind span.Evidence, sure float64) {
+// tell makes a link that was left open; false if there is none to make.
+func (l *Linker) tell(call, x *flow.Exchange, kind span.Evidence, sure float64) bool {
 	c := &call.Cause
+	if !c.Open || c.Resolved || c.Parent != nil || call.Start < x.Start {
+		return false
+	}
 	if c.Crowd != nil {
 		l.release(c.Crowd)
 		c.Crowd, c.CrowdSize = nil, 0
@@ -67,6 +84,7 @@ func (l *Linker) linkLate(call, x *flow.Exchange, kind span.Evidence, sure float
 	c.Linked, c.LinkedSure = c.Evidence, c.Confidence
 	c.Confirmed, c.Alternates, c.Passed = true, 0, passes(call, x)
 	l.settled(call)
+	return true
 }
 
 // undecided tells whether the identity of an exchange hangs on a call that may still be explained.

@@ -72,6 +72,8 @@ func (l *Linker) Feed(ev *event.Event) {
 	switch ev.Kind {
 	case event.KindProcess:
 		l.processes.describe(ev.PID, ev.Process, ev.Time)
+	case event.KindRename:
+		l.processes.rename(ev.PID, ev.Process)
 	case event.KindExit:
 		l.forget(ev.PID)
 	case event.KindHandover:
@@ -95,16 +97,19 @@ func (l *Linker) Started(x *flow.Exchange) {
 	p := l.processes.of(x.PID)
 	x.Cause.Process = p
 	l.readCarrier(x)
+	l.crewWorks(p, x)
 	p.tasks.sees(p, x.Task)
 	if x.Server {
 		p.opens(x)
 		p.tasks.opens(x)
 		l.note(p, x)
+		l.lineStarts(p, x)
 	} else {
 		p.turns.uses(x, 1)
 		p.guess(x)
 		l.findCause(p, x)
 		l.proves(p, x)
+		l.lineStarts(p, x)
 		l.leaveOpen(p, x)
 		p.calls(x)
 		if x.Goroutine == 0 {
@@ -184,6 +189,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		p := owner(x)
 		p.turns.uses(x, -1)
 		p.habits.asks(x, false)
+		l.crewWaited(p, x, x.TID)
 		l.passed(p, x)
 		l.unjoin(x)
 	}
@@ -262,6 +268,10 @@ func (l *Linker) letGo(x *flow.Exchange) {
 	if c.Guess != nil {
 		l.release(c.Guess)
 		c.Guess = nil
+	}
+	if c.Queued != nil {
+		l.release(c.Queued)
+		c.Queued = nil
 	}
 	if c.Via != nil {
 		l.release(c.Via)

@@ -18,7 +18,7 @@ import (
 //
 //	s1 server pid tid wire [key=value]   a request has come in; the name of the exchange is the first word
 //	c1 client pid tid wire [key=value]   a request was sent
-//	end c1       the reply is whole;  replies c1: it has begun;  drop c1: abandoned;  gone c1: its client has left;  lost c1: records are missing
+//	end c1       the reply is whole;  replies c1: it has begun, replies s1 2: sent by thread 2;  drop c1: abandoned;  gone c1: its client has left;  lost c1: records are missing
 //	tick         time passes until nothing waits;  go 7: process 7 is Go;  exit 7;  hand B 5: goroutine 5 gives a call to B
 //
 // Wires are named by letters; at=N is the offset of the request, so that A at=0 and A at=1 are one connection. head=T:P is
@@ -144,7 +144,19 @@ func (n *node) play(script string) {
 			x.End, x.Fault = n.now, flow.Closed
 			n.l.Ended(x)
 		case "replies":
-			n.replies(n.exchanges[f[1]], f[2:]...)
+			x := n.exchanges[f[1]]
+			by := x.TID
+			var task flow.Task
+			if len(f) > 2 {
+				text, inTask := strings.CutPrefix(f[2], "task=")
+				if inTask {
+					task = taskOf(text)
+				} else {
+					tid, _ := strconv.Atoi(text)
+					by = uint32(tid)
+				}
+			}
+			n.repliesBy(x, by, task)
 		case "lost":
 			n.exchanges[f[1]].Lost = true
 		case "drop":
@@ -169,10 +181,12 @@ func (n *node) play(script string) {
 	}
 }
 
-// replies lets the thread of an exchange send or read the head of its reply, in a task or none.
-func (n *node) replies(x *flow.Exchange, task ...string) {
+// replies lets the thread of an exchange send or read the head of its reply.
+func (n *node) replies(x *flow.Exchange) { n.repliesBy(x, x.TID, flow.Task{}) }
+
+func (n *node) repliesBy(x *flow.Exchange, tid uint32, task flow.Task) {
 	x.FirstByte = n.now
-	n.l.Touched(x, flow.Touch{TID: x.TID, Task: taskOf(strings.Join(task, "")), Time: n.now, Sent: x.Server})
+	n.l.Touched(x, flow.Touch{TID: tid, Task: task, Time: n.now, Sent: x.Server})
 }
 
 // taskOf reads ROOT or ROOT/BRANCH.
@@ -422,5 +436,21 @@ func TestTraceState(t *testing.T) {
 	}
 	if len(l.states) > statesMax {
 		t.Errorf("%d lists are remembered", len(l.states))
+	}
+}
+
+// TestRename holds that a program that is described better goes on with what it is working on.
+func TestRename(t *testing.T) {
+	n := newNode(t, 1)
+	n.play("go 5")
+	before := n.l.processes.byPID[5]
+	n.l.Feed(&event.Event{Kind: event.KindRename, PID: 5, Process: &event.Process{Service: "cart", Attributes: []event.Attribute{{Key: "k8s.pod.name", Value: "cart-1"}}}})
+	n.l.Feed(&event.Event{Kind: event.KindRename, PID: 6, Process: &event.Process{Service: "nobody"}})
+	after := n.l.processes.byPID[5]
+	if after != before || after.ended || after.Resource.Service != "cart" || len(after.Resource.Attributes) != 1 || n.l.Service(5) != "cart" {
+		t.Errorf("%+v is now %+v", before, after)
+	}
+	if n.l.processes.byPID[6] != nil {
+		t.Error("a name makes a process of nothing")
 	}
 }

@@ -185,10 +185,15 @@ func (payload) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exch
 	switch {
 	case len(found) > 0:
 		return found, 0.99
-	case h.passes.right >= passesSeen && h.passes.right >= passesOdds*h.passes.wrong:
+	case h.proxies():
 		return passed, 0.99
 	}
 	return nil, 0
+}
+
+// proxies tells whether the process was seen to pass requests on.
+func (h *heads) proxies() bool {
+	return h.passes.right >= passesSeen && h.passes.right >= passesOdds*h.passes.wrong
 }
 
 // compare gives the requests that the call in l.text may be: those with the most field lines in common, and most of theirs.

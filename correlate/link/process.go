@@ -24,6 +24,9 @@ type Process struct {
 	work       work
 	turns      turns
 	tasks      tasks
+	crew       crew
+	lines      lines
+	early      early
 	heads      heads
 	last       last
 	unnamed    unnamed
@@ -105,6 +108,16 @@ func (t *processes) describe(pid uint32, facts *event.Process, since uint64) {
 		p.facts = facts
 		p.Resource = &span.Resource{Service: facts.Service, Attributes: facts.Attributes}
 	}
+}
+
+// rename takes facts that describe the same program better. What it is working on stays, and is told under the new name.
+func (t *processes) rename(pid uint32, facts *event.Process) {
+	p := t.byPID[pid]
+	if p == nil || facts == nil {
+		return
+	}
+	p.facts = facts
+	p.Resource = &span.Resource{Service: facts.Service, Attributes: facts.Attributes}
 }
 
 // owner gives the process that an exchange belongs to, as it was when the exchange started.

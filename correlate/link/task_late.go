@@ -40,8 +40,8 @@ func (l *Linker) tellTaskLate(p *Process, x *flow.Exchange, t flow.Task) {
 		}
 		s.pending[i] = nil
 		s.awaiting--
-		if c := &call.Cause; c.Open && !c.Resolved && c.Parent == nil && call.Start >= x.Start && s.covers(t, call.Task, x.Start) {
-			l.linkLate(call, x, span.Task, sure.sure())
+		if s.covers(t, call.Task, x.Start) {
+			l.tell(call, x, span.Task, sure.sure())
 		}
 		l.release(call)
 	}

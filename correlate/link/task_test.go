@@ -24,7 +24,7 @@ func (n *node) served(rounds int, task func(round, which int, began uint64, repl
 			n.play(fmt.Sprintf("end c%d", n.round*2+i))
 		}
 		for _, i := range []int{1, 0} {
-			n.play(fmt.Sprintf("replies s%d %s", n.round*2+i, task(n.round, i, began[i], true)))
+			n.play(fmt.Sprintf("replies s%d task=%s", n.round*2+i, task(n.round, i, began[i], true)))
 		}
 		n.play(fmt.Sprintf("end s%d; end s%d", n.round*2, n.round*2+1))
 	}
@@ -83,7 +83,7 @@ func TestOneTask(t *testing.T) {
 func TestOneTaskOfOneConnection(t *testing.T) {
 	n := newNode(t, 1)
 	n.served(50, func(_, which int, _ uint64, _ bool) string { return fmt.Sprint(7 + 100*which) })
-	n.play("s server 1 1 E; t server 1 1 A at=999; c client 1 1 C at=999 task=107; end c; replies s 107; end s; end t; tick")
+	n.play("s server 1 1 E; t server 1 1 A at=999; c client 1 1 C at=999 task=107; end c; replies s task=107; end s; end t; tick")
 	n.l.Close()
 	if got := n.parent("c"); got == "t task" {
 		t.Errorf("c has the parent %q, which task 107 never served", got)
@@ -96,7 +96,7 @@ func TestLeftRunning(t *testing.T) {
 	n := newNode(t, 1)
 	n.served(50, func(_, which int, _ uint64, _ bool) string { return fmt.Sprint(1<<40 + which) })
 	old := n.now
-	n.play(fmt.Sprintf("s server 1 1 A at=999; c client 1 1 C at=999 task=%d/%d; end c; replies s %[1]d; end s; tick", 1<<40, old))
+	n.play(fmt.Sprintf("s server 1 1 A at=999; c client 1 1 C at=999 task=%d/%d; end c; replies s task=%[1]d; end s; tick", 1<<40, old))
 	n.l.Close()
 	if got := n.parent("c"); got != "-" {
 		t.Errorf("a call of an earlier request has the parent %q", got)
@@ -131,7 +131,7 @@ func TestForeignTask(t *testing.T) {
 func TestGreenlets(t *testing.T) {
 	n := newNode(t, 1)
 	n.play("a server 1 1 A task=101; b server 1 1 B task=102; c2 client 1 1 C task=102; c1 client 1 1 D task=101/5000")
-	n.play("d client 1 1 E task=101/500; end c1; end c2; end d; replies a 101; end a; replies b 102; end b; tick")
+	n.play("d client 1 1 E task=101/500; end c1; end c2; end d; replies a task=101; end a; replies b task=102; end b; tick")
 	n.l.Close()
 	for call, want := range map[string]string{"c1": "a task", "c2": "b task", "d": "-"} {
 		if got := n.parent(call); got != want {

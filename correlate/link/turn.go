@@ -81,6 +81,9 @@ func (l *Linker) over(o *turn) {
 
 // dropTurns forgets what the threads have read, not what was learned.
 func (l *Linker) dropTurns(p *Process) {
+	l.dropCrew(&p.crew)
+	l.dropLines(p)
+	l.dropEarly(p)
 	for _, o := range p.turns.byThread {
 		l.over(o)
 		p.turns.spare = append(p.turns.spare, o)
@@ -106,6 +109,8 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 	if !x.Server {
 		p.habits.asks(x, false)
 	}
+	l.lineTouched(p, x, t)
+	l.crewTouched(p, x, t)
 	switch {
 	case !follows(p, x):
 	case x.Server && t.Sent:
@@ -137,10 +142,23 @@ func (l *Linker) answers(p *Process, x *flow.Exchange, tid uint32) {
 	case o == nil:
 	case o.owner != nil:
 		p.turns.steps.learn(&o.chain, o.owner == x, p.open)
+		l.turnsLearned(p)
 	case o.via != nil:
 		l.tellLate(p, o.via, x)
 		l.release(o.via)
 		o.via = nil // a second reply in the same turn is of another request
+	}
+}
+
+// turnsLearned makes or gives up the links of the time of learning, when that is over.
+func (l *Linker) turnsLearned(p *Process) {
+	if len(p.early) == 0 || p.crew.trust(p.open) > 0 {
+		return
+	}
+	s, threads := &p.turns.steps, len(p.turns.byThread)
+	all, enough := s.state(p.open, threads)
+	if enough || !all.holds() {
+		l.redeem(p, turned, func(call *flow.Exchange) float64 { return s.trust(&call.Cause.Chain, p.open, threads) })
 	}
 }
 
@@ -209,8 +227,8 @@ func (inTurn) kind() span.Evidence { return span.Turn }
 
 func (inTurn) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
 	c := &x.Cause
-	if c.Guess == nil || x.Start < l.lossy {
-		return nil, 0
+	if c.Guess == nil || x.Start < l.lossy || p.crew.trust(p.open) > 0 {
+		return nil, 0 // of a crew's work the turn says less than who answers
 	}
 	l.same = append(l.same[:0], c.Guess)
 	return l.same, p.turns.steps.trust(&c.Chain, p.open, len(p.turns.byThread))

@@ -33,17 +33,18 @@ type kernelCount struct {
 }
 
 var kernelCounts = map[string]kernelCount{
-	"operations":        {kernelOperations, ""},
-	"operations_muted":  {kernelMuted, ""},
-	"records":           {kernelRecords, ""},
-	"records_ring_full": {kernelLost, "ring_full"},
-	"records_shed":      {kernelLost, "shed"},
-	"heads_cut":         {kernelCut, ""},
-	"sockets":           {kernelSockets, ""},
-	"sockets_muted":     {kernelSocketsMuted, ""},
-	"sockets_refused":   {kernelSocketsRefused, ""},
-	"programs_missed":   {kernelMissed, ""},
-	"tasks_unread":      {kernelTasks, ""},
+	"operations":            {kernelOperations, ""},
+	"operations_muted":      {kernelMuted, ""},
+	"records":               {kernelRecords, ""},
+	"records_ring_full":     {kernelLost, "ring_full"},
+	"records_shed":          {kernelLost, "shed"},
+	"heads_cut":             {kernelCut, ""},
+	"sockets":               {kernelSockets, ""},
+	"sockets_muted":         {kernelSocketsMuted, ""},
+	"sockets_refused":       {kernelSocketsRefused, ""},
+	"programs_missed":       {kernelMissed, "running"},
+	"operations_overlapped": {kernelMissed, "overlapped"},
+	"tasks_unread":          {kernelTasks, ""},
 	// These two are told among the losses.
 	"requests_lost_server": {counters, ""},
 	"requests_lost_client": {counters, ""},
@@ -78,6 +79,7 @@ func (m *Meter) observeAccount(o metric.Observer, a *Account) {
 	count(events, a.Events)
 	o.ObserveInt64(m.gauges[connections], int64(a.Connections))
 	o.ObserveInt64(m.gauges[waiting], int64(a.Export.Waiting))
+	o.ObserveInt64(m.gauges[spilled], int64(a.Export.Spilled))
 	for kind, n := range a.Spans {
 		o.ObserveInt64(m.counters[spanCount], int64(n), metric.WithAttributes(label.Kind.String(kind)))
 	}
@@ -106,13 +108,18 @@ func (m *Meter) observeReasons(o metric.Observer, counter int, byReason map[stri
 }
 
 func (m *Meter) observeOutcomes(o metric.Observer, counter int, c queue.Counts) {
-	for _, end := range []struct {
+	ends := []struct {
 		outcome string
 		n       uint64
 	}{
 		{"exported", c.Exported}, {"queue_full", c.QueueFull}, {"rejected", c.Rejected},
 		{"export_failed", c.ExportFailed}, {"shutdown", c.Shutdown},
-	} {
+		{"spill_full", c.SpillFull}, {"spill_expired", c.SpillExpired}, {"spill_corrupt", c.SpillCorrupt}, {"spill_failed", c.SpillFailed},
+	}
+	if counter != exported {
+		ends = ends[:5] // only spans wait on disk
+	}
+	for _, end := range ends {
 		o.ObserveInt64(m.counters[counter], int64(end.n), metric.WithAttributes(label.Outcome.String(end.outcome)))
 	}
 }

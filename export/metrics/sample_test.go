@@ -31,7 +31,7 @@ func account() (Account, error) {
 		Exchanges: 20, Events: 100, Connections: 4, Unsampled: 2, Spans: map[string]uint64{"server": 9, "client": 8},
 		Lost: map[string]uint64{"unfinished": 1}, Malformed: map[string]uint64{"nul": 6}, Noted: map[string]uint64{"disagreed": 0},
 		Kernel: map[string]uint64{"operations": 1000, "records_ring_full": 3, "unread_sendfile": 5, "unread_bytes_sendfile": 4096, "requests_lost_server": 9},
-		Export: queue.Counts{Put: 17, Exported: 14, QueueFull: 1, Waiting: 2}, Notices: queue.Counts{Put: 3, Exported: 2, QueueFull: 1},
+		Export: queue.Counts{Put: 17, Recovered: 15, Exported: 14, QueueFull: 1, Waiting: 2, Spilled: 5, SpillFull: 4, SpillExpired: 3, SpillCorrupt: 2, SpillFailed: 1}, Notices: queue.Counts{Put: 3, Exported: 2, QueueFull: 1},
 	}, nil
 }
 
@@ -83,6 +83,11 @@ var wants = map[string]float64{
 	"weft.export.spans weft.outcome=queue_full":                                         1,
 	"weft.export.spans weft.outcome=rejected":                                           0,
 	"weft.export.spans weft.outcome=export_failed":                                      0,
+	"weft.export.spans weft.outcome=spill_full":                                         4,
+	"weft.export.spans weft.outcome=spill_expired":                                      3,
+	"weft.export.spans weft.outcome=spill_corrupt":                                      2,
+	"weft.export.spans weft.outcome=spill_failed":                                       1,
+	"weft.export.spilled":                                                               5,
 	"weft.export.spans weft.outcome=shutdown":                                           0,
 	"weft.export.spans weft.outcome=unsampled":                                          2,
 	"weft.export.log_records weft.outcome=exported":                                     2,

@@ -62,7 +62,7 @@ var counterRows = [counters]row{
 	noted:     {"weft.oddities", "{message}", "What is odd and no loss, such as replies to requests from before weft's start", "`weft.reason`"},
 	events:    {"weft.events", "{event}", "Events taken from the kernel", ""},
 	exported: {"weft.export.spans", "{span}", "Spans that the output is done with",
-		"`weft.outcome`: `exported`, `unsampled`, or why they were dropped: `queue_full`, `rejected`, `export_failed`, `shutdown`"},
+		"`weft.outcome`: `exported`, `unsampled`, or why they were dropped: `queue_full`, `rejected`, `export_failed`, `shutdown`, `spill_full`, `spill_expired`, `spill_corrupt`, `spill_failed`"},
 	records: {"weft.export.log_records", "{record}", "Log records that an edge broke or mended, by their end",
 		"`weft.outcome`, as of the spans"},
 	kernelOperations: {"weft.kernel.operations", "{operation}", "Socket operations on followed sockets", ""},
@@ -76,8 +76,9 @@ var counterRows = [counters]row{
 	kernelSocketsRefused: {"weft.kernel.sockets.refused", "{socket}", "Sockets for which the kernel had no memory", ""},
 	kernelUnread:         {"weft.kernel.unread", "{operation}", "Socket operations whose bytes could not be read", "`weft.reason`"},
 	kernelUnreadSize:     {"weft.kernel.unread.size", "By", "Bytes of the operations that could not be read", "`weft.reason`"},
-	kernelMissed:         {"weft.kernel.programs.missed", "{run}", "Runs of the eBPF programs that the kernel left out", ""},
-	kernelTasks:          {"weft.kernel.tasks.unread", "{operation}", "Operations of event loops whose running task could not be read", ""},
+	kernelMissed: {"weft.kernel.programs.missed", "{run}", "Runs of the eBPF programs that were left out",
+		"`weft.reason`: `running` (the program ran already on that CPU), `overlapped` (another operation was under way there)"},
+	kernelTasks: {"weft.kernel.tasks.unread", "{operation}", "Operations of event loops whose running task could not be read", ""},
 }
 
 // Gauges are numbers of the moment.
@@ -87,6 +88,7 @@ const (
 	edges
 	edgesUntold
 	waiting
+	spilled
 	connections
 	gauges
 )
@@ -98,6 +100,7 @@ var gaugeRows = [gauges]row{
 		"`weft.propagation.health`: `healthy`, `broken`, `not_enough_data`"},
 	edgesUntold: {"weft.propagation.edges.untold", "{edge}", "Edges without series of their own because there are too many", ""},
 	waiting:     {"weft.export.queue", "{span}", "Spans that wait for the output", ""},
+	spilled:     {"weft.export.spilled", "{span}", "Spans that wait on disk for the output", ""},
 	connections: {"weft.connections", "{connection}", "Connections that are followed", ""},
 }
 

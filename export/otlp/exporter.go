@@ -29,6 +29,7 @@ type Exporter struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	failing atomic.Bool
+	backlog *backlog // nil: spans wait in memory alone
 }
 
 // New starts an exporter. An error names the setting that is wrong and what it may be; a collector that is away is
@@ -46,6 +47,11 @@ func New(ctx context.Context, o Options) (*Exporter, error) {
 	}
 	e := &Exporter{outbox: newOutbox(o.QueueSize, o.BatchSize, newEncoder(o.Version)), client: client, options: o}
 	e.context, e.cancel = context.WithCancel(context.Background())
+	if o.Spill != nil {
+		if err := e.openBacklog(); err != nil {
+			return nil, err
+		}
+	}
 	for i := range senders {
 		e.running.Go(func() { e.run(i == 0) })
 	}
@@ -78,6 +84,9 @@ func (e *Exporter) Close(ctx context.Context) error {
 	}
 	e.cancel()
 	<-sent
+	if e.backlog != nil {
+		e.backlog.store.Close()
+	}
 	_ = e.client.Stop(context.Background()) // nothing is on its way
 	return err
 }
@@ -100,10 +109,18 @@ func (e *Exporter) run(timed bool) {
 			partial, open = true, false
 		}
 		for m := e.outbox.take(partial); m != nil; m = e.outbox.take(partial) {
-			e.outbox.settle(m, e.outcome(uint64(m.count), e.upload(m.finish())))
+			e.outbox.settle(m, e.send(m))
 			partial = !open
 		}
 	}
+}
+
+// send says what became of the spans of a message.
+func (e *Exporter) send(m *message) queue.Counts {
+	if e.backlog != nil {
+		return e.sendOrSpill(m)
+	}
+	return e.outcome(uint64(m.count), e.upload(m.finish()))
 }
 
 // outcome says what became of n spans by what the upload of their message gave.

@@ -22,6 +22,7 @@ type outbox struct {
 	ended   bool
 	counts  queue.Counts
 	ready   chan struct{} // gets a token with a whole message; its receiver takes until there is none
+	crowded chan struct{} // gets a token when half of the room is taken
 	closed  chan struct{}
 }
 
@@ -31,7 +32,7 @@ const freeMessages = senders + 1
 func newOutbox(limit, batch int, e *encoder) *outbox {
 	return &outbox{
 		encoder: e, limit: limit, batch: min(batch, limit), open: newMessage(),
-		ready: make(chan struct{}, 1), closed: make(chan struct{}),
+		ready: make(chan struct{}, 1), crowded: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 }
 
@@ -54,10 +55,39 @@ func (o *outbox) put(s *span.Span) {
 		return
 	}
 	o.seal()
+	nudge(o.ready)
+	if o.isCrowded() {
+		nudge(o.crowded)
+	}
+}
+
+// nudge leaves a token unless one is there.
+func nudge(c chan struct{}) {
 	select {
-	case o.ready <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
+}
+
+// isCrowded tells that spans come faster than they go.
+func (o *outbox) isCrowded() bool { return o.waiting > o.limit/2 }
+
+// takeCrowded gives the oldest whole message while the outbox is crowded, nil otherwise.
+func (o *outbox) takeCrowded() *message {
+	o.mu.Lock()
+	crowded := o.isCrowded()
+	o.mu.Unlock()
+	if !crowded {
+		return nil
+	}
+	return o.take(false)
+}
+
+// idle tells that no whole message waits.
+func (o *outbox) idle() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.whole) == 0
 }
 
 // seal ends the open message and begins the next one.
@@ -91,13 +121,32 @@ func (o *outbox) take(partial bool) *message {
 func (o *outbox) settle(m *message, c queue.Counts) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.count(c)
+	if len(o.free) < freeMessages {
+		o.free = append(o.free, m)
+	}
+}
+
+// count adds what became of some spans. The fields of c may be negative, as differences of unsigned numbers: a span that leaves the
+// disk is one less there.
+func (o *outbox) count(c queue.Counts) {
+	o.counts.Recovered += c.Recovered
+	o.counts.Spilled += c.Spilled
 	o.counts.Exported += c.Exported
 	o.counts.Rejected += c.Rejected
 	o.counts.ExportFailed += c.ExportFailed
 	o.counts.Shutdown += c.Shutdown
-	if len(o.free) < freeMessages {
-		o.free = append(o.free, m)
-	}
+	o.counts.SpillFull += c.SpillFull
+	o.counts.SpillExpired += c.SpillExpired
+	o.counts.SpillCorrupt += c.SpillCorrupt
+	o.counts.SpillFailed += c.SpillFailed
+}
+
+// settleSpilled counts what became of spans on disk.
+func (o *outbox) settleSpilled(c queue.Counts) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.count(c)
 }
 
 // close ends the outbox: what waits can still be taken, nothing more comes in. It may be called more than once.
@@ -115,6 +164,6 @@ func (o *outbox) account() queue.Counts {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c := o.counts
-	c.Waiting = c.Put - c.Exported - c.Dropped()
+	c.Waiting = c.Put + c.Recovered - c.Spilled - c.Exported - c.Dropped()
 	return c
 }

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 
 	"weft/correlate/span"
+	"weft/export/spill"
 )
 
 // Options of an Exporter. A zero field takes the standard variable that it names, else its default. Headers, TLS,
@@ -39,6 +40,8 @@ type Options struct {
 	Release func(*span.Span)
 	// Logger is told when the collector begins and ceases to fail; nil: nobody is.
 	Logger *slog.Logger
+	// Spill is where messages wait on disk while the collector does not take them; nil: nowhere.
+	Spill *spill.Options
 	// Version of weft, for the instrumentation scope.
 	Version string
 }
@@ -97,43 +100,51 @@ func newClient(o *Options) (otlptrace.Client, error) {
 	if endpoint == "" {
 		endpoint, from = Traces.variable("ENDPOINT")
 	}
-	switch o.Protocol {
-	case GRPC:
+	switch {
+	case o.Protocol == GRPC && o.Spill != nil:
+		return newGRPC(o.Endpoint, endpoint, from, otlptracegrpc.WithRetry(otlptracegrpc.RetryConfig{}))
+	case o.Protocol == GRPC:
 		return newGRPC(o.Endpoint, endpoint, from)
-	case HTTP:
+	case o.Protocol == HTTP && o.Spill != nil:
+		heard, err := Traces.listeningClient()
+		if err != nil {
+			return nil, err
+		}
+		return newHTTP(o.Endpoint, endpoint, from, otlptracehttp.WithRetry(otlptracehttp.RetryConfig{}), otlptracehttp.WithHTTPClient(heard))
+	case o.Protocol == HTTP:
 		return newHTTP(o.Endpoint, endpoint, from)
 	}
 	return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is %q: use grpc or http/protobuf", o.Protocol)
 }
 
-func newGRPC(override, endpoint, from string) (otlptrace.Client, error) {
+func newGRPC(override, endpoint, from string, options ...otlptracegrpc.Option) (otlptrace.Client, error) {
 	u, err := url.Parse(endpoint)
 	if endpoint != "" && err != nil {
 		return nil, fmt.Errorf("%s is not a URL: use http://host:4317, or https:// for TLS", from)
 	}
 	switch {
 	case override == "":
-		return otlptracegrpc.NewClient(), nil
+		return otlptracegrpc.NewClient(options...), nil
 	case u.Scheme == "http" || u.Scheme == "https":
-		return otlptracegrpc.NewClient(otlptracegrpc.WithEndpointURL(override)), nil
+		return otlptracegrpc.NewClient(append(options, otlptracegrpc.WithEndpointURL(override))...), nil
 	}
-	return otlptracegrpc.NewClient(otlptracegrpc.WithEndpoint(override)), nil
+	return otlptracegrpc.NewClient(append(options, otlptracegrpc.WithEndpoint(override))...), nil
 }
 
-func newHTTP(override, endpoint, from string) (otlptrace.Client, error) {
-	proto := otlptracehttp.WithEncoding(otlptracehttp.EncodingProtobuf)
+func newHTTP(override, endpoint, from string, options ...otlptracehttp.Option) (otlptrace.Client, error) {
+	options = append(options, otlptracehttp.WithEncoding(otlptracehttp.EncodingProtobuf))
 	if endpoint == "" {
-		return otlptracehttp.NewClient(proto), nil
+		return otlptracehttp.NewClient(options...), nil
 	}
 	u, err := parseURL(endpoint, from)
 	if err != nil {
 		return nil, err
 	}
 	if override == "" {
-		return otlptracehttp.NewClient(proto), nil
+		return otlptracehttp.NewClient(options...), nil
 	}
 	if !strings.HasSuffix(u.Path, "/v1/traces") {
 		u.Path = path.Join("/", u.Path, "v1/traces")
 	}
-	return otlptracehttp.NewClient(proto, otlptracehttp.WithEndpointURL(u.String())), nil
+	return otlptracehttp.NewClient(append(options, otlptracehttp.WithEndpointURL(u.String()))...), nil
 }

@@ -11,7 +11,8 @@ import (
 // The field numbers of https://github.com/open-telemetry/opentelemetry-proto/blob/v1.9.0/opentelemetry/proto/trace/v1/trace.proto
 // and common/v1/common.proto; TestEncode holds them to the generated descriptors.
 const (
-	fieldSpans = 2 // of ScopeSpans
+	fieldResourceSpans = 1 // of ExportTraceServiceRequest
+	fieldSpans         = 2 // of ScopeSpans
 
 	fieldTraceID      = 1
 	fieldSpanID       = 2

@@ -7,19 +7,27 @@ import (
 	"weft/correlate/span"
 )
 
-// Counts says what became of the spans that were put. Put is the sum of all other fields, in every snapshot.
+// Counts says what became of the spans that were put. Put and Recovered are the sum of all other fields, in every snapshot.
 type Counts struct {
 	Put          uint64
+	Recovered    uint64 // found on disk at the start: an earlier run had put them there
 	Waiting      uint64 // in the queue or on their way
+	Spilled      uint64 // waiting on disk
 	Exported     uint64 // accepted by the receiver
 	QueueFull    uint64 // dropped: the receiver was slower than the spans came
 	Rejected     uint64 // dropped: the receiver took the message but refused these spans
 	ExportFailed uint64 // dropped: the receiver could not be reached or refused the message
 	Shutdown     uint64 // dropped: put after the end, or not sent before the end's deadline
+	SpillFull    uint64 // dropped: the oldest on disk, when there was no room for younger ones
+	SpillExpired uint64 // dropped: they waited too long on disk
+	SpillCorrupt uint64 // dropped: their file on disk was damaged, or not written to its end
+	SpillFailed  uint64 // dropped: the disk did not take them
 }
 
 // Dropped sums the spans that were lost.
-func (c Counts) Dropped() uint64 { return c.QueueFull + c.Rejected + c.ExportFailed + c.Shutdown }
+func (c Counts) Dropped() uint64 {
+	return c.QueueFull + c.Rejected + c.ExportFailed + c.Shutdown + c.SpillFull + c.SpillExpired + c.SpillCorrupt + c.SpillFailed
+}
 
 // Queue is a bounded queue of spans. Put never blocks; what has no room is released and counted. A span that was
 // taken is the taker's to Release and to Settle.

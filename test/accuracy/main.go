@@ -2,7 +2,7 @@
 // that pass no trace context on. It records the events of each scenario once, replays the recording, and compares weft's
 // links, and those of simpler ways to link, with the truth, which only the harness can read in the paths.
 //
-//	accuracy record -weft bin/weft -out DIR [-only NAME] [-in-flight 1,8,64,256]
+//	accuracy record -weft bin/weft -out DIR [-only REGEXP] [-in-flight 1,8,64,256]
 //	accuracy score -out DIR [-o docs/ACCURACY.md]
 //	accuracy keep -out DIR -keep test/accuracy/testdata
 package main
@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -24,9 +25,10 @@ func main() {
 }
 
 type options struct {
-	weft, cache, dir, only, table, keep string
-	inFlight                            []int
-	trees                               int
+	weft, cache, dir, table, keep string
+	only                          *regexp.Regexp // held against the whole name of a scenario
+	inFlight                      []int
+	trees                         int
 }
 
 func run(args []string) error {
@@ -34,18 +36,22 @@ func run(args []string) error {
 		return fmt.Errorf("usage: accuracy record|score|keep [flags]")
 	}
 	var o options
-	var counts string
+	var counts, only string
 	f := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	f.StringVar(&o.weft, "weft", "bin/weft", "the agent")
 	f.StringVar(&o.cache, "cache", "", "folder of what was built")
 	f.StringVar(&o.dir, "out", "bin/accuracy", "folder of the recordings")
-	f.StringVar(&o.only, "only", "", "scenarios, by the beginnings of their names, with commas")
+	f.StringVar(&only, "only", ".*", "scenarios: a regular expression for the whole name")
 	f.StringVar(&counts, "in-flight", "1,8,64,256", "requests under way")
 	f.StringVar(&o.table, "o", "", "file to write the tables to")
 	f.StringVar(&o.keep, "keep", "", "copy the recordings to this folder, without what tells of the machine")
 	f.IntVar(&o.trees, "trees", 0, "requests of the load; 0: by how many are under way")
 	if err := f.Parse(args[1:]); err != nil {
 		return err
+	}
+	var err error
+	if o.only, err = regexp.Compile("^(?:" + only + ")$"); err != nil {
+		return fmt.Errorf("-only: %w", err)
 	}
 	for _, text := range strings.Split(counts, ",") {
 		n, err := strconv.Atoi(text)
@@ -65,17 +71,7 @@ func run(args []string) error {
 	return fmt.Errorf("unknown command %q", args[0])
 }
 
-func (o options) chooses(s scenario) bool {
-	if o.only == "" {
-		return true
-	}
-	for _, prefix := range strings.Split(o.only, ",") {
-		if strings.HasPrefix(s.name, prefix) {
-			return true
-		}
-	}
-	return false
-}
+func (o options) chooses(s scenario) bool { return o.only.MatchString(s.name) }
 
 func (o options) path(s scenario, inFlight int) string {
 	return filepath.Join(o.dir, fmt.Sprintf("%s-%d.weft", s.name, inFlight))

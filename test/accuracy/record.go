@@ -39,6 +39,14 @@ func recordAll(o options) error {
 	return nil
 }
 
+// rest is how long things are in motion when the load has its answers.
+func (l load) rest() time.Duration {
+	if l.late {
+		return 2 * time.Second
+	}
+	return 100 * time.Millisecond
+}
+
 // record runs a scenario: two services of its kind, or a proxy, and the terminal service that they call.
 func record(o options, s scenario) error {
 	last, err := freePort()
@@ -90,6 +98,7 @@ func recordOne(o options, s scenario, l load, pids []string) error {
 	if err := before.run(); err != nil {
 		return err
 	}
+	time.Sleep(before.rest())
 	argv := []string{"record", "-o", o.path(s, l.inFlight)}
 	for _, pid := range pids {
 		argv = append(argv, "--pid", pid)
@@ -114,7 +123,7 @@ func recordOne(o options, s scenario, l load, pids []string) error {
 	}
 	time.Sleep(500 * time.Millisecond)
 	loaded := l.run()
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(l.rest())
 	if err := weft.Process.Signal(os.Interrupt); err != nil {
 		return fmt.Errorf("interrupt weft: %w; it says: %s", err, said)
 	}

@@ -1,16 +1,12 @@
 package main
 
-import (
-	"path/filepath"
-	"strconv"
-)
-
 // scenario is one kind of service under one kind of load.
 type scenario struct {
 	name    string
 	command func(place) ([]string, error)
 	shape   shape
 	proxy   bool // it calls nobody by itself
+	late    bool // it works on when it has answered
 	alike   bool // of a proxy: the requests have few targets, and the word is in a field past what is looked at
 	floor   float64
 }
@@ -22,72 +18,6 @@ type place struct {
 	dir   string // of the service's own
 	port  int
 	last  int // port of the terminal service
-}
-
-func (p place) text() string { return strconv.Itoa(p.port) }
-
-func goService(mode string) func(place) ([]string, error) {
-	return func(p place) ([]string, error) { return []string{filepath.Join(p.cache, "bin", "service"), mode}, nil }
-}
-
-func gunicorn(worker, workers, threads string) func(place) ([]string, error) {
-	return func(p place) ([]string, error) {
-		return []string{"/usr/bin/gunicorn", "--chdir", filepath.Join(p.app, "python"), "--workers", workers, "--threads", threads,
-			"--worker-class", worker, "--backlog", "512", "--timeout", "120", "--keep-alive", "60", "--worker-tmp-dir", p.dir,
-			"--bind", "127.0.0.1:" + p.text(), "wsgi:app"}, nil
-	}
-}
-
-func uvicorn(p place) ([]string, error) {
-	return []string{"/usr/bin/python3", "-m", "uvicorn", "--app-dir", filepath.Join(p.app, "python"), "--host", "127.0.0.1",
-		"--port", p.text(), "--no-access-log", "--log-level", "warning", "--timeout-keep-alive", "60", "asgi:app"}, nil
-}
-
-func aiohttp(loop string) func(place) ([]string, error) {
-	return func(p place) ([]string, error) {
-		return []string{"/usr/bin/python3", filepath.Join(p.app, "python", "aio.py"), loop}, nil
-	}
-}
-
-func node(client string) func(place) ([]string, error) {
-	return func(p place) ([]string, error) {
-		return []string{"node", filepath.Join(p.app, "node", "service.js"), client}, nil
-	}
-}
-
-func jdk(p place) ([]string, error) {
-	return []string{"java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dhttp.maxConnections=512",
-		filepath.Join(p.app, "java", "Service.java")}, nil
-}
-
-func puma(queue string) func(place) ([]string, error) {
-	return func(p place) ([]string, error) {
-		argv := []string{"/usr/bin/puma", "--bind", "tcp://127.0.0.1:" + p.text() + "?backlog=512", "--threads", "16:16",
-			"--environment", "production", "--quiet"}
-		if queue == "off" {
-			argv = append(argv, "--config", filepath.Join(p.app, "ruby", "threads.rb"))
-		}
-		return append(argv, filepath.Join(p.app, "ruby", "config.ru")), nil
-	}
-}
-
-func hyper(p place) ([]string, error) {
-	return []string{filepath.Join(p.cache, "accuracy-rust", "target", "release", "accuracy-hyper")}, nil
-}
-
-func nginx(p place) ([]string, error) {
-	path, err := p.configured("nginx.conf")
-	return []string{"/usr/sbin/nginx", "-p", p.dir, "-e", p.dir + "/error.log", "-c", path}, err
-}
-
-func haproxy(p place) ([]string, error) {
-	path, err := p.configured("haproxy.cfg")
-	return []string{"/usr/sbin/haproxy", "-f", path}, err
-}
-
-func apache(p place) ([]string, error) {
-	path, err := p.configured("apache.conf")
-	return []string{"/usr/sbin/apache2", "-DFOREGROUND", "-f", path}, err
 }
 
 var (
@@ -103,14 +33,38 @@ var scenarios = []scenario{
 	{name: "go-fresh", command: goService("fresh"), shape: fanThink, floor: 0.93},
 	{name: "go-nested", command: goService("nested"), shape: fanThink},
 	{name: "go-cancel", command: goService("fresh"), shape: cancels},
+	{name: "go-errgroup", command: goService("errgroup"), shape: fanThink},
+	{name: "go-pool", command: goService("pool"), shape: fanThink},
+	{name: "go-queue", command: goService("queue"), shape: thinks, late: true},
+	{name: "go-flight", command: goService("flight"), shape: fanThink},
+	{name: "go-timer", command: goService("timer"), shape: fanThink},
+	{name: "go-stripped", command: goBinary("service-stripped", "fresh"), shape: fanThink},
+	{name: "go-old", command: goBinary("service-old", "same"), shape: thinks},
+	{name: "go-old-fresh", command: goBinary("service-old", "fresh"), shape: fanThink},
+	{name: "go-fasthttp", command: fasthttp, shape: fanThink},
 	{name: "gunicorn-sync", command: gunicorn("sync", "4", "1"), shape: thinks},
 	{name: "gunicorn-gthread", command: gunicorn("gthread", "2", "32"), shape: thinks, floor: 0.99},
 	{name: "gunicorn-cancel", command: gunicorn("gthread", "2", "32"), shape: cancels},
-	{name: "jdk", command: jdk, shape: thinks, floor: 0.99},
+	{name: "jdk", command: java("jdk", "url"), shape: thinks, floor: 0.99},
+	{name: "jdk-async", command: java("jdk-async"), shape: fanThink},
+	{name: "jdk-virtual", command: newJava("jdk-virtual", "url"), shape: thinks},
+	{name: "jdk-virtual-fan", command: newJava("jdk-virtual", "http", "virtual"), shape: fanThink},
+	{name: "tomcat", command: java("tomcat", "url"), shape: thinks},
+	{name: "tomcat-future", command: java("tomcat", "okhttp", "pool"), shape: fanThink},
+	{name: "tomcat-cancel", command: java("tomcat", "apache"), shape: cancels},
+	{name: "jetty", command: java("jetty", "apache"), shape: thinks},
+	{name: "jetty-http", command: java("jetty", "http"), shape: thinks},
+	{name: "undertow", command: java("undertow", "okhttp"), shape: thinks},
+	{name: "netty", command: java("netty"), shape: fans},
+	{name: "netty-think", command: java("netty"), shape: fanThink},
+	{name: "vertx", command: java("vertx"), shape: fans},
+	{name: "vertx-think", command: java("vertx"), shape: fanThink},
+	{name: "webflux", command: java("webflux"), shape: fans},
+	{name: "webflux-think", command: java("webflux"), shape: fanThink},
 	{name: "puma", command: puma("off"), shape: thinks, floor: 0.99},
-	{name: "puma-reactor", command: puma("on"), shape: thinks},
-	{name: "node-http", command: node("http"), shape: fans, floor: 0.7},
-	{name: "node-fetch", command: node("fetch"), shape: fans, floor: 0.72},
+	{name: "puma-reactor", command: puma("on"), shape: thinks, floor: 0.9},
+	{name: "node-http", command: node("http"), shape: fans, floor: 0.95},
+	{name: "node-fetch", command: node("fetch"), shape: fans, floor: 0.9},
 	{name: "node-limited", command: node("limited"), shape: fans},
 	{name: "node-think", command: node("http"), shape: fanThink},
 	{name: "node-cancel", command: node("http"), shape: cancels},
@@ -122,8 +76,8 @@ var scenarios = []scenario{
 	{name: "aiohttp-think", command: aiohttp("asyncio"), shape: fanThink},
 	{name: "hyper", command: hyper, shape: fans},
 	{name: "hyper-think", command: hyper, shape: fanThink},
-	{name: "nginx", command: nginx, proxy: true, floor: 0.88},
-	{name: "nginx-alike", command: nginx, proxy: true, alike: true, floor: 0.28},
+	{name: "nginx", command: nginx, proxy: true, floor: 0.93},
+	{name: "nginx-alike", command: nginx, proxy: true, alike: true, floor: 0.65},
 	{name: "haproxy", command: haproxy, proxy: true, floor: 0.94},
 	{name: "haproxy-alike", command: haproxy, proxy: true, alike: true},
 	{name: "apache", command: apache, proxy: true},

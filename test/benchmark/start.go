@@ -37,6 +37,9 @@ func writeVerifier(b *bench) error {
 	if err != nil {
 		return err
 	}
+	if err := bpf.Tracepoint.Choose(spec); err != nil {
+		return err
+	}
 	set, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats}})
 	if err != nil {
 		return fmt.Errorf("load the programs: %w", err)

@@ -90,6 +90,14 @@ func (f *Fleet) All() []*Member {
 	return all
 }
 
+// socket is the path of a member's AF_UNIX socket, and one that nobody listens on when the member was not started.
+func (f *Fleet) socket(name string) string {
+	if m := f.Members[name]; m != nil {
+		return m.Socket
+	}
+	return filepath.Join(f.dir, "none")
+}
+
 func (f *Fleet) start(spec Spec, p place) error {
 	m := &Member{Spec: spec, Dir: filepath.Join(f.dir, spec.Name), exited: make(chan struct{})}
 	if err := os.MkdirAll(m.Dir, 0o755); err != nil {

@@ -136,7 +136,7 @@ func puma(config ...string) func(*Member, place) ([]string, error) {
 func nginx(m *Member, p place) ([]string, error) {
 	conf, err := configure("nginx.conf", m, map[string]any{
 		"Root": m.Dir, "Port": m.Port, "Files": p.files,
-		"Backend": fmt.Sprintf("127.0.0.1:%d", p.fleet.Members["go"].Port), "Unix": p.fleet.Members["flask-unix"].Socket,
+		"Backend": fmt.Sprintf("127.0.0.1:%d", p.fleet.Members["go"].Port), "Unix": p.fleet.socket("flask-unix"),
 		"Proxy": m.extra("nginx-proxy"), "ProxyUnix": m.extra("nginx-unix"),
 	})
 	return []string{"/usr/sbin/nginx", "-p", m.Dir, "-e", m.Dir + "/error.log", "-c", conf}, err

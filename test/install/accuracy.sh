@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs and builds what test/accuracy runs beyond the fleet's Debian packages into the cache: `accuracy.sh CACHE`.
+# Installs and builds what test/accuracy runs beyond the fleet's Debian packages into the cache: `accuracy.sh CACHE`. Each part is
+# keyed by the sum of its sources, so that a second run only compares sums.
 set -euo pipefail
 cache=$1
 root=$(cd "$(dirname "$0")/../.." && pwd)
 bash "$root/test/install/packages.sh"
 
 missing=()
-for package in python3-httpx python3-aiohttp python3-uvloop python3-httptools; do
+for package in python3-httpx python3-aiohttp python3-uvloop python3-httptools python3-venv golang-1.19-go; do
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
@@ -14,14 +15,39 @@ if [ ${#missing[@]} -gt 0 ]; then
   DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}"
 fi
 
-mkdir -p "$cache/bin"
-(cd "$root" && go build -o "$cache/bin/service" ./test/accuracy/service)
+mkdir -p "$cache"
 
-# The Rust service is built anew when its sources have changed.
-source=$root/test/accuracy/app/rust
-sum=$(cd "$source" && find . -type f | sort | xargs sha256sum | sha256sum | cut -c1-16)
-[ "$(cat "$cache/accuracy-rust.sum" 2>/dev/null)" = "$sum" ] && exit 0
-rm -rf "$cache/accuracy-rust" "$cache/accuracy-rust.sum"
-cp -r "$source" "$cache/accuracy-rust"
-(cd "$cache/accuracy-rust" && cargo build --quiet --release)
-echo "$sum" >"$cache/accuracy-rust.sum"
+# part NAME SOURCE: builds SOURCE by build_NAME in a fresh folder of the cache unless it is there already.
+part() {
+  local to=$cache/accuracy-$1 sum
+  sum=$(cd "$2" && find . -type f | sort | xargs sha256sum | sha256sum | cut -c1-16)
+  [ "$(cat "$to.sum" 2>/dev/null)" = "$sum" ] && return
+  rm -rf "$to" "$to.sum"
+  cp -r "$2" "$to"
+  (cd "$to" && "build_$1")
+  echo "$sum" >"$to.sum"
+}
+
+# With today's Go, the same without symbols, and with the oldest that the distribution has.
+build_go() {
+  go build -o service .
+  go build -trimpath -ldflags "-s -w" -o service-stripped .
+  GOTOOLCHAIN=local /usr/lib/go-1.19/bin/go build -ldflags "-s -w" -o service-old .
+}
+
+build_fasthttp() { go build -o service .; }
+
+build_rust() { cargo build --quiet --release; }
+
+build_java() { mvn -q -B package; }
+
+# The distribution's Java has no virtual threads; a newer one comes in a Python package.
+build_jdk() {
+  /usr/bin/python3 -m venv venv
+  venv/bin/pip install --quiet --disable-pip-version-check --no-deps --target . -r requirements.txt
+}
+
+app=$root/test/accuracy/app
+for name in go fasthttp rust java jdk; do
+  part $name "$app/$name"
+done

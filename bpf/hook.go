@@ -1,0 +1,88 @@
+package bpf
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+)
+
+// Hook is how the kernel side is called when a socket operation has ended.
+type Hook string
+
+// The hooks.
+const (
+	Tracepoint Hook = "tracepoint" // sock_send_length and sock_recv_length, Linux 6.3 and later
+	Fexit      Hook = "fexit"      // the return of the functions of TCP and AF_UNIX that send and receive
+)
+
+// Hooks are all hooks, best first.
+var Hooks = []Hook{Tracepoint, Fexit}
+
+// captureProgram is a program of a hook.
+type captureProgram struct {
+	hook Hook
+	name string // in the object
+	of   func(*WeftPrograms) *ebpf.Program
+}
+
+var capturePrograms = []captureProgram{
+	{Tracepoint, "sock_send_length", func(p *WeftPrograms) *ebpf.Program { return p.SockSendLength }},
+	{Tracepoint, "sock_recv_length", func(p *WeftPrograms) *ebpf.Program { return p.SockRecvLength }},
+	{Fexit, "tcp_sendmsg", func(p *WeftPrograms) *ebpf.Program { return p.TcpSendmsg }},
+	{Fexit, "tcp_recvmsg", func(p *WeftPrograms) *ebpf.Program { return p.TcpRecvmsg }},
+	{Fexit, "unix_stream_sendmsg", func(p *WeftPrograms) *ebpf.Program { return p.UnixStreamSendmsg }},
+	{Fexit, "unix_stream_recvmsg", func(p *WeftPrograms) *ebpf.Program { return p.UnixStreamRecvmsg }},
+}
+
+// Choose leaves those programs in the specification that the hook needs on this kernel. The others become empty ones, which every
+// kernel loads and nothing attaches. An error says why the kernel can't have the hook.
+func (h Hook) Choose(spec *ebpf.CollectionSpec) error {
+	if h == Fexit {
+		n, err := receiveArguments()
+		if err != nil {
+			return err
+		}
+		if err := spec.Variables["receive_arguments"].Set(n); err != nil {
+			return fmt.Errorf("configure the program of tcp_recvmsg: %w", err)
+		}
+	}
+	for _, c := range capturePrograms {
+		if c.hook != h {
+			spec.Programs[c.name] = &ebpf.ProgramSpec{
+				Name: "none", Type: ebpf.SocketFilter, License: "GPL",
+				Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+			}
+		}
+	}
+	return nil
+}
+
+// Captures gives the loaded programs of whichever hook was chosen.
+func Captures(p *WeftPrograms) []*ebpf.Program {
+	var programs []*ebpf.Program
+	for _, c := range capturePrograms {
+		if program := c.of(p); program.Type() == ebpf.Tracing {
+			programs = append(programs, program)
+		}
+	}
+	return programs
+}
+
+// receiveArguments counts the arguments of the kernel's tcp_recvmsg; the program knows how they lie when there are 4 to 6.
+func receiveArguments() (uint32, error) {
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		return 0, fmt.Errorf("read the kernel's types: %w", err)
+	}
+	var function *btf.Func
+	if err := kernel.TypeByName("tcp_recvmsg", &function); err != nil {
+		return 0, fmt.Errorf("find tcp_recvmsg in the kernel's types: %w", err)
+	}
+	proto, ok := function.Type.(*btf.FuncProto)
+	if !ok || len(proto.Params) < 4 || len(proto.Params) > 6 {
+		return 0, fmt.Errorf("tcp_recvmsg of this kernel has other arguments than weft knows: %v", function.Type)
+	}
+	return uint32(len(proto.Params)), nil
+}

@@ -1,0 +1,101 @@
+package link
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"weft/correlate/event"
+	"weft/correlate/span"
+)
+
+// crew plays a process in which thread 9 reads all requests, two at a time, and threads 1 and 2 work on them and answer. The
+// first one to be read is worked on by the second thread. nested: thread 1 makes the call of the other request while it waits.
+func (n *node) crew(rounds int, nested bool) {
+	for range rounds {
+		n.round++
+		a, b, at := n.round*2, n.round*2+1, n.round
+		n.play(fmt.Sprintf("s%d server 1 9 A at=%d; s%d server 1 9 B at=%d", a, at, b, at))
+		worker := 2
+		if nested {
+			worker = 1
+		}
+		n.play(fmt.Sprintf("c%d client 1 1 C at=%d; c%d client 1 %d D at=%d", b, at, a, worker, at))
+		n.play(fmt.Sprintf("end c%d; end c%d; replies s%d %d; replies s%d 1; end s%d; end s%d", a, b, a, worker, b, a, b))
+	}
+}
+
+// TestCrew: what a thread has called is part of what it answers, from the first call on.
+func TestCrew(t *testing.T) {
+	n := newNode(t, 1)
+	n.l.options.Hold = 1e6
+	n.crew(100, false)
+	n.l.Close()
+	if linked, wrong := n.right(); linked < 198 || wrong > 0 {
+		t.Errorf("%d of 200 calls have a link, %d a wrong one", linked, wrong)
+	}
+	if c := n.spans["c200"]; span.Evidence(c.Evidence) != span.Thread || c.Confidence < 0.97 || !c.Confirmed {
+		t.Errorf("a late call is linked by %v, %v sure", span.Evidence(c.Evidence), c.Confidence)
+	}
+}
+
+// TestCrewThatMixes: a thread that does not wait for its calls answers what others have called for.
+func TestCrewThatMixes(t *testing.T) {
+	n := newNode(t, 1)
+	n.crew(100, true)
+	if linked, wrong := n.right(); linked > 0 {
+		t.Errorf("%d calls have a link, %d a wrong one", linked, wrong)
+	}
+	n = newNode(t, 1)
+	n.crew(200, false)
+	n.crew(100, true)
+	n.l.Close()
+	if _, wrong := n.right(); wrong > 2 {
+		t.Errorf("%d calls have a wrong link before the change is seen", wrong)
+	}
+}
+
+// TestCrewThatSwaps: a thread reads a request, gives it away, and works on another one.
+func TestCrewThatSwaps(t *testing.T) {
+	n := newNode(t, 1)
+	n.crew(100, false)
+	n.play(`x server 1 1 A at=9997; c0 client 1 1 C at=9997; end c0; replies x; end x; s1 server 1 1 A at=9998; s2 server 1 9 B at=9998
+		c2 client 1 1 C at=9998; end c2; c1 client 1 2 D at=9998; end c1; replies s2 1; replies s1 2; end s1; end s2`)
+	n.play(`s3 server 1 1 A at=9999; s4 server 1 9 B at=9999; c4 client 1 1 C at=9999; end c4; c3 client 1 2 D at=9999; end c3
+		replies s4 1; replies s3 2; end s3; end s4`)
+	n.l.Close()
+	for _, c := range []string{"c3", "c4"} {
+		if got := n.parent(c); got != "s"+c[1:]+" thread" {
+			t.Errorf("%s < %s", c, got)
+		}
+	}
+}
+
+// TestCrewGivenUp: a thread may go on for a request that nobody waits for, and its calls then are nobody else's.
+func TestCrewGivenUp(t *testing.T) {
+	n := newNode(t, 1)
+	n.crew(100, false)
+	n.play(`s1 server 1 9 A at=9999; s2 server 1 9 B at=9999; s3 server 1 9 E at=9999; c1 client 1 1 C at=9999; end c1; gone s1
+		replies s2 1; end s2; replies s3 2; end s3`)
+	n.l.Close()
+	if got := n.parent("c1"); got != "-" {
+		t.Errorf("c1 < %s", got)
+	}
+}
+
+// TestLearnsLate: the calls of the time of learning have links, too, unless their spans could not wait for so long.
+func TestLearnsLate(t *testing.T) {
+	const rounds = steadily + 10
+	for hold, least := range map[time.Duration]int{1e6: 2*rounds - 4, 1: 0} {
+		n := newNode(t, 1)
+		n.l.options.Hold = hold
+		for range rounds {
+			n.loop(1, false)
+			n.l.Feed(&event.Event{Kind: event.KindClock, Time: n.now})
+		}
+		n.l.Close()
+		if linked, wrong := n.right(); wrong > 0 || linked < least || least == 0 && linked > rounds+20 {
+			t.Errorf("kept back for %d: %d of %d calls have a link, %d a wrong one", hold, linked, 2*rounds, wrong)
+		}
+	}
+}

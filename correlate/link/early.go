@@ -1,0 +1,70 @@
+package link
+
+import (
+	"weft/correlate/flow"
+	"weft/correlate/span"
+)
+
+// What is seen while it is still being learned how a process works becomes a link when it has been learned, if the spans are
+// still kept back then. So a process's first calls have links too, as long as learning takes no longer than Options.Hold.
+
+// early are links that are made once the process is trusted.
+type early []promise
+
+type promise struct {
+	call, parent *flow.Exchange // held
+	by           rule
+}
+
+// rule is how a process works, of which it is being learned whether it does.
+type rule uint8
+
+const (
+	turned rule = iota
+	crewed
+	lined
+)
+
+// kinds are what links by a rule say of themselves.
+var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn}
+
+const earlyMax = 512 // of a process
+
+// promise keeps a link for later.
+func (l *Linker) promise(p *Process, call, parent *flow.Exchange, by rule) {
+	if !call.Cause.Open || p.ended {
+		return
+	}
+	if len(p.early) == earlyMax {
+		l.dropEarly(p)
+	}
+	p.early = append(p.early, promise{call.Hold(), parent.Hold(), by})
+}
+
+// redeem makes the promised links of one rule, which is trusted now.
+func (l *Linker) redeem(p *Process, by rule, sure func(*flow.Exchange) float64) {
+	kept := p.early[:0]
+	for _, e := range p.early {
+		if e.by != by {
+			kept = append(kept, e)
+			continue
+		}
+		if s := sure(e.call); s >= threshold {
+			l.tell(e.call, e.parent, kinds[by], s)
+		}
+		l.release(e.call)
+		l.release(e.parent)
+	}
+	clear(p.early[len(kept):])
+	p.early = kept
+}
+
+// dropEarly gives up what was promised.
+func (l *Linker) dropEarly(p *Process) {
+	for _, e := range p.early {
+		l.release(e.call)
+		l.release(e.parent)
+	}
+	clear(p.early)
+	p.early = p.early[:0]
+}

@@ -1,0 +1,218 @@
+package link
+
+import (
+	"slices"
+
+	"weft/correlate/flow"
+	"weft/correlate/span"
+)
+
+// lines are what the threads of a proxy work off in the order in which they have read it: each request that is read is passed on
+// once, and so is each reply, but only after a batch of reads. So calls are given to requests first come, first served; and when
+// a reply is passed on, the replies are given to requests in the same way. A link is made where the two agree: each of them says
+// of its own which request a call is, and a thread that does not keep the order makes them disagree.
+type lines struct {
+	byThread map[uint32]*line
+	levels   [9]tally
+	tries    int
+	rests    int // answers until it is tried again with a process that does not keep the order
+}
+
+// line is what one thread has read and not passed on, oldest first. All are held.
+type line struct{ requests, replies []place }
+
+// place is a request, or a call with the request that it was given to.
+type place struct{ x, from *flow.Exchange }
+
+const (
+	lineMax   = 256 // that wait at one thread
+	lineOdds  = 50  // one disagreement outweighs so many agreements; a link needs both orders to be wrong in the same way
+	lineYoung = 20
+	lineRests = 1 << 12
+	lineTries = 64 // beginnings after which it rests
+)
+
+func (s *lines) all() (all tally) {
+	for _, t := range s.levels {
+		all.right, all.wrong = all.right+t.right, all.wrong+t.wrong
+	}
+	return all
+}
+
+func (s *lines) holds() bool {
+	all := s.all()
+	return all.wrong*lineOdds <= all.right
+}
+
+// trust says how sure a call is that both orders agree on, 0 if that is not known for as many requests under way.
+func (s *lines) trust(open int) float64 {
+	all, near := s.all(), uint32(0)
+	for i := max(level(open)-1, 2); i < len(s.levels); i++ {
+		near += s.levels[i].right
+	}
+	if near < steadily || all.wrong*lineOdds > all.right {
+		return 0
+	}
+	return float64(all.right) / float64(all.right+all.wrong+1)
+}
+
+// lineOf gives the line of a thread; nil for one that is not followed.
+func (l *Linker) lineOf(p *Process, tid uint32) *line {
+	s := &p.lines
+	if s.rests > 0 || p.ended {
+		return nil
+	}
+	o := s.byThread[tid]
+	if o == nil {
+		if s.byThread == nil {
+			s.byThread = make(map[uint32]*line)
+		} else if len(s.byThread) >= threadsMax {
+			l.dropLines(p)
+		}
+		o = &line{}
+		s.byThread[tid] = o
+	}
+	return o
+}
+
+// lineStarts takes a request that was read, or gives a call the oldest one that was not passed on.
+func (l *Linker) lineStarts(p *Process, x *flow.Exchange) {
+	if !follows(p, x) || !p.heads.proxies() {
+		return
+	}
+	o := l.lineOf(p, x.TID)
+	switch {
+	case o == nil:
+	case x.Server:
+		l.queue(&o.requests, place{x: x.Hold()})
+	default:
+		x.Cause.Queued = l.serve(&o.requests, func(m place) bool { return works(m.x) }).x
+	}
+}
+
+// lineTouched takes a reply that has begun, or one that is passed on.
+func (l *Linker) lineTouched(p *Process, x *flow.Exchange, t flow.Touch) {
+	if x.Server != t.Sent || x.Cause.Answered || !follows(p, x) || !p.heads.proxies() {
+		return
+	}
+	if p.lines.rests > 0 && x.Server {
+		p.lines.rests--
+	}
+	o := l.lineOf(p, t.TID)
+	switch {
+	case o == nil:
+	case !x.Server:
+		c := place{x: x.Hold()}
+		if x.Cause.Queued != nil {
+			c.from = x.Cause.Queued.Hold()
+		}
+		l.queue(&o.replies, c)
+	case !l.takeOut(&o.requests, func(m place) bool { return m.x == x }): // else it was answered without a call
+		l.passesBack(p, o, x)
+	}
+}
+
+// passesBack takes the reply to a request, which passes on the oldest reply to a call.
+func (l *Linker) passesBack(p *Process, o *line, x *flow.Exchange) {
+	s := &p.lines
+	c := l.serve(&o.replies, func(m place) bool { return m.from == nil || m.from == x || works(m.from) })
+	if c.x == nil {
+		return
+	}
+	agree := c.from == x && (!c.x.Cause.Confirmed || c.x.Cause.Parent == nil || c.x.Cause.Parent == x)
+	if p.open > 1 && c.from != nil {
+		s.levels[level(p.open)].add(agree)
+	}
+	if agree {
+		l.lineTells(p, c.x, x)
+	} else {
+		l.takeOut(&o.replies, func(m place) bool { return m.from == x })
+		l.lineFails(p)
+	}
+	l.leaves(c)
+}
+
+// lineFails: what goes wrong soon after the start may come of what was read before, so the count begins anew.
+func (l *Linker) lineFails(p *Process) {
+	s := &p.lines
+	if all := s.all(); all.right > lineYoung && all.wrong < lineTries {
+		return
+	}
+	s.levels = [9]tally{}
+	l.redeem(p, lined, func(*flow.Exchange) float64 { return 0 })
+	if s.tries++; s.tries > lineTries {
+		s.rests, s.tries = lineRests, 0
+		l.dropLines(p)
+	}
+}
+
+// lineTells: both orders say that the call is part of request x.
+func (l *Linker) lineTells(p *Process, call, x *flow.Exchange) {
+	switch sure := p.lines.trust(p.open); {
+	case sure >= threshold:
+		l.tell(call, x, span.Turn, sure)
+		l.redeem(p, lined, func(*flow.Exchange) float64 { return sure })
+	case p.lines.holds():
+		l.promise(p, call, x, lined)
+	}
+}
+
+// queue puts a place at the end.
+func (l *Linker) queue(q *[]place, m place) {
+	if len(*q) == lineMax {
+		l.empty(q)
+	}
+	*q = append(*q, m)
+}
+
+// serve takes the oldest one that is wanted out, and drops those before it.
+func (l *Linker) serve(q *[]place, wanted func(place) bool) (first place) {
+	n := 0
+	for n < len(*q) && first.x == nil {
+		if m := (*q)[n]; wanted(m) {
+			first = m
+		} else {
+			l.leaves(m)
+		}
+		n++
+	}
+	left := copy(*q, (*q)[n:])
+	clear((*q)[left:])
+	*q = (*q)[:left]
+	return first
+}
+
+// takeOut drops one, wherever it is.
+func (l *Linker) takeOut(q *[]place, wanted func(place) bool) bool {
+	i := slices.IndexFunc(*q, wanted)
+	if i < 0 {
+		return false
+	}
+	l.leaves((*q)[i])
+	*q = slices.Delete(*q, i, i+1)
+	return true
+}
+
+func (l *Linker) leaves(m place) {
+	l.release(m.x)
+	if m.from != nil {
+		l.release(m.from)
+	}
+}
+
+func (l *Linker) empty(q *[]place) {
+	for _, m := range *q {
+		l.leaves(m)
+	}
+	clear(*q)
+	*q = (*q)[:0]
+}
+
+// dropLines forgets what waits, not what was learned.
+func (l *Linker) dropLines(p *Process) {
+	for _, o := range p.lines.byThread {
+		l.empty(&o.requests)
+		l.empty(&o.replies)
+	}
+	clear(p.lines.byThread)
+}
