@@ -22,7 +22,7 @@ type last struct {
 // keepLast notes that a goroutine has finished a request.
 func (l *Linker) keepLast(p *Process, x *flow.Exchange) {
 	id := x.Goroutine
-	if id == 0 && p.tasks.begins.proven() {
+	if id == 0 && p.tasks.starts() {
 		id = x.Start // the name of the task that was started for it
 	}
 	if id == 0 || p.ended {

@@ -14,7 +14,9 @@ type tasks struct {
 	begun    map[uint64]*flow.Exchange // under way, by the time of their heads
 	read     map[uint64]slot           // under way, by the branch or root that has read them
 	onConn   map[uint64]slot           // under way, by socket
-	serves   [2]map[uint64]uint64      // the socket on which a root or branch has replied; when the first is full, it is the second
+	serves   [2]map[uint64]uint64      // the socket on which a root or branch has replied
+	hosts    [2]map[uint64]uint64      // the root that has replied first on a socket, likewise
+	pairs    int                       // connections and roots that were new to each other
 	roots    int                       // that serve a connection of their own
 	branches int
 	begins   tally            // replies in the root that their request's head has started, and in that of another one
@@ -54,6 +56,9 @@ const (
 	reads       = 0.99       // how sure it is that what has read a request works for it, and what it has started since
 )
 
+// starts tells that the heads of requests start tasks. Few proofs are enough: the name of the task is that of the head to the nanosecond.
+func (s *tasks) starts() bool { return s.begins.right >= enough/3 && s.begins.holds() }
+
 // proven tells that what was seen is a rule.
 func (t tally) proven() bool { return t.right >= enough && t.holds() }
 
@@ -66,7 +71,7 @@ func (s *tasks) sees(p *Process, t flow.Task) {
 	}
 	s.seen, s.pending = true, make([]*flow.Exchange, pendingMax)
 	s.begun, s.onConn, s.read = make(map[uint64]*flow.Exchange), make(map[uint64]slot), make(map[uint64]slot)
-	s.serves = [2]map[uint64]uint64{make(map[uint64]uint64), nil}
+	s.serves[0], s.hosts[0] = make(map[uint64]uint64), make(map[uint64]uint64)
 	for _, x := range p.requests {
 		s.opens(x)
 	}
@@ -102,10 +107,7 @@ func (s *tasks) closes(x *flow.Exchange) {
 
 // socketOf gives the connection that a root or branch serves; 0: none, or several.
 func (s *tasks) socketOf(name uint64) uint64 {
-	socket, known := s.serves[0][name]
-	if !known {
-		socket = s.serves[1][name]
-	}
+	socket, _ := lookUp(&s.serves, name)
 	if socket == shared {
 		return 0
 	}
@@ -115,10 +117,7 @@ func (s *tasks) socketOf(name uint64) uint64 {
 // replies notes that a root or branch has replied on a connection, and tells whether that was right: it has done so before, or
 // wrong: it has replied on others.
 func (s *tasks) replies(name, socket uint64, distinct *int) (right, wrong bool) {
-	before, known := s.serves[0][name]
-	if !known {
-		before, known = s.serves[1][name]
-	}
+	before, known := lookUp(&s.serves, name)
 	switch {
 	case known && before == shared:
 		return false, true
@@ -130,11 +129,24 @@ func (s *tasks) replies(name, socket uint64, distinct *int) (right, wrong bool) 
 	if !known {
 		*distinct++
 	}
-	if len(s.serves[0]) >= servesTasks {
-		s.serves[0], s.serves[1] = make(map[uint64]uint64), s.serves[0]
-	}
-	s.serves[0][name] = socket
+	note(&s.serves, name, socket)
 	return known, false
+}
+
+// lookUp and note keep what was noted last, in two generations: when the first is full, it is the second.
+func lookUp(maps *[2]map[uint64]uint64, key uint64) (uint64, bool) {
+	v, known := maps[0][key]
+	if !known {
+		v, known = maps[1][key]
+	}
+	return v, known
+}
+
+func note(maps *[2]map[uint64]uint64, key, value uint64) {
+	if len(maps[0]) >= servesTasks {
+		maps[0], maps[1] = make(map[uint64]uint64), maps[0]
+	}
+	maps[0][key] = value
 }
 
 // answersInTask learns from a reply that a task begins to send, and tells of calls that it was they that worked for this request.
@@ -152,6 +164,13 @@ func (l *Linker) answersInTask(p *Process, x *flow.Exchange, t flow.Touch) {
 			s.begins.add(y == x)
 		}
 	case !begun:
+		_, met := lookUp(&s.serves, t.Task.Root)
+		if _, hosted := lookUp(&s.hosts, x.Conn.Socket); !hosted {
+			note(&s.hosts, x.Conn.Socket, t.Task.Root)
+			if !met {
+				s.pairs++
+			}
+		}
 		right, wrong := s.replies(t.Task.Root, x.Conn.Socket, &s.roots)
 		if t.Task.Branch != t.Task.Root {
 			r, w := s.replies(t.Task.Branch, x.Conn.Socket, &s.branches)
@@ -173,7 +192,7 @@ func (s *tasks) request(t flow.Task) (*flow.Exchange, float64) {
 		return y, reads
 	}
 	if y, begun := s.begun[t.Root]; begun {
-		if y == nil || !s.begins.proven() {
+		if y == nil || !s.starts() {
 			return nil, 0
 		}
 		return y, s.begins.sure()
@@ -196,7 +215,7 @@ func (s *tasks) request(t flow.Task) (*flow.Exchange, float64) {
 // decides tells that the task of a call says whose it is, in a process of which the tasks are understood: when it is that of no request
 // under way, nothing weaker finds one.
 func (s *tasks) decides(x *flow.Exchange) bool {
-	return x.Task.Root != 0 && (s.begins.proven() || s.keeps.proven())
+	return x.Task.Root != 0 && (s.starts() || s.keeps.proven())
 }
 
 // inTask: the task that sends was started for the request, or serves its connection, or was started by such a task.
@@ -209,7 +228,7 @@ func (inTask) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 		return nil, 0
 	}
 	y, sure := p.tasks.request(x.Task)
-	if y == nil && p.tasks.begins.proven() {
+	if y == nil && p.tasks.starts() {
 		y, sure = p.lastOn(x.Task.Root, x.Start), 0.9 // it goes on after its reply
 	}
 	if y == nil {

@@ -5,6 +5,9 @@ import (
 	"weft/correlate/span"
 )
 
+// late is how sure it is that a call belongs to the request that its task answers next, where each connection has a task of its own.
+const late = 0.9
+
 // awaitTask keeps a call back until the reply of its task tells whose it is.
 func (l *Linker) awaitTask(p *Process, x *flow.Exchange) {
 	s := &p.tasks
@@ -25,13 +28,15 @@ func (l *Linker) awaitTask(p *Process, x *flow.Exchange) {
 // tellTaskLate links the calls that were made in the task that answers a request, or that were started by it.
 func (l *Linker) tellTaskLate(p *Process, x *flow.Exchange, t flow.Task) {
 	s := &p.tasks
-	sure := s.keeps
+	sure := s.keeps.sure()
 	switch {
 	case s.awaiting == 0:
 		return
 	case t.Root == x.Start:
-		sure = s.begins
-	case !sure.proven() || s.socketOf(t.Root) == 0 && s.socketOf(t.Branch) == 0:
+		sure = reads // its name alone says it
+	case s.keeps.wrong == 0 && s.pairs >= enough:
+		sure = late
+	case !s.keeps.proven() || s.socketOf(t.Root) == 0 && s.socketOf(t.Branch) == 0:
 		return
 	}
 	for i, call := range s.pending {
@@ -41,7 +46,7 @@ func (l *Linker) tellTaskLate(p *Process, x *flow.Exchange, t flow.Task) {
 		s.pending[i] = nil
 		s.awaiting--
 		if s.covers(t, call.Task, x.Start) {
-			l.tell(call, x, span.Task, sure.sure())
+			l.tell(call, x, span.Task, sure)
 		}
 		l.release(call)
 	}
