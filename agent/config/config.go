@@ -135,9 +135,9 @@ type Config struct {
 	// Whether Go programs get a probe at the entry of their HTTP client's connection pool, which finds the
 	// goroutine that a request on a pooled connection belongs to. auto: where the program and the kernel allow it.
 	GoHandover string `key:"go.handover"`
-	// Whether the running task of Python's asyncio is read from the memory of the interpreter, and where tasks are started
-	// gets a probe. It tells which request a call belongs to where one thread works on many. auto: where the program and
-	// the kernel allow it.
+	// Whether the running task of Python's asyncio, or greenlet of gevent and eventlet, is read from the memory of the process, and
+	// where one is started gets a probe. It tells which request a call belongs to where one thread works on many. auto: where
+	// the program and the kernel allow it.
 	PythonTasks string `key:"python.tasks"`
 
 	// Where in the kernel weft sees the end of a socket operation. tracepoint: sock_send_length and sock_recv_length, Linux 6.3 and
