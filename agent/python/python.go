@@ -65,14 +65,12 @@ func (r *runtime) inspect() (i Interpreter, err error) {
 	if !ok {
 		return i, fmt.Errorf("%w: no table of modules was found", ErrLayout)
 	}
-	if i.Greenlet, err = r.greenlet(modules); err != nil {
-		return i, err
-	}
+	i.Greenlet, err = r.greenlet(modules)
 	asyncio, ok := r.module(modules, "_asyncio")
 	switch {
-	case ok:
+	case ok: // with greenlets that are not understood it is as without
 		err = r.asyncio(&i, modules, asyncio)
-	case i.Greenlet.Module == 0:
+	case err == nil && i.Greenlet.Module == 0:
 		err = ErrNoTasks
 	}
 	return i, err
