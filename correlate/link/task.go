@@ -228,8 +228,9 @@ func (inTask) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 		return nil, 0
 	}
 	y, sure := p.tasks.request(x.Task)
-	if y == nil && p.tasks.starts() {
-		y, sure = p.lastOn(x.Task.Root, x.Start), 0.9 // it goes on after its reply
+	if y == nil && p.tasks.starts() && x.Task.Branch == x.Task.Root {
+		// The task of a request goes on after its reply. What it has started may by now work for anybody.
+		y, sure = p.lastOn(x.Task.Root, x.Start), 0.9
 	}
 	if y == nil {
 		return nil, 0

@@ -108,10 +108,13 @@ func TestAfterReply(t *testing.T) {
 	n := newNode(t, 1)
 	began := uint64(0)
 	n.served(50, func(_, _ int, at uint64, _ bool) string { began = at; return fmt.Sprint(at) })
-	n.play(fmt.Sprintf("t server 1 1 E at=1; c client 1 1 C at=999 task=%d; end c; end t; tick", began))
+	n.play(fmt.Sprintf("t server 1 1 E at=1; c client 1 1 C at=999 task=%d; d client 1 1 D at=999 task=%[1]d/%d; end c; end d; end t; tick", began, began+2))
 	n.l.Close()
-	if got := n.parent("c"); got != "s101 task" && got != "s100 task" {
+	if got := n.parent("c"); got != "s100 task" {
 		t.Errorf("late work has the parent %q", got)
+	}
+	if got := n.parent("d"); got != "-" {
+		t.Errorf("a task that the request has left running has the parent %q", got)
 	}
 }
 
