@@ -18,41 +18,52 @@ import (
 )
 
 // TestTasks has one thread of Python's asyncio work on eight requests at a time, whose calls are sent when timers say so. The
-// running task, and which one has started it, tell whose each is.
+// running task, and which one has started it, tell whose each is. What works for anybody has no link.
 func TestTasks(t *testing.T) {
-	pid, port := startTasks(t)
-	// The connections of the service to itself are opened before, so that weft follows few of them.
-	work(t, port, 0, 40)
+	for _, way := range []string{"streams", "protocol"} {
+		t.Run(way, func(t *testing.T) { tellTasks(t, way) })
+	}
+}
+
+func tellTasks(t *testing.T, way string) {
+	pid, port := startTasks(t, way)
+	// The connections of the service to itself are opened before, and its worker is started by a request that ends before.
+	work(t, port, 1, 0, []string{"queue"})
+	work(t, port, 40, 1, []string{"work"})
 	w := start(t, tracer.Options{Args: []string{"--pid", strconv.Itoa(pid)}})
-	const requests = 400
-	work(t, port, 1000, requests)
-	spans := stopWeft(t, w)
+	const requests = 600
+	kinds := []string{"work", "work", "work", "fire", "queue"} // five and eight connections have no common measure
+	work(t, port, requests, 1000, kinds)
+	time.Sleep(100 * time.Millisecond) // the last tasks that were left running
 	byID := map[string]*tracer.Span{}
+	spans := stopWeft(t, w)
 	for _, s := range spans {
 		byID[s.SpanID] = s
 	}
-	calls, linked := 0, 0
+	linked := map[string]int{}
 	for _, s := range spans {
-		path := pathOf(s)
-		if s.Kind != 3 || !strings.HasPrefix(path, "/leaf/") {
+		kind, number, _ := strings.Cut(strings.TrimPrefix(pathOf(s), "/"), "/")
+		if s.Kind != 3 || kind != "leaf" {
 			continue
 		}
-		calls++
+		n, _ := strconv.Atoi(number)
+		of := kinds[n%len(kinds)]
+		linked[of+" seen"]++
 		if s.ParentID == "" {
 			continue
 		}
-		linked++
-		parent := byID[s.ParentID]
-		if parent == nil || pathOf(parent) != strings.Replace(path, "/leaf/", "/work/", 1) {
-			t.Errorf("the call %s has the parent %v by %v", path, parent, s.Attr["weft.parent.evidence"])
+		linked[of]++
+		if parent := byID[s.ParentID]; parent == nil || pathOf(parent) != "/"+of+"/"+number {
+			t.Errorf("the call for %s %s has the parent %v by %v", of, number, parent, s.Attr["weft.parent.evidence"])
 		}
 	}
-	if calls != 3*requests {
-		t.Errorf("%d calls were seen, want %d", calls, 3*requests)
+	calls := 3 * requests * 3 / 5
+	if linked["work seen"] != calls || linked["fire seen"] != requests/5 || linked["queue seen"] != requests/5 {
+		t.Errorf("calls: %v, of %d requests", linked, requests)
 	}
 	// What comes before the way in which the service works is proven has no link.
-	if least := calls * 9 / 10; linked < least {
-		t.Errorf("%d of %d calls have a link, want %d", linked, calls, least)
+	if least := calls * 9 / 10; linked["work"] < least {
+		t.Errorf("%d of %d calls have a link, want %d", linked["work"], calls, least)
 	}
 }
 
@@ -65,7 +76,7 @@ func pathOf(s *tracer.Span) string {
 }
 
 // startTasks starts the service with the system's Python.
-func startTasks(t *testing.T) (pid, port int) {
+func startTasks(t *testing.T, way string) (pid, port int) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -73,7 +84,7 @@ func startTasks(t *testing.T) (pid, port int) {
 	}
 	port = l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	c := exec.Command("/usr/bin/python3", "testdata/tasks.py")
+	c := exec.Command("/usr/bin/python3", "testdata/tasks.py", way)
 	c.Env = append(os.Environ(), "PORT="+strconv.Itoa(port))
 	c.Stderr = os.Stderr
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -96,8 +107,8 @@ func startTasks(t *testing.T) (pid, port int) {
 	}
 }
 
-// work sends requests over eight connections.
-func work(t *testing.T, port, first, n int) {
+// work sends n requests over eight connections, of some kinds by their numbers.
+func work(t *testing.T, port, n, first int, kinds []string) {
 	t.Helper()
 	const connections = 8
 	transport := &http.Transport{MaxIdleConnsPerHost: connections}
@@ -107,7 +118,7 @@ func work(t *testing.T, port, first, n int) {
 	for i := range connections {
 		all.Go(func() {
 			for j := i; j < n; j += connections {
-				r, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d/work/%d", port, first+j))
+				r, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d/%s/%d", port, kinds[(first+j)%len(kinds)], first+j))
 				if err != nil {
 					t.Error(err)
 					return
