@@ -37,6 +37,9 @@ func decodeMessage(sample []byte, ev *event.Event) error {
 		Work: r.Work, Origin: r.Origin,
 		RTT: r.Rtt, Retransmits: r.Retransmits, Lost: r.Lost, Payload: payload[:r.Head.Length],
 	}
+	if ev.Message.Flags&event.Frame != 0 {
+		ev.Message.Unread, ev.Message.Messages = 0, r.Unread
+	}
 	return nil
 }
 

@@ -118,6 +118,11 @@ static __always_inline void locate(struct operation *op, struct socket_state *s,
 	count_add(COUNT_UNREAD + UNREAD_SPLICE, 1);
 	count_add(COUNT_UNREAD_BYTES + UNREAD_SPLICE, gap);
 	f->through = op->position;
+	if ((f->phase == PHASE_DATA || f->phase == PHASE_FRAME_SKIP) && (__u64)gap < f->skip) {
+		f->skip -= gap;
+		f->line[4] |= FLAG_PADDED; /* its messages can't be counted */
+		return;
+	}
 	if ((f->phase == PHASE_BODY || f->phase == PHASE_CHUNK) && (__u64)gap <= f->skip) {
 		f->skip -= gap;
 		if (!f->skip && f->phase == PHASE_BODY) {
@@ -201,12 +206,7 @@ static __always_inline void follow(struct operation *op, struct socket_state *s,
 	}
 	if (f->phase == PHASE_REST && s->last != op->direction + 1)
 		f->phase = PHASE_BOUNDARY;
-	for (int i = 0; i < STEPS_MAX; i++) {
-		if (!step(op, s))
-			break;
-	}
-	if (op->done < op->size)
-		give_up(op, s, f);
+	follow_bytes(op, s, f);
 	s->last = op->direction + 1;
 	s->previous = op->now;
 }

@@ -50,6 +50,7 @@ type message struct {
 	socket uint64
 	length int
 	pid    uint32
+	text   string // the payload of a frame
 }
 
 // everything is a setting under which this process is traced and all others are not.
@@ -205,7 +206,10 @@ func (k *capture) feed(sample []byte) {
 	switch WeftRecordKind(sample[0]) {
 	case WeftRecordKindRECORD_MESSAGE:
 		ev = messageOf(sample)
-		k.records = append(k.records, message{ev.Message, ev.Socket, len(ev.Message.Payload), ev.PID})
+		k.records = append(k.records, message{ev.Message, ev.Socket, len(ev.Message.Payload), ev.PID, ""})
+		if ev.Message.Flags&event.Frame != 0 {
+			k.records[len(k.records)-1].text = string(ev.Message.Payload)
+		}
 		k.records[len(k.records)-1].Payload = nil
 	case WeftRecordKindRECORD_SOCKET:
 		ev = socketOf(sample)
@@ -262,6 +266,9 @@ func messageOf(sample []byte) event.Event {
 		Offset: r.Offset, Through: r.Through, Body: r.Body, Previous: r.Previous, Work: r.Work,
 		Origin: r.Origin, RTT: r.Rtt, Retransmits: r.Retransmits, Lost: r.Lost,
 		Payload: payload[:r.Head.Length],
+	}
+	if ev.Message.Flags&event.Frame != 0 {
+		ev.Message.Unread, ev.Message.Messages = 0, r.Unread
 	}
 	return ev
 }

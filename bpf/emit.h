@@ -135,7 +135,7 @@ static __always_inline void refused(struct operation *op, struct socket_state *s
 	count_add(COUNT_RING_FULL, 1);
 	if (!(flags & MESSAGE_START) || !f->request)
 		return;
-	s->shed = 1;
+	s->shed = !(flags & MESSAGE_FRAME); /* of HTTP/2 other streams go on */
 	count_add(s->role == ROLE_SERVER ? COUNT_LOST_SERVER : COUNT_LOST_CLIENT, 1);
 }
 
@@ -178,7 +178,7 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 	r->origin = op->origin;
 	r->rtt = op->rtt;
 	r->retransmits = op->retransmits;
-	r->unread = op->unread;
+	r->unread = flags & MESSAGE_FRAME ? f->length : op->unread;
 	r->lost = s->lost;
 	if (bpf_ringbuf_output(&ring, r, size, wake_flags(size))) {
 		refused(op, s, flags);

@@ -1,24 +1,6 @@
 /* Follows the messages of a stream through its operations: where heads begin and end, and what comes behind them. */
 #pragma once
-#include "body.h"
-
-/* Adds to the first bytes of a message, which come in several pieces. verifier: a function of its own, verified once. */
-__noinline int extend_line(struct follower *f, struct scratch *area, __u32 n)
-{
-	if (!f || !area)
-		return 0;
-	for (__u32 i = 0; i < LINE_MAX; i++) {
-		__u64 at = f->line_length;
-
-		if (i >= n || at >= LINE_MAX)
-			return 0;
-		/* verifier: the index once more, as one register */
-		asm volatile("" : "+r"(at));
-		f->line[at & (LINE_MAX - 1)] = area->payload[i];
-		f->line_length = at + 1;
-	}
-	return 0;
-}
+#include "frame.h"
 
 /* Keeps the first bytes of a message. */
 static __always_inline void keep_line(struct follower *f, struct scratch *area, __u32 n)
@@ -79,7 +61,8 @@ static __always_inline void frame_body(struct socket_state *s, struct follower *
 			return;
 		head = answers_head(s);
 		if (status == 101 || (s->connect_request && status < 300)) {
-			s->muted = 1;
+			s->muted = status != 101;
+			s->protocol = PROTOCOL_TUNNEL;
 			f->phase = PHASE_REST;
 			return;
 		}
@@ -114,7 +97,7 @@ static __always_inline void head_ends(struct operation *op, struct socket_state 
 		message_ends(f);
 	if (f->phase == PHASE_BOUNDARY)
 		flags |= MESSAGE_END;
-	if (s->muted)
+	if (s->protocol == PROTOCOL_TUNNEL)
 		flags |= MESSAGE_TUNNEL;
 	emit(op, s, flags, n, offset);
 }
@@ -140,6 +123,12 @@ static __always_inline void not_http(struct operation *op, struct socket_state *
 {
 	bool turned = s->last != op->direction + 1;
 
+	if (f->line_length >= 8 && load64(f->line) == PREFACE_WORD) {
+		preface_starts(op, s, f, f->head_bytes);
+		return;
+	}
+	if (!s->known && find_http2(op, s))
+		return;
 	f->phase = PHASE_REST;
 	advance(op, f, op->size - op->done);
 	if (s->known || !turned)
@@ -361,4 +350,24 @@ __noinline int step(struct operation *op, struct socket_state *s)
 		read_head(op, s, f);
 	}
 	return op->done < op->size;
+}
+
+/* One step of whichever protocol. Neither calls the other one: that would need more stack than there is.
+ * verifier: a function of its own, so that a turn of the loop over it is one state. */
+__noinline int follow_step(struct operation *op, struct socket_state *s)
+{
+	if (!op || !s)
+		return 0;
+	return s->protocol ? follow_frames(op, s) : step(op, s);
+}
+
+/* Follows all bytes of an operation. */
+static __always_inline void follow_bytes(struct operation *op, struct socket_state *s, struct follower *f)
+{
+	for (int i = 0; i < STEPS_MAX; i++) {
+		if (!follow_step(op, s))
+			break;
+	}
+	if (op->done < op->size)
+		give_up(op, s, f);
 }

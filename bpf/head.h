@@ -63,9 +63,9 @@ __noinline int looks_like_http(struct follower *f)
 		return line[5] == '1' && line[6] == '.';
 	if (n >= 8 && load32(line) == WORD('G', 'E', 'T', ' ') && line[4] == '/')
 		return true;
-	/* The preface of HTTP/2 is made to look like a request. */
+	/* The preface of HTTP/2 is made to look like a request: what it is shows when it is long enough. */
 	if (n >= 4 && load32(line) == WORD('P', 'R', 'I', ' '))
-		return false;
+		return n < 8;
 	for (__u32 i = 0; i < LINE_MAX - 1; i++) {
 		if (i >= n)
 			return token; /* so far so good: decided when more is there */

@@ -163,7 +163,8 @@ func TestTunnels(t *testing.T) {
 			move(t, p.client, p.server, get, 1<<20)
 			move(t, p.server, p.client, okReply, 1<<20)
 		}
-		if n := k.count(WeftCountCOUNT_MUTED) - before; n < 12 {
+		// The first one behind a 101 could be the beginning of HTTP/2.
+		if n := k.count(WeftCountCOUNT_MUTED) - before; n < 10 {
 			t.Errorf("%d operations muted of 12", n)
 		}
 		for _, server := range []bool{true, false} {
@@ -190,7 +191,7 @@ func TestRefusedTunnel(t *testing.T) {
 // TestMuted: what is no HTTP is muted after a few turns, and costs no record.
 func TestMuted(t *testing.T) {
 	k := start(t)
-	for _, turn := range []string{"\x16\x03\x01\x02\x00\x01", "\x00\x00\x00\x10abcdefgh", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "*1\r\n$4\r\nPING\r\n"} {
+	for _, turn := range []string{"\x16\x03\x01\x02\x00\x01", "\x00\x00\x00\x10abcdefgh", "*1\r\n$4\r\nPING\r\n"} {
 		k.forget()
 		before := k.count(WeftCountCOUNT_SOCKETS_MUTED)
 		p := families["ipv4"](t)

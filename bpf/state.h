@@ -43,9 +43,23 @@ enum phase {
 	PHASE_CHUNK,	    /* `skip` bytes of a chunk and its CRLF are left */
 	PHASE_TRAILER,	    /* behind the last chunk */
 	PHASE_REST,	    /* until the direction turns or the connection ends */
+	PHASE_FRAME,	    /* HTTP/2: at or in the header of a frame */
+	PHASE_FRAME_COPY,   /* `skip` bytes of a frame that leaves the kernel are left */
+	PHASE_FRAME_SKIP,   /* `skip` bytes of another one */
+	PHASE_DATA,	    /* `skip` bytes of DATA */
+	PHASE_PREFACE,	    /* `skip` bytes of what a client of HTTP/2 says first */
 };
 
-/* One direction of a stream. */
+/* What a connection carries. */
+enum protocol {
+	PROTOCOL_HTTP1 = 0, /* or nothing that is known */
+	PROTOCOL_HTTP2,
+	PROTOCOL_TUNNEL, /* behind a 101: what comes next tells */
+};
+
+/* One direction of a stream. In HTTP/2 line is the header of the current frame, of which line_length bytes are there; head_bytes
+ * are those of a header block that were copied; chunk is the highest stream; body and length are the bytes and the messages of
+ * the stream that the frame ends. */
 struct follower {
 	__u64 through; /* stream offset followed so far */
 	__u64 skip;
@@ -94,8 +108,9 @@ struct socket_state {
 	__u8 ended;    /* the peer has shut down, and it was told */
 	__u8 included; /* by its port */
 	__u8 closing;  /* closed, with bytes that are still to be read */
-	__u8 tasks;    /* what was found: a process with an event loop that tells its tasks */
-	__u8 pad[5];
+	__u8 protocol; /* enum protocol */
+	__u8 tasks;    /* what was found: a process whose tasks or greenlets are told */
+	__u8 pad[4];
 	__u64 heads; /* which of the requests since the last turn were HEAD, oldest lowest */
 	__u32 lost;  /* records refused since the last one that was not */
 	__u32 name_local;

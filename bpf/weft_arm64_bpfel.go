@@ -120,7 +120,8 @@ const (
 	WeftMessageFlagMESSAGE_UNREAD WeftMessageFlag = 64
 	WeftMessageFlagMESSAGE_PORT   WeftMessageFlag = 256
 	WeftMessageFlagMESSAGE_TUNNEL WeftMessageFlag = 128
-	WeftMessageFlagMESSAGE_TASK   WeftMessageFlag = 512
+	WeftMessageFlagMESSAGE_FRAME  WeftMessageFlag = 512
+	WeftMessageFlagMESSAGE_TASK   WeftMessageFlag = 1024
 )
 
 type WeftMessageRecord struct {
@@ -326,8 +327,9 @@ type WeftSocketState struct {
 	Ended          uint8
 	Included       uint8
 	Closing        uint8
+	Protocol       uint8
 	Tasks          uint8
-	Pad            [5]uint8
+	Pad            [4]uint8
 	Heads          uint64
 	Lost           uint32
 	NameLocal      uint32
@@ -362,6 +364,25 @@ type WeftSocketState struct {
 	Vector       uint64
 	VectorThread uint32
 	VectorNext   uint32
+}
+
+type WeftStreamCount struct {
+	_        structs.HostLayout
+	Bytes    uint64
+	Messages uint32
+	Left     uint32
+	Have     uint8
+	Blind    uint8
+	Kind     uint8
+	Pad      uint8
+	Length   uint32
+}
+
+type WeftStreamKey struct {
+	_         structs.HostLayout
+	Socket    uint64
+	Stream    uint32
+	Direction uint32
 }
 
 type WeftTally struct {
@@ -405,6 +426,7 @@ const (
 	WeftMapRing               = "ring"
 	WeftMapScratches          = "scratches"
 	WeftMapSockets            = "sockets"
+	WeftMapStreams            = "streams"
 	WeftMapTallies            = "tallies"
 	WeftMapTasks              = "tasks"
 	WeftMapWritten            = "written"
@@ -512,6 +534,7 @@ type WeftMapSpecs struct {
 	Ring             *ebpf.MapSpec `ebpf:"ring"`
 	Scratches        *ebpf.MapSpec `ebpf:"scratches"`
 	Sockets          *ebpf.MapSpec `ebpf:"sockets"`
+	Streams          *ebpf.MapSpec `ebpf:"streams"`
 	Tallies          *ebpf.MapSpec `ebpf:"tallies"`
 	Tasks            *ebpf.MapSpec `ebpf:"tasks"`
 	Written          *ebpf.MapSpec `ebpf:"written"`
@@ -567,6 +590,7 @@ type WeftMaps struct {
 	Ring             *ebpf.Map `ebpf:"ring"`
 	Scratches        *ebpf.Map `ebpf:"scratches"`
 	Sockets          *ebpf.Map `ebpf:"sockets"`
+	Streams          *ebpf.Map `ebpf:"streams"`
 	Tallies          *ebpf.Map `ebpf:"tallies"`
 	Tasks            *ebpf.Map `ebpf:"tasks"`
 	Written          *ebpf.Map `ebpf:"written"`
@@ -583,6 +607,7 @@ func (m *WeftMaps) Close() error {
 		m.Ring,
 		m.Scratches,
 		m.Sockets,
+		m.Streams,
 		m.Tallies,
 		m.Tasks,
 		m.Written,

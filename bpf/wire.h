@@ -28,7 +28,9 @@ enum message_flag {
 	MESSAGE_UNREAD = 1 << 6, /* bytes that were needed could not be read, see `unread` */
 	MESSAGE_PORT = 1 << 8,	 /* the connection was chosen by its port */
 	MESSAGE_TUNNEL = 1 << 7, /* from here on the connection carries another protocol and is only counted */
-	MESSAGE_TASK = 1 << 9,	 /* work and origin are tasks of an event loop, see bpf/task.h */
+	MESSAGE_FRAME = 1 << 9,	 /* of HTTP/2: MESSAGE_START, _OPEN and _CUT are of a frame, whose header opens the payload. Without
+				    a payload: frames of this direction are missing before it */
+	MESSAGE_TASK = 1 << 10,	 /* work and origin are tasks of an event loop, or greenlets, see bpf/task.h */
 };
 
 /* Why the contents of an operation could not be read. */
@@ -87,13 +89,14 @@ struct message_record {
 	struct record head;
 	__u64 offset;	   /* stream offset of the payload's first byte, in this direction */
 	__u64 through;	   /* stream offset up to which the kernel has followed this direction */
-	__u64 body;	   /* with MESSAGE_END: body bytes of the message, chunk framing taken off */
+	__u64 body;	   /* with MESSAGE_END: body bytes of the message, chunk framing taken off; with MESSAGE_FRAME: DATA bytes of the
+			   stream in this direction, where the frame ends it */
 	__u64 previous;	   /* time of the operation before this one on the socket, either direction */
 	__u64 work;	   /* what the runtime worked on: Go's goroutine, or with MESSAGE_TASK a task; 0: not known */
 	__u64 origin;	   /* the goroutine that started it, or the outermost task */
 	__u32 rtt;	   /* smoothed round trip time, us */
 	__u32 retransmits; /* segments retransmitted since the connection began */
-	__u32 unread;	   /* enum unread_reason, with MESSAGE_UNREAD */
+	__u32 unread;	   /* enum unread_reason, with MESSAGE_UNREAD; with MESSAGE_FRAME: messages of gRPC, as body */
 	__u32 lost;	   /* records of this socket refused by the ring since the last one that was not */
 };
 

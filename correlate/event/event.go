@@ -49,7 +49,10 @@ const (
 	Unread Flags = 1 << 6 // needed bytes could not be read
 	ByPort Flags = 1 << 8 // the connection was chosen by its port
 	Tunnel Flags = 1 << 7 // the connection carries another protocol from here on
-	InTask Flags = 1 << 9 // Work and Origin are tasks
+	// Frame: of HTTP/2. Start, Open and Cut are of a frame, whose header of nine bytes opens the payload. With Cut and without a
+	// payload: frames of this direction are missing before it.
+	Frame  Flags = 1 << 9
+	InTask Flags = 1 << 10 // Work and Origin are tasks
 )
 
 // Message is the result of one or more operations in one direction of a socket.
@@ -60,7 +63,8 @@ type Message struct {
 	// Offset is the stream offset of Payload's first byte; Through the offset up to which the kernel has
 	// followed the stream. Bytes between the end of Payload and Through were counted, not copied.
 	Offset, Through uint64
-	Body            uint64 // with End: body bytes of the message without chunk framing
+	Body            uint64 // with End: body bytes of the message without chunk framing; with Frame, see Messages
+	Messages        uint32 // with Frame, of the stream that the frame ends in this direction: gRPC messages in Body bytes of DATA
 	Previous        uint64 // boot time, ns, of the operation before this one on the socket
 	// Work is what the runtime of the program worked on: a goroutine of Go, or with InTask a task of an event loop; 0: not
 	// known. Origin is the goroutine that started it, or the outermost task that it comes from: see bpf/task.h.

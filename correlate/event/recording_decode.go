@@ -116,6 +116,9 @@ func (c *cursor) message(m *Message, time uint64) {
 	if length == 0 {
 		m.Payload = nil
 	}
+	if m.Flags&Frame != 0 {
+		m.Messages = c.uint32()
+	}
 }
 
 func (c *cursor) rare(m *Message, present byte, time uint64) {

@@ -26,6 +26,11 @@ func appendEvent(b []byte, ev *Event, step uint64, r *redactor) []byte {
 	b = binary.AppendVarint(b, int64(int32(ev.TID-ev.PID)))
 	switch ev.Kind {
 	case KindMessage:
+		if ev.Message.Flags&Frame != 0 {
+			m := r.frame(ev)
+			b = appendMessage(b, &m, ev.Time, m.Payload)
+			return binary.AppendUvarint(b, uint64(m.Messages))
+		}
 		b = appendMessage(b, &ev.Message, ev.Time, ev.Message.Payload)
 		r.message(ev, b[len(b)-len(ev.Message.Payload):])
 	case KindHandover:

@@ -8,7 +8,8 @@ import "strings"
 // the query of a request target and the user and password before its host are overwritten with '*', byte for byte, so
 // that lengths and offsets stay. What cannot be told apart because an event ends in it, a host that could still turn out
 // to be a user or a parameter without '=' that is no word, is overwritten too. Bytes behind a head are body and
-// overwritten; payload that is no head, or the rest of one whose beginning was not seen, becomes NULs.
+// overwritten; payload that is no head, or the rest of one whose beginning was not seen, becomes NULs. Of HTTP/2 see
+// recording_frame.go.
 type Redaction struct {
 	Headers       []string // further field names, in any case
 	KeepQuery     bool     // query values and parameters stay
@@ -31,12 +32,15 @@ type redactor struct {
 	keepQuery     bool
 	keepArguments bool
 	open          map[way]head
+	frames        map[way]*frameWay
+	forgot        bool   // frames was emptied: what comes anew may be old
+	room, text    []byte // of a frame and of a value
 }
 
 func newRedactor(o Redaction) redactor {
 	r := redactor{
 		secrets:   map[string]struct{}{"authorization": {}, "proxy-authorization": {}, "cookie": {}, "set-cookie": {}},
-		keepQuery: o.KeepQuery, keepArguments: o.KeepArguments, open: make(map[way]head),
+		keepQuery: o.KeepQuery, keepArguments: o.KeepArguments, open: make(map[way]head), frames: make(map[way]*frameWay),
 	}
 	for _, name := range o.Headers {
 		r.secrets[strings.ToLower(strings.TrimSpace(name))] = struct{}{}
@@ -82,6 +86,8 @@ func (r *redactor) has(w way) bool {
 func (r *redactor) forget(socket uint64) {
 	delete(r.open, way{socket, Receive})
 	delete(r.open, way{socket, Send})
+	delete(r.frames, way{socket, Receive})
+	delete(r.frames, way{socket, Send})
 }
 
 // Redactor blanks heads that are shown to people, by the same rules.

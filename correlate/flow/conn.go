@@ -30,6 +30,7 @@ type Conn struct {
 	streams     [2]stream
 	open        []*Exchange // oldest first
 	order       order
+	mux         *mux // of HTTP/2
 
 	previous, next *Conn
 }

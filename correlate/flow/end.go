@@ -44,6 +44,9 @@ func (t *Table) closes(c *Conn, ev *event.Event) {
 		c.loses()
 	}
 	t.dropHeads(c, Unfinished)
+	if c.mux != nil {
+		t.closesStreams(c, ev)
+	}
 	for len(c.open) > 0 {
 		x := c.open[0]
 		switch {
@@ -102,6 +105,7 @@ func (x *Exchange) closes(ev *event.Event) (end uint64) {
 
 // abandon gives up the open exchanges of a connection; one whose reply was known is a span all the same.
 func (t *Table) abandon(c *Conn, why Reason) {
+	t.abandonStreams(c, why)
 	for len(c.open) > 0 {
 		t.abandonOne(c, why)
 	}

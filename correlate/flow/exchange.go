@@ -20,10 +20,13 @@ type Fault uint8
 
 // The faults of an exchange.
 const (
-	NoFault   Fault = iota
-	Reset           // the connection was reset before the reply was whole
-	Closed          // the connection was closed before the reply was whole
-	Truncated       // the connection ended before the announced length
+	NoFault     Fault = iota
+	Reset             // the connection was reset before the reply was whole
+	Closed            // the connection was closed before the reply was whole
+	Truncated         // the connection ended before the announced length
+	Cancelled         // HTTP/2: one end has cancelled the stream
+	StreamReset       // HTTP/2: one end has given the stream up for another reason
+	Refused           // HTTP/2: the server has not worked on the stream
 )
 
 // Exchange is one request and its reply as one end of the connection saw them. Times are boot time, ns.
@@ -50,7 +53,16 @@ type Exchange struct {
 	Head                            []byte           // of the request, as far as HeadMax; valid as long as the exchange is held
 	Words                           []uint64         // of link: what only this request's head has
 	Nominated                       bool             // its Connection field names a carrier: the next hop must take it off
+	Major                           uint8            // 2: HTTP/2; 0: HTTP/1.Minor
 	Minor                           uint8
+	Stream                          uint32 // of HTTP/2
+	Secure                          bool   // of HTTP/2: the scheme is https
+	Partial                         bool   // of HTTP/2: fields of the request are not known, for weft came too late to see them
+	RPC                             proto.RPC
+	HasRPCStatus                    bool
+	RPCStatus                       uint32
+	Timeout                         uint64 // ns, that the caller gives; 0: none
+	RequestMessages, ReplyMessages  uint32 // with RPC
 	Status                          uint16
 	RequestBody, ReplyBody          uint64
 	Headers                         []event.Attribute // allowed headers of both heads, with their attribute names
@@ -153,6 +165,14 @@ func (c *Chain) Add(step uint8) {
 
 // Ended tells whether the exchange is over.
 func (x *Exchange) Ended() bool { return x.ended }
+
+// callFaults are the statuses of gRPC that are no answer, by bit.
+const callFaults = 1<<1 | 1<<2 | 1<<4 | 1<<12 | 1<<13 | 1<<14 | 1<<15
+
+// Failed tells whether the request was not answered, or only with an error of the server.
+func (x *Exchange) Failed() bool {
+	return x.Fault != NoFault || x.Status >= 500 || x.HasRPCStatus && callFaults>>min(x.RPCStatus, 31)&1 != 0
+}
 
 // Hold keeps the exchange from being used again until Release.
 func (x *Exchange) Hold() *Exchange {

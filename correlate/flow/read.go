@@ -14,7 +14,7 @@ func (t *Table) feedMessage(ev *event.Event) {
 		c.First = ev.Time
 	}
 	t.use(c, ev.PID)
-	if c.tunnel {
+	if c.tunnel && m.Flags&event.Frame == 0 {
 		return
 	}
 	if m.RTT != 0 {
@@ -25,9 +25,20 @@ func (t *Table) feedMessage(ev *event.Event) {
 		c.loses()
 	}
 	m.Direction &= 1
+	if m.Flags&event.Frame != 0 {
+		t.multiplexes(c)
+	}
+	if c.mux != nil && m.Flags&event.Lost != 0 {
+		t.loseFrames(c, event.Receive)
+		t.loseFrames(c, event.Send)
+	}
 	switch {
+	case m.Flags&event.Frame != 0:
+		t.feedFrame(c, ev)
 	case m.Flags&event.EOF != 0:
 		t.eof(c, ev)
+	case c.mux != nil:
+		t.loseFrames(c, m.Direction)
 	case m.Flags&event.Unread != 0:
 		t.unread(c, m)
 	case len(m.Payload) > 0:
@@ -36,7 +47,7 @@ func (t *Table) feedMessage(ev *event.Event) {
 		t.bodyEnds(c, ev)
 	}
 	c.last = ev.Time
-	if c.ended && len(c.open) == 0 {
+	if c.ended && len(c.open) == 0 && (c.mux == nil || len(c.mux.streams) == 0) {
 		t.drop(c)
 	}
 }

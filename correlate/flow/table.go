@@ -2,6 +2,7 @@ package flow
 
 import (
 	"weft/correlate/event"
+	"weft/correlate/hpack"
 	"weft/correlate/proto"
 	"weft/correlate/tracecontext"
 )
@@ -42,12 +43,13 @@ const (
 	Unpaired                    // it can't be told which reply belongs to which request of the connection
 	Orphans                     // replies to requests that were sent before weft started, or that are counted as lost
 	Disagreed                   // kernel and parser saw a head's end differently
+	PartlyKnown                 // heads of HTTP/2 of which fields are not known: the connection is older than weft, or frames were missed
 	Reasons
 )
 
 var reasonNames = [Reasons]string{
 	"records_lost", "reply_unread", "request_unread", "request_malformed", "reply_malformed", "evicted", "unfinished",
-	"owner_gone", "unpaired", "orphan_replies", "disagreed",
+	"owner_gone", "unpaired", "orphan_replies", "disagreed", "partly_known",
 }
 
 // String gives the label for a counter.
@@ -85,6 +87,8 @@ type Table struct {
 	parser   *proto.Memory
 	message  proto.Message // of the parser, used again for each head
 	head     []byte        // what message was read from
+	room     []byte        // for a head of HTTP/2, written as one of HTTP/1
+	fields   []hpack.Field // of HTTP/2, used again for each block
 	texts    *texts
 	unix     map[uint32]int // AF_UNIX connections by the process that used them last
 	counts   Counts
@@ -94,7 +98,7 @@ type Table struct {
 func New(o Options, observer Observer) *Table {
 	t := &Table{
 		options: o, observer: observer, conns: make(map[uint64]*Conn), parser: proto.NewMemory(proto.Protocols[0].Parser),
-		texts: newTexts(), unix: make(map[uint32]int),
+		texts: newTexts(), unix: make(map[uint32]int), room: make([]byte, 0, HeadMax),
 	}
 	t.oldest.next, t.oldest.previous = &t.oldest, &t.oldest
 	return t

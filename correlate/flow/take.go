@@ -39,11 +39,7 @@ func (t *Table) takeRequest(c *Conn, ev *event.Event, behind uint64, last bool) 
 	c.order.requests++
 	x := t.asked(c, s)
 	x.PID, x.TID = ev.PID, ev.TID
-	if m.Flags&event.InTask != 0 {
-		x.Task = taskOf(m)
-	} else {
-		x.Goroutine, x.ParentGoroutine = m.Work, m.Origin
-	}
+	x.takeWork(m)
 	x.before = m.Retransmits
 	t.readRequest(x)
 	switch {
@@ -179,6 +175,9 @@ func (t *Table) startBody(c *Conn, x *Exchange, ev *event.Event, last bool) {
 		x.ReplyBody = t.message.Length
 		x.replyEnd += t.message.Length
 		ends = ends || m.Through >= x.replyEnd
+	case x.framing == proto.Tunnel && t.upgrades():
+		t.upgrade(c, x)
+		return
 	case x.framing == proto.Tunnel:
 		ends = true
 		x.Upgraded = true
@@ -232,6 +231,13 @@ func (t *Table) bodyEnds(c *Conn, ev *event.Event) {
 func (t *Table) touched(x *Exchange, ev *event.Event) {
 	if x.asked {
 		t.observer.Touched(x, Touch{TID: ev.TID, Task: taskOf(&ev.Message), Time: ev.Time, Sent: ev.Message.Direction == event.Send})
+	}
+}
+
+// takeWork notes what the runtime worked on when the request was read or sent.
+func (x *Exchange) takeWork(m *event.Message) {
+	if x.Task = taskOf(m); x.Task.Root == 0 {
+		x.Goroutine, x.ParentGoroutine = m.Work, m.Origin
 	}
 }
 

@@ -235,7 +235,7 @@ func (l *Linker) passed(p *Process, x *flow.Exchange) {
 	if !x.Cause.Passes || from == nil || p.heads.need == 0 || !works(from) {
 		return
 	}
-	if x.Fault != flow.NoFault || x.Status >= 500 {
+	if x.Failed() {
 		l.text.read(from)
 		l.place(p, from)
 	}

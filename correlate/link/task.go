@@ -86,7 +86,9 @@ func (s *tasks) opens(x *flow.Exchange) {
 	} else {
 		s.begun[x.Start] = x
 	}
-	enters(s.onConn, x.Conn.Socket, x)
+	if x.Stream == 0 {
+		enters(s.onConn, x.Conn.Socket, x)
+	}
 	if x.Task.Root != 0 {
 		enters(s.read, x.Task.Branch, x)
 	}
@@ -99,7 +101,9 @@ func (s *tasks) closes(x *flow.Exchange) {
 	if s.begun[x.Start] == x || s.begun[x.Start] == nil {
 		delete(s.begun, x.Start)
 	}
-	leaves(s.onConn, x.Conn.Socket)
+	if x.Stream == 0 {
+		leaves(s.onConn, x.Conn.Socket)
+	}
 	if x.Task.Root != 0 {
 		leaves(s.read, x.Task.Branch)
 	}
@@ -163,7 +167,7 @@ func (l *Linker) answersInTask(p *Process, x *flow.Exchange, t flow.Touch) {
 		if several {
 			s.begins.add(y == x)
 		}
-	case !begun:
+	case !begun && x.Stream == 0: // a connection of HTTP/2 has many requests at a time
 		_, met := lookUp(&s.serves, t.Task.Root)
 		if _, hosted := lookUp(&s.hosts, x.Conn.Socket); !hosted {
 			note(&s.hosts, x.Conn.Socket, t.Task.Root)

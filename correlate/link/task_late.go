@@ -34,6 +34,8 @@ func (l *Linker) tellTaskLate(p *Process, x *flow.Exchange, t flow.Task) {
 		return
 	case t.Root == x.Start:
 		sure = reads // its name alone says it
+	case x.Stream != 0:
+		return
 	case s.keeps.wrong == 0 && s.pairs >= enough:
 		sure = late
 	case !s.keeps.proven() || s.socketOf(t.Root) == 0 && s.socketOf(t.Branch) == 0:

@@ -173,7 +173,7 @@ func round(x float64) float64 { return math.Round(x*1e6) / 1e6 }
 func (t *Table) tellNumbers(h edgeHealth) Edge {
 	e := h.edge
 	out := Edge{
-		Service: e.service.name, Route: e.routeName(), Peer: e.peer, Protocol: e.protocol(), Health: h.health,
+		Service: e.service.name, Route: e.routeName(), Peer: e.peer, Protocol: e.protocol, Health: h.health,
 		Rate: h.tell(), Unknown: e.unknown, NoContext: e.noContext, key: e.edgeKey,
 	}
 	for i, n := range e.excluded {

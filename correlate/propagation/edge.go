@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"weft/correlate/flow"
+	"weft/correlate/proto"
 	"weft/correlate/rate"
 	"weft/correlate/tracecontext"
 )
@@ -57,7 +58,7 @@ type edge struct {
 	doubt     [2]float64       // by half window: sum over the pairs of how likely each was no request's
 	health    Health
 	estimate  estimate
-	version   uint8 // minor version of HTTP
+	protocol  string
 
 	previous, next *edge
 }
@@ -171,7 +172,7 @@ func (t *Table) edge(in, out *flow.Exchange, name, peer string) *edge {
 	if e == nil || e.edgeKey != k || e.next == nil {
 		if e = t.edges[k]; e == nil {
 			e = t.newEdge(k)
-			e.version = out.Minor
+			e.protocol = protocol(out)
 		}
 		*last = e
 	}
@@ -244,5 +245,15 @@ func (e *edge) sum(mask, these traits) (s rate.Sums) {
 	return s
 }
 
-// protocol names the protocol of an edge.
-func (e *edge) protocol() string { return "http/1." + strconv.Itoa(int(e.version)) }
+// protocol names that of a call.
+func protocol(x *flow.Exchange) string {
+	switch {
+	case x.RPC == proto.Connect:
+		return "connect"
+	case x.RPC != proto.NoRPC:
+		return "grpc"
+	case x.Major == 2:
+		return "http/2"
+	}
+	return "http/1." + strconv.Itoa(int(x.Minor))
+}

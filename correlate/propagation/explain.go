@@ -40,7 +40,7 @@ func (t *Table) sentenceOf(id [8]byte, x *Explanation) string {
 		for i := range e.findings {
 			if f := &e.findings[i]; f.examples[0] == id || f.examples[1] == id {
 				sums := e.total()
-				one := Edge{Service: e.service.name, Route: e.routeName(), Peer: e.peer, Protocol: e.protocol()}
+				one := Edge{Service: e.service.name, Route: e.routeName(), Peer: e.peer, Protocol: e.protocol}
 				told := t.tellFinding(e, f)
 				told.Of = max(sums.N, told.Count)
 				return Sentence(one, told, t.time(t.now))

@@ -67,7 +67,7 @@ func (p *pair) siblings(in, x *flow.Exchange) {
 
 // traitsOf gives what a request that has ended says of its calls.
 func traitsOf(in *flow.Exchange) traits {
-	if in.Status >= 500 || in.Fault != flow.NoFault {
+	if in.Failed() {
 		return failed
 	}
 	return 0
@@ -90,7 +90,7 @@ func hash(texts ...string) uint64 {
 
 // enter takes a pair into the account, now or with its request.
 func (t *Table) enter(in, x *flow.Exchange, p *pair) {
-	one := call{pair: *p, key: callKey(x), end: x.End, hasError: x.Status >= 500 || x.Fault != flow.NoFault}
+	one := call{pair: *p, key: callKey(x), end: x.End, hasError: x.Failed()}
 	if p.to != nil {
 		one.parent = p.to.Context.ParentID
 	}

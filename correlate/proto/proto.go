@@ -1,4 +1,5 @@
-// Package proto owns the application protocols: it turns the first bytes of a message into a Message.
+// Package proto owns the application protocols: it turns the first bytes of a message into a Message. Those of HTTP/2 come as
+// frames, with the fields of a message in blocks, see hpack.
 //
 // A parser sees the head of a message only. Where its body ends is said by Framing and followed by others.
 package proto
@@ -37,7 +38,9 @@ type Message struct {
 	Method        []byte // of a request: any token
 	Target        []byte // of a request, as received: origin, absolute, authority or asterisk form
 	Status        uint16 // of a response: 100 to 999
-	Minor         uint8  // the version is 1.Minor
+	Major         uint8  // 2: HTTP/2; 0: the version is 1.Minor
+	Minor         uint8
+	Secure        bool // of HTTP/2: the scheme is https
 	Framing       Framing
 	Length        uint64 // bytes of the body, with Framing Length
 	Ambiguous     bool   // Transfer-Encoding beside Content-Length or in HTTP/1.0; Transfer-Encoding has won
@@ -48,7 +51,10 @@ type Message struct {
 	UserAgent     []byte
 	Connection    []byte  // the same: it names the fields that are for the next hop only
 	Fields        []Field // in order, at most MaxFields; the slice is used again by the next call
-	Dropped       int     // fields beyond MaxFields; the fields named above are read all the same
+	Dropped       int     // fields beyond MaxFields; the fields named above are read all the same. Of HTTP/2: those not known
+
+	// Of HTTP/2: which of Fields these are, from 1; 0: none.
+	contentType, grpcStatus, grpcTimeout uint16
 }
 
 // Parser reads the messages of one protocol.

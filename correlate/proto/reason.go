@@ -16,6 +16,8 @@ const (
 	ErrCut                    // the start line of a cut head is not whole
 	ErrLength                 // Content-Length is no number, or several that differ
 	ErrCoding                 // a request whose last transfer coding is not chunked
+	ErrFrame                  // a frame of HTTP/2 that is not what it says
+	ErrBlock                  // a block of fields of HTTP/2 that can't be read
 	Errors                    // how many there are
 )
 
@@ -31,6 +33,8 @@ var errorTable = [Errors]struct {
 	ErrCut:       {"start_line_cut", "start line is not whole"},
 	ErrLength:    {"content_length", "malformed or conflicting Content-Length"},
 	ErrCoding:    {"transfer_encoding", "last transfer coding of a request is not chunked"},
+	ErrFrame:     {"frame", "malformed frame of HTTP/2"},
+	ErrBlock:     {"header_block", "malformed block of fields"},
 }
 
 // Error gives a sentence for a person.

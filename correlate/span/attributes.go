@@ -35,8 +35,11 @@ type Attribute struct {
 }
 
 // AppendName appends the span's name: the method, and for a server with a known route a space and the route.
-// A method that the semantic conventions do not know is HTTP.
+// A method that the semantic conventions do not know is HTTP. A call of a procedure has the name of the procedure.
 func (s *Span) AppendName(dst []byte) []byte {
+	if s.RPC != NoRPC && len(s.Path) > 1 {
+		return append(dst, s.Path[1:]...)
+	}
 	if knownMethod(s.Method) {
 		dst = append(dst, s.Method...)
 	} else {
@@ -61,9 +64,10 @@ const (
 	StatusError StatusCode = 2
 )
 
-// StatusCode gives the status by the semantic conventions: a fault and a 5xx are errors, a 4xx only for a client.
+// StatusCode gives the status by the semantic conventions: a fault and a 5xx are errors, a 4xx only for a client. Of the
+// statuses of a call see callFailed.
 func (s *Span) StatusCode() StatusCode {
-	if s.Fault != NoFault || s.failed() {
+	if s.Fault != NoFault || s.failed() || s.callFailed() {
 		return StatusError
 	}
 	return StatusUnset
@@ -97,6 +101,9 @@ func (s *Span) Attributes(dst []Attribute) []Attribute {
 }
 
 func (s *Span) appendRequest(dst []Attribute) []Attribute {
+	if s.RPC != NoRPC {
+		return s.appendCall(dst)
+	}
 	if knownMethod(s.Method) {
 		dst = appendString(dst, "http.request.method", s.Method)
 	} else {
@@ -116,11 +123,16 @@ func (s *Span) appendRequest(dst []Attribute) []Attribute {
 
 func (s *Span) appendResponse(dst []Attribute) []Attribute {
 	dst = appendInt(dst, "http.request.body.size", clamp(s.RequestBody))
+	if s.RPC != NoRPC {
+		dst = s.appendOutcome(dst)
+	}
 	if s.Status != 0 {
 		dst = appendInt(dst, "http.response.status_code", int64(s.Status))
 		dst = appendInt(dst, "http.response.body.size", clamp(s.ReplyBody))
 	}
 	switch {
+	case s.callFailed():
+		dst = appendString(dst, "error.type", s.CallStatus())
 	case s.failed():
 		dst = append(dst, Attribute{Key: "error.type", Kind: String, of: s, text: textStatus})
 	case s.Fault != NoFault:
@@ -164,7 +176,9 @@ func (s *Span) appendNetwork(dst []Attribute) []Attribute {
 		dst = appendString(dst, "network.transport", "tcp")
 	}
 	dst = appendString(dst, "network.protocol.name", "http")
-	if int(s.Minor) < len(versions) {
+	if s.Major == 2 {
+		dst = appendString(dst, "network.protocol.version", "2")
+	} else if int(s.Minor) < len(versions) {
 		dst = appendString(dst, "network.protocol.version", versions[s.Minor])
 	}
 	if s.Peer.IsValid() {
@@ -255,6 +269,7 @@ func (s *Span) appendConnection(dst []Attribute) []Attribute {
 	}
 	dst = appendTrue(dst, "weft.connection.upgraded", s.Upgraded)
 	dst = appendTrue(dst, "weft.head.cut", s.HeadCut)
+	dst = appendTrue(dst, "weft.head.partly_unknown", s.Partial)
 	return appendTrue(dst, "weft.loss", s.Loss)
 }
 

@@ -59,11 +59,14 @@ func (b *Builder) Fill(s *Span, x *flow.Exchange, resource *Resource, wall func(
 	*s = Span{
 		Kind: Client, Resource: resource, PID: x.PID, TID: x.TID, Goroutine: x.Goroutine,
 		Start: wall(x.Start), End: wall(x.End),
-		Method: x.Method, UserAgent: x.UserAgent, Minor: x.Minor, Status: x.Status,
+		Method: x.Method, UserAgent: x.UserAgent, Major: x.Major, Minor: x.Minor, Status: x.Status,
 		RequestBody: x.RequestBody, ReplyBody: x.ReplyBody, Headers: append(headers, x.Headers...), Notes: notes,
 		Local: x.Conn.Local, Peer: x.Conn.Peer, Unix: x.Conn.Family == familyUnix, ConnectNS: x.Conn.ConnectNS,
-		RTT: x.RTT, Retransmits: x.Retransmits, Upgraded: x.Upgraded, HeadCut: x.HeadCut, Loss: x.Lost,
+		RTT: x.RTT, Retransmits: x.Retransmits, Upgraded: x.Upgraded, HeadCut: x.HeadCut && !x.Partial, Loss: x.Lost,
 		Fault: faults[x.Fault],
+	}
+	if x.Major == 2 {
+		fillStream(s, x)
 	}
 	if x.FirstByte != 0 {
 		s.FirstByte = wall(x.FirstByte)
@@ -92,11 +95,22 @@ const UnknownService = "unknown_service"
 
 const familyUnix = 1
 
-var faults = [...]Fault{flow.NoFault: NoFault, flow.Reset: Reset, flow.Closed: Closed, flow.Truncated: Truncated}
+var faults = [...]Fault{flow.NoFault: NoFault, flow.Reset: Reset, flow.Closed: Closed, flow.Truncated: Truncated,
+	flow.Cancelled: Cancelled, flow.StreamReset: Aborted, flow.Refused: Refused}
+
+// fillStream takes over what only HTTP/2 says.
+func fillStream(s *Span, x *flow.Exchange) {
+	s.Partial, s.RPC = x.Partial, RPC(x.RPC)
+	s.HasRPCStatus, s.RPCStatus, s.Timeout = x.HasRPCStatus, x.RPCStatus, x.Timeout
+	s.RequestMessages, s.ReplyMessages = x.RequestMessages, x.ReplyMessages
+}
 
 func (b *Builder) fillTarget(s *Span, x *flow.Exchange) {
 	path, query, hasQuery, scheme, authority := route.Path(x.Target)
 	s.Path, s.Scheme, s.HasQuery = path, scheme, hasQuery
+	if x.Secure {
+		s.Scheme = "https"
+	}
 	switch {
 	case b.Query == KeepQuery:
 		s.Query = query

@@ -13,13 +13,14 @@ type Asked struct {
 	HostPort                           uint16
 	UserAgent                          string
 	Local, Peer                        netip.AddrPort // without a Host
+	RPC                                RPC
 }
 
 // Asked gives the facts in a form that can be compared.
 func (s *Span) Asked() Asked {
 	a := Asked{
 		Kind: s.Kind, Method: s.Method, Route: s.Route, Path: s.Path, Query: s.Query, Scheme: s.Scheme,
-		Host: s.Host, HostPort: s.HostPort, UserAgent: s.UserAgent,
+		Host: s.Host, HostPort: s.HostPort, UserAgent: s.UserAgent, RPC: s.RPC,
 	}
 	if s.host() == "" {
 		a.Local, a.Peer = s.Local, s.Peer
@@ -36,13 +37,14 @@ func (s *Span) RequestAttributes(dst []Attribute) []Attribute {
 type Ends struct {
 	Local, Peer netip.AddrPort
 	Kind        Kind
+	Major       uint8
 	Minor       uint8
 	Unix        bool
 }
 
 // Ends gives the facts in a form that can be compared.
 func (s *Span) Ends() Ends {
-	return Ends{Local: s.Local, Peer: s.Peer, Kind: s.Kind, Minor: s.Minor, Unix: s.Unix}
+	return Ends{Local: s.Local, Peer: s.Peer, Kind: s.Kind, Major: s.Major, Minor: s.Minor, Unix: s.Unix}
 }
 
 // ConnectionAttributes appends the ends of the connection and what it carries.

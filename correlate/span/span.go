@@ -73,6 +73,9 @@ const (
 	Reset     Fault = "connection_reset"  // the connection was reset before the response was whole
 	Closed    Fault = "connection_closed" // the connection was closed before the response was whole
 	Truncated Fault = "truncated_body"    // the close came before the announced length
+	Cancelled Fault = "cancelled"         // HTTP/2: one end has cancelled the stream
+	Aborted   Fault = "stream_reset"      // HTTP/2: one end has given the stream up for another reason
+	Refused   Fault = "stream_refused"    // HTTP/2: the server has not worked on the stream
 )
 
 // Span is one side of one exchange. It is flat, so that a pool of spans needs no garbage collection; the
@@ -116,11 +119,18 @@ type Span struct {
 	Host        string // of the Host header or the absolute form, without port
 	HostPort    uint16 // 0: not named
 	UserAgent   string
-	Minor       uint8             // HTTP/1.Minor
+	Major       uint8 // 2: HTTP/2; 0: HTTP/1.Minor
+	Minor       uint8
 	Status      uint16            // 0: no response
 	RequestBody uint64            // bytes
 	ReplyBody   uint64            // bytes
 	Headers     []event.Attribute // allowed headers, as http.request.header.<key> or http.response.header.<key>
+
+	RPC                            RPC
+	HasRPCStatus                   bool
+	RPCStatus                      uint32 // the number of gRPC
+	Timeout                        uint64 // ns, that the caller gives a call; 0: none
+	RequestMessages, ReplyMessages uint32
 
 	Local, Peer netip.AddrPort
 	Unix        bool
@@ -129,5 +139,6 @@ type Span struct {
 	Retransmits uint32 // during the exchange
 	Upgraded    bool   // the connection changed its protocol
 	HeadCut     bool   // a head was longer than what is read
+	Partial     bool   // fields of a head of HTTP/2 were written before weft came, and are not known
 	Loss        bool   // events inside the exchange were lost; End may be late
 }

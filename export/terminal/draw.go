@@ -163,6 +163,9 @@ func appendPeer(dst []byte, s *span.Span) []byte {
 }
 
 func appendStatus(dst []byte, s *span.Span) []byte {
+	if s.HasRPCStatus {
+		return append(dst, s.CallStatus()...)
+	}
 	if s.Status == 0 {
 		return append(dst, "---"...)
 	}

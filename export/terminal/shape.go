@@ -78,7 +78,7 @@ func shape(rows []row) uint64 {
 		s := rows[i].span
 		_, _ = h.WriteString(service(s))
 		_, _ = h.Write([]byte{
-			0, byte(rows[i].depth), byte(s.Kind), byte(s.Evidence), byte(s.Status >> 8), byte(s.Status), byte(min(s.Alternates, 1)),
+			0, byte(rows[i].depth), byte(s.Kind), byte(s.Evidence), byte(s.Status >> 8), byte(s.Status), byte(s.RPCStatus), byte(min(s.Alternates, 1)),
 			bit(s.ParentRemote) | bit(rows[i].orphan)<<1,
 		})
 		name = s.AppendName(name[:0])
