@@ -25,6 +25,7 @@ struct operation {
 	__u8 task;  /* work and origin are tasks */
 	__u8 pad[4];
 	__u64 work, origin; /* as in struct message_record */
+	__u64 words[5];	    /* room for what is read of a program's memory; see bpf/task.h */
 };
 
 /* The operation under way, one of each direction on a CPU. Not on the stack: all frames of a program together have 512 bytes of

@@ -73,17 +73,17 @@ static __always_inline __u64 indices_size(const struct interpreter *i, __u64 siz
 	return size <= 0xffff ? 2 * size : 0;
 }
 
-/* The address of the task that runs now; 0 if none does, or if that can't be told. */
-static __always_inline __u64 running_task(const struct interpreter *i)
+/* The address of the task that runs now; 0 if none does, or if that can't be told. words: room for WORDS. */
+static __always_inline __u64 running_task(const struct interpreter *i, __u64 *words)
 {
-	__u64 words[WORDS] = {}, at, indices, n;
+	__u64 at, indices, n;
 
-	if (bpf_probe_read_user(words, sizeof(words), (void *)i->current))
+	if (bpf_probe_read_user(words, WORDS * sizeof(*words), (void *)i->current))
 		goto unknown;
 	at = words[DICT_KEYS];
 	if (!words[DICT_USED])
 		return 0;
-	if (words[DICT_USED] != 1 || bpf_probe_read_user(words, sizeof(words), (void *)at))
+	if (words[DICT_USED] != 1 || bpf_probe_read_user(words, WORDS * sizeof(*words), (void *)at))
 		goto unknown;
 	indices = indices_size(i, words[KEYS_SIZE]);
 	n = i->logarithm ? words[3] : words[4]; /* dk_nentries */
@@ -102,34 +102,35 @@ unknown:
 	return 0;
 }
 
-enum { THREAD_MODULES = 8, MODULE_SIZE = 16, LOWEST_ADDRESS = 4096 };
+enum { THREAD_MODULES = 8, MODULE_SIZE = 16, OBJECT_TYPE = 8, LOWEST_ADDRESS = 4096 };
+
+/* Reads a word, and another one behind it if two is set. */
+static __always_inline bool read_words(__u64 *words, __u64 at, bool two)
+{
+	return !bpf_probe_read_user(words, two ? 16 : 8, (void *)at);
+}
 
 /* The address of the greenlet that the thread runs, 0 if that is the main one, or can't be told. The thread pointer leads to a vector
  * of the modules' memory for this thread; greenlet's holds a pointer, and a mark, in one order or the other; the pointer leads to its
- * ThreadState, which opens with the main and the current greenlet. */
-static __always_inline __u64 running_greenlet(const struct interpreter *i)
+ * ThreadState, which opens with the main and the current greenlet. words: room for WORDS. */
+static __always_inline __u64 running_greenlet(const struct interpreter *i, __u64 *words)
 {
 #if defined(__TARGET_ARCH_x86)
-	__u64 words[2] = {}, at = bpf_get_current_task_btf()->thread.fsbase, type = 0;
+	__u64 at, current;
 
-	if (bpf_probe_read_user(&at, sizeof(at), (void *)(at + THREAD_MODULES)))
+	if (!read_words(words, bpf_get_current_task_btf()->thread.fsbase + THREAD_MODULES, false))
 		return 0;
-	if (bpf_probe_read_user(&at, sizeof(at), (void *)(at + (__u64)i->module * MODULE_SIZE)))
-		return 0;
-	if (bpf_probe_read_user(words, sizeof(words), (void *)at))
+	if (!read_words(words, words[0] + (__u64)i->module * MODULE_SIZE, false) || !read_words(words, words[0], true))
 		return 0;
 	at = words[0] >= LOWEST_ADDRESS ? words[0] : words[1];
-	if (at < LOWEST_ADDRESS || bpf_probe_read_user(words, sizeof(words), (void *)at) || words[0] == words[1])
+	if (at < LOWEST_ADDRESS || !read_words(words, at, true) || words[0] == words[1])
 		return 0;
-	if (bpf_probe_read_user(&type, sizeof(type), (void *)(words[1] + 8)) ||
-	    bpf_probe_read_user(&type, sizeof(type), (void *)(type + 8)) || type != i->type) {
-		count_add(COUNT_TASK_UNREAD, 1);
-		return 0;
-	}
-	return words[1];
-#else
-	return 0;
+	current = words[1];
+	if (read_words(words, current + OBJECT_TYPE, false) && read_words(words, words[0] + OBJECT_TYPE, false) && words[0] == i->type)
+		return current;
+	count_add(COUNT_TASK_UNREAD, 1);
 #endif
+	return 0;
 }
 
 static __always_inline struct lineage lineage_of(__u32 pid, __u64 task)
@@ -165,13 +166,39 @@ static __always_inline void set_work(struct operation *op, struct lineage of)
 static __always_inline void find_asyncio_task(struct operation *op, struct interpreter *i)
 {
 	struct lineage of = {};
-	__u64 task = running_task(i);
+	__u64 task = running_task(i, op->words);
 
 	if (task)
 		of = lineage_of(op->pid, task);
 	else if (i->deferred && op->direction == DIRECTION_SEND)
 		of = take_written(op->sk);
 	set_work(op, of);
+}
+
+/* A greenlet that reads a request is the root of what it starts, even if it is older than weft, or has been started by the main one. */
+static __always_inline void find_greenlet(struct operation *op, const struct interpreter *i, bool begins)
+{
+	struct lineage *of = (struct lineage *)&op->work;
+	struct task_key *key = (struct task_key *)op->words;
+	struct lineage *known;
+	__u64 greenlet = running_greenlet(i, op->words);
+
+	op->asked = 1;
+	if (!greenlet)
+		return;
+	op->task = 1;
+	key->task = greenlet;
+	key->pid = op->pid;
+	key->pad = 0;
+	of->branch = greenlet;
+	known = bpf_map_lookup_elem(&tasks, key);
+	if (known)
+		*of = *known;
+	if (of->root)
+		return;
+	of->root = of->branch;
+	if (begins)
+		bpf_map_update_elem(&tasks, key, of, BPF_ANY);
 }
 
 /* Whose work an operation is. begins: it has read the first bytes of a request.
@@ -188,11 +215,8 @@ __noinline int find_task(struct operation *op, int begins)
 	if (!i)
 		return 0;
 	if (!i->current || i->loop != op->tid) {
-		if (i->module && !op->asked) {
-			__u64 greenlet = running_greenlet(i);
-
-			set_work(op, greenlet ? lineage_of(pid, greenlet) : (struct lineage){});
-		}
+		if (i->module && !op->asked)
+			find_greenlet(op, i, begins);
 		return 0;
 	}
 	if (!op->asked)
@@ -217,7 +241,7 @@ static __always_inline struct interpreter *current_interpreter(void)
 /* A task is started: the entry of its tp_init. */
 static __always_inline int task_starts(__u64 task)
 {
-	__u64 id = bpf_get_current_pid_tgid(), running;
+	__u64 id = bpf_get_current_pid_tgid(), words[WORDS] = {}, running;
 	__u32 pid = id >> 32, tid = id;
 	struct interpreter *i = bpf_map_lookup_elem(&interpreters, &pid);
 	struct task_key key = {.task = task, .pid = pid};
@@ -229,7 +253,7 @@ static __always_inline int task_starts(__u64 task)
 		i->loop = i->loop ? LOOPS_MANY : tid;
 	if (i->loop == LOOPS_MANY)
 		return 0;
-	running = running_task(i);
+	running = running_task(i, words);
 	of.branch = bpf_ktime_get_boot_ns();
 	if (running) {
 		struct lineage parent = lineage_of(pid, running);
@@ -254,12 +278,12 @@ static __always_inline int greenlet_starts(__u64 greenlet)
 	struct interpreter *i = bpf_map_lookup_elem(&interpreters, &pid);
 	struct task_key key = {.task = greenlet, .pid = pid};
 	struct lineage of = {};
-	__u64 running;
+	__u64 words[WORDS] = {}, running;
 
 	if (!i || !i->module)
 		return 0;
 	of.branch = bpf_ktime_get_boot_ns();
-	running = running_greenlet(i);
+	running = running_greenlet(i, words);
 	if (running) {
 		struct lineage *parent;
 
@@ -288,7 +312,7 @@ static __always_inline int stream_writes(__u64 stream)
 	struct interpreter *i = current_interpreter();
 	struct lineage of = {};
 	struct loop_handle h;
-	__u64 data = 0, task, sk;
+	__u64 words[WORDS] = {}, data = 0, task, sk;
 	__s32 fd = -1;
 
 	if (!i || bpf_probe_read_user(&h, sizeof(h), (void *)stream))
@@ -300,7 +324,7 @@ static __always_inline int stream_writes(__u64 stream)
 	sk = socket_of_fd(bpf_get_current_task_btf(), fd);
 	if (!sk)
 		return 0;
-	task = running_task(i);
+	task = running_task(i, words);
 	if (task)
 		of = lineage_of(bpf_get_current_pid_tgid() >> 32, task);
 	bpf_map_update_elem(&written, &sk, &of, BPF_ANY);

@@ -177,6 +177,7 @@ type WeftPlace struct {
 		Pad         [4]uint8
 		Work        uint64
 		Origin      uint64
+		Words       [5]uint64
 	}
 	Taken uint32
 	Pad   uint32
