@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
@@ -34,6 +35,7 @@ type Options struct {
 	Renamed  func(tell func(pid uint32, p *event.Process) error) error
 	Handover bool // put a probe on Go's HTTP client where a program has one
 	Tasks    bool // read which task an event loop runs, and put a probe on where tasks are started
+	TLS      bool // put probes on TLS libraries, and read what passes through them
 	Log      *slog.Logger
 }
 
@@ -53,6 +55,8 @@ type Agent struct {
 	options Options
 	scout   *scout
 	known   map[uint32]Verdict // processes that the consumer was told of
+	chosen  map[uint32]Verdict // what the kernel was told of a process
+	pending atomic.Pointer[Choice]
 	lives   lives
 	handle  func(*event.Event) error
 	ev      event.Event
@@ -74,7 +78,7 @@ func Open(o Options) (*Agent, error) {
 		return nil, fmt.Errorf("open the ring: %w", err)
 	}
 	return &Agent{
-		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), lives: newLives(bootTime()),
+		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), chosen: make(map[uint32]Verdict), lives: newLives(bootTime()),
 		scout: startScout(k, &o),
 		older: findOlder(o.Log),
 	}, nil
@@ -140,6 +144,12 @@ func (a *Agent) record(sample []byte) error {
 		}
 	case bpf.WeftRecordKindRECORD_HANDOVER:
 		err = decodeHandover(sample, &a.ev)
+	case bpf.WeftRecordKindRECORD_HELLO:
+		if err = decodeHello(sample, &a.ev); err == nil {
+			a.scout.greets(a.ev.PID)
+		}
+	case bpf.WeftRecordKindRECORD_SESSION:
+		err = decodeSession(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_CLOSE:
 		if err = decodeClose(sample, &a.ev); err == nil {
 			err = a.handle(&a.ev)
@@ -176,9 +186,7 @@ func (a *Agent) introduce(pid uint32) (Verdict, error) {
 	p := a.options.Processes.Find(pid)
 	v := a.options.Choice.of(pid)
 	a.known[pid] = v
-	if v != Excluded {
-		a.scout.met(pid)
-	}
+	a.scout.talks(pid)
 	if a.options.Choice.Decide != nil {
 		if err := a.choose(pid, v); err != nil {
 			return v, err
@@ -207,6 +215,9 @@ func (a *Agent) tick(now uint64) error {
 		}
 	}
 	if err := a.rename(now); err != nil {
+		return err
+	}
+	if err := a.reconsider(); err != nil {
 		return err
 	}
 	wall := time.Now().UnixNano() - int64(bootTime()) + int64(now)

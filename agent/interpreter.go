@@ -46,8 +46,8 @@ type placed struct {
 // looksAfter are the times after which a process is looked at again that had not loaded what is sought.
 var looksAfter = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second}
 
-func newInterpreters(k *kernel, log *slog.Logger) interpreters {
-	return interpreters{kernel: k, log: log, running: make(map[uint32]*interpreter), probes: make(map[place]*placed)}
+func newInterpreters(k *kernel, log *slog.Logger) *interpreters {
+	return &interpreters{kernel: k, log: log, running: make(map[uint32]*interpreter), probes: make(map[place]*placed)}
 }
 
 // look inspects a process, and notes whether that is to be repeated.

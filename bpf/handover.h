@@ -1,6 +1,7 @@
 /* Go's net/http gives a request to a goroutine that owns the pooled connection: the only moment at which the two are seen
  * together is the entry of (*persistConn).roundTrip. Entry only: a return probe breaks Go's stacks. */
 #pragma once
+#include "ancestor.h"
 #include "follow.h"
 
 #if defined(__TARGET_ARCH_x86)
@@ -11,15 +12,17 @@
 #define C_ARGUMENT(regs) GO_RECEIVER(regs)
 #endif
 
-/* The file descriptor under a persistConn, or -1: only a plain *net.TCPConn is followed. */
+/* The file descriptor under a persistConn, or -1: only a *net.TCPConn is followed, and one under a *tls.Conn, whose first field it is. */
 static __always_inline __s64 fd_of_connection(const struct process *p, __u64 connection)
 {
 	__u64 tls = 0, interface[2] = {}, fd = 0, number = 0;
 	__u32 hash = 0;
 
-	if (bpf_probe_read_user(&tls, sizeof(tls), (void *)(connection + p->tls_state)) || tls)
+	if (bpf_probe_read_user(&tls, sizeof(tls), (void *)(connection + p->tls_state)))
 		return -1;
 	if (bpf_probe_read_user(interface, sizeof(interface), (void *)(connection + p->conn)))
+		return -1;
+	if (tls && bpf_probe_read_user(interface, sizeof(interface), (void *)interface[1]))
 		return -1;
 	if (bpf_probe_read_user(&hash, sizeof(hash), (void *)(interface[0] + p->itab_hash)) || hash != p->tcp_conn_hash)
 		return -1;
@@ -55,7 +58,7 @@ static __always_inline int hand_over(struct pt_regs *regs)
 	r.head.pid = pid;
 	r.head.tid = bpf_get_current_pid_tgid();
 	r.goroutine = op.work;
-	r.parent_goroutine = op.origin;
+	r.parent_goroutine = serving_ancestor(p, pid, op.work, op.origin);
 	if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(sizeof(r))))
 		count_add(COUNT_RING_FULL, 1);
 	return 0;

@@ -43,6 +43,7 @@ type Exchange struct {
 	Task                       Task   // in which the head was read or sent
 
 	Offset    uint64 // stream offset of the request's first byte
+	Wire      uint64 // of a TLS session: 1 + offset on the socket of the record that it begins; 0: not known
 	Start     uint64 // first byte of the request
 	FirstByte uint64 // first byte of the final reply; 0: none came
 	End       uint64 // last byte of the reply, or the end of the connection
@@ -62,7 +63,7 @@ type Exchange struct {
 	HasRPCStatus                    bool
 	RPCStatus                       uint32
 	Timeout                         uint64 // ns, that the caller gives; 0: none
-	RequestMessages, ReplyMessages  uint32 // with RPC
+	RequestMessages, ReplyMessages  uint32 // with RPC; of WebSocket: from the client and from the server
 	Status                          uint16
 	RequestBody, ReplyBody          uint64
 	Headers                         []event.Attribute // allowed headers of both heads, with their attribute names
@@ -115,20 +116,23 @@ type Cause struct {
 	HeadParent    [8]byte
 	HeadDecision  tracecontext.Decision
 	Resolved      bool
+	Left          bool // it is not under way any more, for link, although it has not ended
 	HasRemote     bool
 	RemoteSampled bool
 	Passed        bool // the carrier is the one that came in, unchanged
 	Waiting       bool
 
-	Guess    *Exchange // what the turn of its thread says it is part of, sure or not; held
-	Chain    Chain     // the steps by which that is known
-	Via      *Exchange // the call whose reply began the turn in which this one was sent, when nobody knows of which request; held
-	Open     bool      // what comes may still tell what it is part of
-	Queued   *Exchange // what its thread had read first of what it had not passed on; held
-	Answered bool      // its reply has begun
-	Asks     bool      // a call whose reply has not begun: it is counted with its thread
-	Spot     int       // among the requests with the same target that were not passed on yet, from 1; 0: it is not there
-	Passes   bool      // it is Parent, passed on
+	Guess     *Exchange // what the turn of its thread says it is part of, sure or not; held
+	Chain     Chain     // the steps by which that is known
+	Via       *Exchange // the call whose reply began the turn in which this one was sent, when nobody knows of which request; held
+	Open      bool      // what comes may still tell what it is part of
+	Queued    *Exchange // what its thread had read first of what it had not passed on; held
+	Beside    int       // requests that the process had under way when a call was sent
+	Contained bool      // of a call: left open until its reply, see link
+	Answered  bool      // its reply has begun
+	Asks      bool      // a call whose reply has not begun: it is counted with its thread
+	Spot      int       // among the requests with the same target that were not passed on yet, from 1; 0: it is not there
+	Passes    bool      // it is Parent, passed on
 
 	Peer       any   // of link, of a client: the process at the other end, if that was seen
 	Linked     uint8 // what decided Parent, and how sure that is: a trace that is not put together over a break forgets it

@@ -3,7 +3,6 @@ package link
 import (
 	"slices"
 
-	"weft/correlate/event"
 	"weft/correlate/flow"
 	"weft/correlate/span"
 )
@@ -164,18 +163,20 @@ func (goroutine) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Ex
 	if found := p.onGoroutine(x.Goroutine); found != nil {
 		return found, 0.99
 	}
-	if x.Conn.Origin != event.Connected || x.Offset != 0 {
+	if _, handed := l.handovers[x.Conn.Socket]; handed || !writesItself(x) {
 		return nil, 0
 	}
-	return l.ofAncestor(p, x, x.ParentGoroutine)
+	return l.ofAncestor(p, x, x.Goroutine, x.ParentGoroutine)
 }
 
 // ofAncestor gives what the parent of a goroutine works on, or has worked on last: net/http serves one connection with one
 // goroutine, and what a request has left running may go on after its reply. Once the process was seen to do so, a child can
 // belong to either.
-func (l *Linker) ofAncestor(p *Process, x *flow.Exchange, parent uint64) ([]*flow.Exchange, float64) {
+func (l *Linker) ofAncestor(p *Process, x *flow.Exchange, of, parent uint64) ([]*flow.Exchange, float64) {
 	open, last := p.onGoroutine(parent), p.lastOn(parent, x.Start)
 	switch {
+	case open != nil && !p.heirs.inherits(of, open[0]), open == nil && last != nil && !p.heirs.inherits(of, last):
+		return nil, 0
 	case last == nil:
 		return open, 0.95
 	case open == nil:
@@ -185,16 +186,21 @@ func (l *Linker) ofAncestor(p *Process, x *flow.Exchange, parent uint64) ([]*flo
 	case !p.lingers:
 		return open, 0.95
 	}
-	l.same = append(l.same[:0], last, open[0])
+	l.same = append(append(l.same[:0], last), open...)
 	return l.same, 0.9
 }
 
-// onGoroutine gives what a goroutine works on: of the requests that it has read on its connection the oldest.
+// onGoroutine gives what a goroutine works on: of the requests that it has read on its connection the oldest. The streams of
+// HTTP/2 do not wait for each other: each of them can be it.
 func (p *Process) onGoroutine(id uint64) []*flow.Exchange {
 	if id == 0 {
 		return nil
 	}
 	if g := p.goroutines[id]; g != nil {
+		if g.first.Major == 2 && g.size > 1 {
+			p.streams = g.look(byWorker, p.streams[:0], nil)
+			return p.streams
+		}
 		p.oldest[0] = g.first
 		return p.oldest[:]
 	}
@@ -217,10 +223,13 @@ func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	// What is being answered is done, as far as calls go.
 	working := g.look(byWorker, l.same[:0], works)
 	l.same = working
-	if len(working) > 1 && p.habits.alone() && onOneConn(working) {
+	if len(working) > 1 && working[0].Major < 2 && p.habits.alone() && onOneConn(working) {
 		working = working[:1] // pipelined: one after the other
 	}
-	if sure := p.habits.trust(x.Start); sure < threshold || !p.crew.swaps() {
+	sure := p.habits.trust(x.Start)
+	if unknown := p.open > 1 && p.habits.own == 0 && !p.crew.keeps(); unknown && sure >= threshold {
+		p.crew.begin() // an event loop's first calls look the same
+	} else if sure < threshold || !p.crew.swaps() {
 		return working, sure
 	}
 	return working, guessed // it is known for sure when the thread answers

@@ -20,12 +20,15 @@ type Process struct {
 	traces     map[[16]byte]*group
 	spare      []*group
 	oldest     [1]*flow.Exchange // room for onGoroutine
+	streams    []*flow.Exchange  // the same, for several
 	habits     habits
 	work       work
 	turns      turns
 	tasks      tasks
 	crew       crew
 	lines      lines
+	heirs      heirs
+	contained  containing
 	early      early
 	heads      heads
 	last       last

@@ -11,6 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // treesOf is how many requests the load has, by how many of them are under way.
@@ -122,8 +125,16 @@ func recordOne(o options, s scenario, l load, pids []string) error {
 		return err
 	}
 	time.Sleep(500 * time.Millisecond)
+	counting, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
+	if err != nil {
+		return fmt.Errorf("count the kernel's time: %w", err)
+	}
 	loaded := l.run()
 	time.Sleep(l.rest())
+	spent, err := spentBy(weft.Process.Pid)
+	if err := errors.Join(err, counting.Close(), writeCost(o.path(s, l.inFlight), spent)); err != nil {
+		return err
+	}
 	if err := weft.Process.Signal(os.Interrupt); err != nil {
 		return fmt.Errorf("interrupt weft: %w; it says: %s", err, said)
 	}

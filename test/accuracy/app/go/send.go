@@ -20,7 +20,7 @@ var senders = map[string]sender{
 	"nested":   func(calls []call) error { return each(calls, nested) },
 	"timer":    func(calls []call) error { return each(calls, timer) },
 	"flight":   func(calls []call) error { return each(calls, shared) },
-	"pool":     func(calls []call) error { return each(calls, workers(16)) },
+	"pool":     pooled(workers(16)),
 	"queue":    same,
 	"errgroup": group,
 }
@@ -102,6 +102,11 @@ func workers(n int) func(call) error {
 		jobs <- j
 		return <-j.done
 	}
+}
+
+// pooled makes each call in a goroutine of its own, which has a worker make it.
+func pooled(post func(call) error) func([]call) error {
+	return func(calls []call) error { return each(calls, post) }
 }
 
 // later gives a function that has one of 32 goroutines do the work when it has returned.
