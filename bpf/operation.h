@@ -28,9 +28,9 @@ struct operation {
 	__u8 pad[3];
 	__u64 work, origin; /* as in struct message_record */
 	__u64 words[5];	    /* room for what is read of a program's memory; see bpf/task.h */
-	__u64 wire;   /* of plaintext: see struct message_record */
-	__u64 record; /* of ciphertext: 1 + offset of the first record of data that begins in it */
-	__u64 tell_offset; /* of a frame that is to be told, with the flags and the length of its record; no flags: none */
+	__u64 wire;	    /* of plaintext: see struct message_record */
+	__u64 record;	    /* of ciphertext: 1 + offset of the first record of data that begins in it */
+	__u64 tell_offset;  /* of a frame that is to be told, with the flags and the length of its record; no flags: none */
 	__u32 tell_flags, tell_length;
 };
 
