@@ -150,8 +150,7 @@ func (header) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	return l.named, 0.99
 }
 
-// goroutine: the same goroutine reads the request and sends the call, or its child does on a connection that was opened
-// for this call.
+// goroutine: the same goroutine reads the request and sends the call, or its child does, as far as sends tells.
 type goroutine struct{}
 
 func (goroutine) kind() span.Evidence { return span.Goroutine }

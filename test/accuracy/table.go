@@ -26,7 +26,7 @@ func scoreAll(o options) error {
 				continue
 			}
 			before := processorTime()
-			all, err := replay(o.path(s, n))
+			all, err := replay(o.path(s, n), s)
 			if err != nil {
 				return err
 			}
