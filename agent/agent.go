@@ -34,6 +34,7 @@ type Options struct {
 	// Renamed tells every process that is described otherwise than when it was last found; nil: none ever is. It is called often.
 	Renamed  func(tell func(pid uint32, p *event.Process) error) error
 	Handover bool // put a probe on Go's HTTP client where a program has one
+	Tasks    bool // read which task an event loop runs, and put a probe on where tasks are started
 	TLS      bool // put probes on TLS libraries, and read what passes through them
 	Log      *slog.Logger
 }

@@ -34,7 +34,7 @@ func decodeMessage(sample []byte, ev *event.Event) error {
 	ev.Message = event.Message{
 		Direction: event.Direction(r.Head.Direction), Flags: event.Flags(r.Head.Flags), Unread: uint8(r.Unread),
 		Offset: r.Offset, Through: r.Through, Body: r.Body, Previous: r.Previous,
-		Goroutine: r.Goroutine, ParentGoroutine: r.ParentGoroutine,
+		Work: r.Work, Origin: r.Origin,
 		RTT: r.Rtt, Retransmits: r.Retransmits, Lost: r.Lost, Wire: r.Wire, Payload: payload[:r.Head.Length],
 	}
 	if ev.Message.Flags&event.Frame != 0 {
@@ -87,7 +87,7 @@ func decodeHandover(sample []byte, ev *event.Event) error {
 		return err
 	}
 	*ev = event.Event{Kind: event.KindHandover, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid}
-	ev.Message.Goroutine, ev.Message.ParentGoroutine = r.Goroutine, r.ParentGoroutine
+	ev.Message.Work, ev.Message.Origin = r.Goroutine, r.ParentGoroutine
 	return nil
 }
 

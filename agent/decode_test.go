@@ -20,7 +20,7 @@ func TestDecodeMessage(t *testing.T) {
 	r.Head.Direction = uint8(bpf.WeftDirectionDIRECTION_SEND)
 	r.Head.Flags = uint16(bpf.WeftMessageFlagMESSAGE_START | bpf.WeftMessageFlagMESSAGE_END)
 	r.Head.Length, r.Head.Time, r.Head.Socket, r.Head.Pid, r.Head.Tid = 3, 4, 5, 6, 7
-	r.Offset, r.Through, r.Body, r.Goroutine, r.Rtt, r.Lost = 8, 9, 10, 11, 12, 13
+	r.Offset, r.Through, r.Body, r.Work, r.Rtt, r.Lost = 8, 9, 10, 11, 12, 13
 	sample := append(bytesOf(&r), "GETrest of the sample"...)
 	var ev event.Event
 	if err := decodeMessage(sample, &ev); err != nil {
@@ -33,7 +33,7 @@ func TestDecodeMessage(t *testing.T) {
 	if m.Direction != event.Send || m.Flags != event.Start|event.End || string(m.Payload) != "GET" {
 		t.Errorf("message: %+v", m)
 	}
-	if m.Offset != 8 || m.Through != 9 || m.Body != 10 || m.Goroutine != 11 || m.RTT != 12 || m.Lost != 13 {
+	if m.Offset != 8 || m.Through != 9 || m.Body != 10 || m.Work != 11 || m.RTT != 12 || m.Lost != 13 {
 		t.Errorf("message: %+v", m)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
 	"weft/agent/golang"
@@ -21,7 +22,8 @@ import (
 type scout struct {
 	kernel     *kernel
 	handover   bool
-	tls        *libraries // nil: TLS is not read
+	tls        *libraries    // nil: TLS is not read
+	loops      *interpreters // nil: the tasks of event loops are not looked for
 	log        *slog.Logger
 	tasks      chan task
 	quit       chan struct{}
@@ -75,6 +77,9 @@ func startScout(k *kernel, o *Options) *scout {
 		tasks: make(chan task, tasksMax), quit: make(chan struct{}), done: make(chan struct{}), scanned: make(chan struct{}),
 		programs: make(map[inode]*program), running: make(map[uint32]*program),
 	}
+	if o.Tasks {
+		s.loops = newInterpreters(k, o.Log)
+	}
 	if o.TLS {
 		s.tls = newLibraries(k, o.Log)
 	}
@@ -88,8 +93,12 @@ func (s *scout) run(scanned []uint32) {
 		s.inspect(pid)
 	}
 	close(s.scanned)
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
 	for {
 		select {
+		case now := <-again.C:
+			s.loops.again(now)
 		case t := <-s.tasks:
 			s.do(t)
 		case <-s.quit:
@@ -103,9 +112,12 @@ func (s *scout) do(t task) {
 	switch {
 	case t.why == gone:
 		s.forget(t.pid)
+		s.loops.forget(t.pid)
 	case t.why == talks:
 		s.findGoroutines(t.pid)
+		s.loops.look(t.pid, time.Now())
 	case t.why == executed:
+		s.loops.forget(t.pid)
 		s.inspect(t.pid)
 		if s.tls != nil {
 			for _, after := range loadings {
@@ -131,6 +143,7 @@ func (s *scout) close() {
 	for _, p := range s.programs {
 		p.closeProbe()
 	}
+	s.loops.close()
 	if s.tls != nil {
 		s.tls.close()
 	}
@@ -213,7 +226,7 @@ func (s *scout) read(path string, key inode) *program {
 	}
 	p.isGo, p.offsets = true, offsets
 	if s.handover && offsets.RoundTrip != 0 {
-		p.probe, err = s.kernel.probe(path, offsets.RoundTrip)
+		p.probe, err = s.kernel.probe(path, offsets.RoundTrip, s.kernel.objects.GoRoundTrip)
 		if err != nil {
 			s.log.Warn("requests on pooled connections of Go programs are not linked", "reason", err)
 		}
@@ -221,13 +234,13 @@ func (s *scout) read(path string, key inode) *program {
 	return p
 }
 
-// probe puts the hand-over probe at an offset of an executable.
-func (k *kernel) probe(path string, offset uint64) (link.Link, error) {
+// probe puts a program at an offset of an executable or library.
+func (k *kernel) probe(path string, offset uint64, program *ebpf.Program) (link.Link, error) {
 	executable, err := link.OpenExecutable(path)
 	if err != nil {
 		return nil, fmt.Errorf("open executable: %w", err)
 	}
-	l, err := executable.Uprobe("", k.objects.GoRoundTrip, &link.UprobeOptions{Address: offset})
+	l, err := executable.Uprobe("", program, &link.UprobeOptions{Address: offset})
 	if err != nil {
 		return nil, fmt.Errorf("attach uprobe: %w", err)
 	}

@@ -92,7 +92,7 @@ func handoverProbe(k *kernel) Finding {
 	if err != nil {
 		return Finding{what, false, fmt.Sprintf("%s; inspect this program: %v", use, err)}
 	}
-	l, err := k.probe("/proc/self/exe", o.RoundTrip)
+	l, err := k.probe("/proc/self/exe", o.RoundTrip, k.objects.GoRoundTrip)
 	if err != nil {
 		return Finding{what, false, fmt.Sprintf("%s; %v", use, err)}
 	}
@@ -104,7 +104,8 @@ func handoverProbe(k *kernel) Finding {
 func (k *kernel) memory() (uint64, error) {
 	m := &k.objects.WeftMaps
 	var sum uint64
-	for _, one := range []interface{ FD() int }{m.Sockets, m.Ring, m.Tallies, m.Processes, m.Ports, m.Own, m.Scratches, m.Places, m.ProcessScratches} {
+	for _, one := range []interface{ FD() int }{m.Sockets, m.Ring, m.Tallies, m.Processes, m.Ports, m.Own, m.Scratches, m.Places, m.ProcessScratches,
+		m.Interpreters, m.Tasks, m.Written} {
 		n, err := memlock(one.FD())
 		if err != nil {
 			return 0, err

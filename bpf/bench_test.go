@@ -3,6 +3,7 @@ package bpf
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +80,7 @@ type workload struct {
 	steps  []step
 	choice WeftChoice
 	family string
+	tasks  bool // the process runs an event loop, which is in a task
 }
 
 func padded(start string, size int) string {
@@ -121,6 +123,7 @@ func BenchmarkEvent(b *testing.B) {
 		{name: "muted", steps: []step{{"one", false, "\x00\x01\x02", 0}, {"other", true, "\x05\x06\x07\x08", 0}}},
 		{name: "other-process", steps: []step{{"request", false, request(250), 0}, {"reply", true, reply(250, 0), 0}}, choice: WeftChoiceCHOICE_IGNORE},
 		{name: "datagram", steps: []step{{"one", false, "d", 0}}, family: "datagram"},
+		{name: "tasks", steps: []step{{"request", false, request(250), 0}, {"reply-1KiB-body", true, reply(1024, 1000) + kilo, 0}}, tasks: true},
 	} {
 		b.Run(w.name, func(b *testing.B) { w.measure(b) })
 	}
@@ -129,6 +132,11 @@ func BenchmarkEvent(b *testing.B) {
 func (w *workload) measure(b *testing.B) {
 	k := load(b, everything())
 	k.choose(os.Getpid(), max(w.choice, WeftChoiceCHOICE_TRACE))
+	if w.tasks {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		k.watch(WeftInterpreter{Current: newHeap(b).dictionary(true, [2]uint64{8, 0}, [2]uint64{8, 16}), Logarithm: 1})
+	}
 	k.attach()
 	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	if err != nil {

@@ -275,8 +275,8 @@ func messageOf(sample []byte) event.Event {
 	ev := event.Event{Kind: event.KindMessage, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid}
 	ev.Message = event.Message{
 		Direction: event.Direction(r.Head.Direction), Flags: event.Flags(r.Head.Flags), Unread: uint8(r.Unread),
-		Offset: r.Offset, Through: r.Through, Body: r.Body, Previous: r.Previous, Goroutine: r.Goroutine,
-		ParentGoroutine: r.ParentGoroutine, RTT: r.Rtt, Retransmits: r.Retransmits, Lost: r.Lost, Wire: r.Wire,
+		Offset: r.Offset, Through: r.Through, Body: r.Body, Previous: r.Previous, Work: r.Work,
+		Origin: r.Origin, RTT: r.Rtt, Retransmits: r.Retransmits, Lost: r.Lost, Wire: r.Wire,
 		Payload: payload[:r.Head.Length],
 	}
 	if ev.Message.Flags&event.Frame != 0 {

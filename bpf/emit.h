@@ -3,6 +3,7 @@
 #include "ancestor.h"
 #include "head.h"
 #include "operation.h"
+#include "task.h"
 
 /* As the places: the programs may hold one each on a CPU. */
 struct {
@@ -112,11 +113,12 @@ static __always_inline bool judge(struct operation *op, struct socket_state *s)
 	s->ignored =
 	    choice == CHOICE_IGNORE || (!s->included && (choice == CHOICE_OTHER || (choice == CHOICE_NONE && settings.ignore_unknown)));
 	s->go = p && p->go;
+	s->tasks = p && p->tasks;
 	s->judged = now;
 	s->judged_pid = pid;
 	if (s->ignored)
 		s->named = 0; /* its place in the stream is lost until it is looked at again */
-	if (s->go && !s->ignored && !op->goroutine)
+	if (s->go && !s->ignored && !op->work)
 		find_goroutine(op, bpf_get_current_task_btf(), p);
 	return !s->ignored;
 }
@@ -151,11 +153,13 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 	area = scratch_of(op);
 	if (!area)
 		return 0;
-	if (((s->go && !op->goroutine) || !is_judged(s, op->pid)) && !judge(op, s))
+	if (((s->go && !op->work) || !is_judged(s, op->pid)) && !judge(op, s))
 		return 0;
 	if (s->ignored)
 		return 0; /* as the step before in the same operation has found */
 	f = &s->follower[op->direction & 1];
+	if (s->tasks)
+		find_task(op, f->request && (flags & MESSAGE_START) && op->direction == DIRECTION_RECEIVE);
 	if (s->shed && !((flags & MESSAGE_START) && f->request)) {
 		s->lost++;
 		count_add(COUNT_SHED, 1);
@@ -167,14 +171,15 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 	size = sizeof(*r) + clamp(length, PIECE_MAX);
 	r = &area->record;
 	fill_record(&r->head, RECORD_MESSAGE, op, s);
-	r->head.flags = flags | (s->lost ? MESSAGE_LOST : 0) | (s->included ? MESSAGE_PORT : 0) | (s->session ? MESSAGE_TLS : 0);
+	r->head.flags = flags | (s->lost ? MESSAGE_LOST : 0) | (s->included ? MESSAGE_PORT : 0) | (s->session ? MESSAGE_TLS : 0) |
+			(op->task ? MESSAGE_TASK : 0);
 	r->head.length = length;
 	r->offset = offset;
 	r->through = f->through;
 	r->body = f->body;
 	r->previous = s->previous;
-	r->goroutine = op->goroutine;
-	r->parent_goroutine = op->parent_goroutine;
+	r->work = op->work;
+	r->origin = op->origin;
 	r->rtt = op->rtt;
 	r->retransmits = op->retransmits;
 	r->unread = flags & MESSAGE_FRAME ? f->length : op->unread;
@@ -186,7 +191,7 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 	}
 	s->lost = 0;
 	count_add(COUNT_RECORDS, 1);
-	if (s->go && (flags & MESSAGE_START) && f->request && op->direction == DIRECTION_RECEIVE && op->goroutine)
-		note_serving(op->pid, op->goroutine);
+	if (s->go && (flags & MESSAGE_START) && f->request && op->direction == DIRECTION_RECEIVE && op->work)
+		note_serving(op->pid, op->work);
 	return 0;
 }

@@ -6,8 +6,10 @@
 
 #if defined(__TARGET_ARCH_x86)
 #define GO_RECEIVER(regs) ((regs)->ax)
+#define C_ARGUMENT(regs) ((regs)->di)
 #elif defined(__TARGET_ARCH_arm64)
 #define GO_RECEIVER(regs) (((struct user_pt_regs *)(regs))->regs[0])
+#define C_ARGUMENT(regs) GO_RECEIVER(regs)
 #endif
 
 /* The file descriptor under a persistConn, or -1: only a *net.TCPConn is followed, and one under a *tls.Conn, whose first field it is. */
@@ -55,8 +57,8 @@ static __always_inline int hand_over(struct pt_regs *regs)
 	r.head.socket = BPF_CORE_READ((struct sock *)sk, __sk_common.skc_cookie.counter);
 	r.head.pid = pid;
 	r.head.tid = bpf_get_current_pid_tgid();
-	r.goroutine = op.goroutine;
-	r.parent_goroutine = serving_ancestor(p, pid, op.goroutine, op.parent_goroutine);
+	r.goroutine = op.work;
+	r.parent_goroutine = serving_ancestor(p, pid, op.work, op.origin);
 	if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(sizeof(r))))
 		count_add(COUNT_RING_FULL, 1);
 	return 0;

@@ -57,7 +57,8 @@ static __always_inline void connection_closes(struct sock *sk, int old_state)
 		return;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	/* Under TLS nearly always a last alert is left, which nobody reads. */
-	if (tcp && sk->sk_socket && !s->tls && !s->reset && !s->muted && !owner_closes(sk, old_state) && (__s32)(tcp->rcv_nxt - tcp->copied_seq) > 1) {
+	if (tcp && sk->sk_socket && !s->tls && !s->reset && !s->muted && !owner_closes(sk, old_state) &&
+	    (__s32)(tcp->rcv_nxt - tcp->copied_seq) > 1) {
 		s->closing = 1;
 		return;
 	}
@@ -121,6 +122,7 @@ static __always_inline void send_process(struct process_scratch *p, __u32 length
 
 static __always_inline void drop_choice(__u32 pid)
 {
+	bpf_map_delete_elem(&interpreters, &pid);
 	if (!bpf_map_delete_elem(&processes, &pid))
 		__sync_fetch_and_add(&drops, 1);
 }
@@ -172,6 +174,7 @@ static __always_inline int process_forks(struct task_struct *parent, struct task
 		struct process copy = *choice;
 		bpf_map_update_elem(&processes, &to, &copy, BPF_ANY);
 	}
+	inherit_interpreter(from, to);
 	fill_process(&p->record, RECORD_FORK, child);
 	p->record.parent = from;
 	send_process(p, 0);

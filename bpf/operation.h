@@ -22,12 +22,15 @@ struct operation {
 	__u64 length;
 	__u8 found;
 	__u8 direction;
-	__u8 area; /* index of its scratch area */
-	__u8 pad[5];
-	__u64 goroutine, parent_goroutine;
-	__u64 wire;   /* of plaintext: see struct message_record */
-	__u64 record; /* of ciphertext: 1 + offset of the first record of data that begins in it */
-	__u64 tell_offset; /* of a frame that is to be told, with the flags and the length of its record; no flags: none */
+	__u8 area;  /* index of its scratch area */
+	__u8 asked; /* the running task was looked for */
+	__u8 task;  /* work and origin are tasks */
+	__u8 pad[3];
+	__u64 work, origin; /* as in struct message_record */
+	__u64 words[5];	    /* room for what is read of a program's memory; see bpf/task.h */
+	__u64 wire;	    /* of plaintext: see struct message_record */
+	__u64 record;	    /* of ciphertext: 1 + offset of the first record of data that begins in it */
+	__u64 tell_offset;  /* of a frame that is to be told, with the flags and the length of its record; no flags: none */
 	__u32 tell_flags, tell_length;
 };
 
@@ -352,7 +355,7 @@ static __always_inline void find_goroutine(struct operation *op, struct task_str
 			return;
 		bpf_probe_read_user(&id, sizeof(id), (void *)(g + p->goid));
 	}
-	op->goroutine = id;
+	op->work = id;
 	if (p->has_parent)
-		bpf_probe_read_user(&op->parent_goroutine, sizeof(__u64), (void *)(g + p->parent_goid));
+		bpf_probe_read_user(&op->origin, sizeof(__u64), (void *)(g + p->parent_goid));
 }

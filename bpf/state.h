@@ -113,7 +113,8 @@ struct socket_state {
 	__u8 protocol; /* enum protocol */
 	__u8 tls;      /* carries TLS: its own bytes are not read */
 	__u8 session;  /* this is the state of a TLS session's plaintext */
-	__u8 pad[3];
+	__u8 tasks;    /* what was found: a process whose tasks or greenlets are told */
+	__u8 pad[2];
 	__u64 heads; /* which of the requests since the last turn were HEAD, oldest lowest */
 	__u32 lost;  /* records refused since the last one that was not */
 	__u32 name_local;
@@ -162,8 +163,8 @@ struct process {
 	__u8 choice; /* enum choice */
 	__u8 go;
 	__u8 has_parent;
-	__u8 pad;
-	__s32 tls; /* of g, from the thread pointer */
+	__u8 tasks; /* it is in the map `interpreters` */
+	__s32 tls;  /* of g, from the thread pointer */
 	__u32 goid, parent_goid, m, curg;
 	__s32 g_at; /* of g, from the thread pointer, as a probe has found it before Go has told; 0: not */
 	__u32 pad2;

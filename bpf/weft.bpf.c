@@ -110,6 +110,24 @@ int go_round_trip(struct pt_regs *regs)
 }
 
 SEC("uprobe")
+int asyncio_task_init(struct pt_regs *regs)
+{
+	return task_starts(C_ARGUMENT(regs));
+}
+
+SEC("uprobe")
+int greenlet_init(struct pt_regs *regs)
+{
+	return greenlet_starts(C_ARGUMENT(regs));
+}
+
+SEC("uprobe")
+int uvloop_stream_write(struct pt_regs *regs)
+{
+	return stream_writes(C_ARGUMENT(regs));
+}
+
+SEC("uprobe")
 int ssl_read_begins(struct pt_regs *regs)
 {
 	return openssl_begins(regs, DIRECTION_RECEIVE);

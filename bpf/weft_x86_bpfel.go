@@ -61,13 +61,14 @@ const (
 	WeftCountCOUNT_SOCKETS_REFUSED WeftCount = 9
 	WeftCountCOUNT_OVERLAPPED      WeftCount = 10
 	WeftCountCOUNT_SHED            WeftCount = 11
-	WeftCountCOUNT_TLS_OPERATIONS  WeftCount = 12
-	WeftCountCOUNT_TLS_SOCKETS     WeftCount = 13
-	WeftCountCOUNT_TLS_UNTIED      WeftCount = 14
-	WeftCountCOUNT_TLS_REFUSED     WeftCount = 15
-	WeftCountCOUNT_UNREAD          WeftCount = 16
-	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 25
-	WeftCountCOUNTS                WeftCount = 34
+	WeftCountCOUNT_TASK_UNREAD     WeftCount = 12
+	WeftCountCOUNT_TLS_OPERATIONS  WeftCount = 13
+	WeftCountCOUNT_TLS_SOCKETS     WeftCount = 14
+	WeftCountCOUNT_TLS_UNTIED      WeftCount = 15
+	WeftCountCOUNT_TLS_REFUSED     WeftCount = 16
+	WeftCountCOUNT_UNREAD          WeftCount = 17
+	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 26
+	WeftCountCOUNTS                WeftCount = 35
 )
 
 type WeftDirection uint32
@@ -108,6 +109,25 @@ type WeftHandoverRecord struct {
 	ParentGoroutine uint64
 }
 
+type WeftInterpreter struct {
+	_         structs.HostLayout
+	Current   uint64
+	Type      uint64
+	Cause     uint64
+	Size      uint32
+	Module    uint32
+	Loop      uint32
+	Logarithm uint8
+	Deferred  uint8
+	Pad       [2]uint8
+}
+
+type WeftLineage struct {
+	_      structs.HostLayout
+	Branch uint64
+	Root   uint64
+}
+
 type WeftMessageFlag uint32
 
 const (
@@ -122,6 +142,7 @@ const (
 	WeftMessageFlagMESSAGE_TLS    WeftMessageFlag = 4096
 	WeftMessageFlagMESSAGE_TUNNEL WeftMessageFlag = 128
 	WeftMessageFlagMESSAGE_FRAME  WeftMessageFlag = 512
+	WeftMessageFlagMESSAGE_TASK   WeftMessageFlag = 1024
 )
 
 type WeftMessageRecord struct {
@@ -137,52 +158,55 @@ type WeftMessageRecord struct {
 		Pid       uint32
 		Tid       uint32
 	}
-	Offset          uint64
-	Through         uint64
-	Body            uint64
-	Previous        uint64
-	Goroutine       uint64
-	ParentGoroutine uint64
-	Rtt             uint32
-	Retransmits     uint32
-	Unread          uint32
-	Lost            uint32
-	Wire            uint64
+	Offset      uint64
+	Through     uint64
+	Body        uint64
+	Previous    uint64
+	Work        uint64
+	Origin      uint64
+	Rtt         uint32
+	Retransmits uint32
+	Unread      uint32
+	Lost        uint32
+	Wire        uint64
 }
 
 type WeftPlace struct {
 	_         structs.HostLayout
 	Operation struct {
-		_               structs.HostLayout
-		Now             uint64
-		Sk              uint64
-		Base            uint64
-		Position        uint64
-		First           uint64
-		Vectors         uint32
-		Done            uint32
-		Size            uint32
-		Pid             uint32
-		Tid             uint32
-		Rtt             uint32
-		Retransmits     uint32
-		Unread          uint32
-		Vector          uint32
-		_               [4]byte
-		Passed          uint64
-		Start           uint64
-		Length          uint64
-		Found           uint8
-		Direction       uint8
-		Area            uint8
-		Pad             [5]uint8
-		Goroutine       uint64
-		ParentGoroutine uint64
-		Wire            uint64
-		Record          uint64
-		TellOffset      uint64
-		TellFlags       uint32
-		TellLength      uint32
+		_           structs.HostLayout
+		Now         uint64
+		Sk          uint64
+		Base        uint64
+		Position    uint64
+		First       uint64
+		Vectors     uint32
+		Done        uint32
+		Size        uint32
+		Pid         uint32
+		Tid         uint32
+		Rtt         uint32
+		Retransmits uint32
+		Unread      uint32
+		Vector      uint32
+		_           [4]byte
+		Passed      uint64
+		Start       uint64
+		Length      uint64
+		Found       uint8
+		Direction   uint8
+		Area        uint8
+		Asked       uint8
+		Task        uint8
+		Pad         [3]uint8
+		Work        uint64
+		Origin      uint64
+		Words       [5]uint64
+		Wire        uint64
+		Record      uint64
+		TellOffset  uint64
+		TellFlags   uint32
+		TellLength  uint32
 	}
 	Taken uint32
 	Pad   uint32
@@ -193,7 +217,7 @@ type WeftProcess struct {
 	Choice        uint8
 	Go            uint8
 	HasParent     uint8
-	Pad           uint8
+	Tasks         uint8
 	Tls           int32
 	Goid          uint32
 	ParentGoid    uint32
@@ -380,7 +404,8 @@ type WeftSocketState struct {
 	Protocol       uint8
 	Tls            uint8
 	Session        uint8
-	Pad            [3]uint8
+	Tasks          uint8
+	Pad            [2]uint8
 	Heads          uint64
 	Lost           uint32
 	NameLocal      uint32
@@ -439,7 +464,14 @@ type WeftStreamKey struct {
 type WeftTally struct {
 	_       structs.HostLayout
 	Unwoken uint64
-	Counts  [34]uint64
+	Counts  [35]uint64
+}
+
+type WeftTaskKey struct {
+	_    structs.HostLayout
+	Task uint64
+	Pid  uint32
+	Pad  uint32
 }
 
 type WeftThread struct {
@@ -524,6 +556,7 @@ const (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	WeftMapGoroutines         = "goroutines"
+	WeftMapInterpreters       = "interpreters"
 	WeftMapOwn                = "own"
 	WeftMapPlaces             = "places"
 	WeftMapPorts              = "ports"
@@ -535,12 +568,16 @@ const (
 	WeftMapSockets            = "sockets"
 	WeftMapStreams            = "streams"
 	WeftMapTallies            = "tallies"
+	WeftMapTasks              = "tasks"
 	WeftMapThreads            = "threads"
 	WeftMapTlsSockets         = "tls_sockets"
+	WeftMapWritten            = "written"
+	WeftProgAsyncioTaskInit   = "asyncio_task_init"
 	WeftProgGoRoundTrip       = "go_round_trip"
 	WeftProgGoTlsReadBegins   = "go_tls_read_begins"
 	WeftProgGoTlsReturns      = "go_tls_returns"
 	WeftProgGoTlsWriteBegins  = "go_tls_write_begins"
+	WeftProgGreenletInit      = "greenlet_init"
 	WeftProgInetSockSetState  = "inet_sock_set_state"
 	WeftProgSchedProcessExec  = "sched_process_exec"
 	WeftProgSchedProcessExit  = "sched_process_exit"
@@ -558,6 +595,7 @@ const (
 	WeftProgTlsObjectEnds     = "tls_object_ends"
 	WeftProgUnixStreamRecvmsg = "unix_stream_recvmsg"
 	WeftProgUnixStreamSendmsg = "unix_stream_sendmsg"
+	WeftProgUvloopStreamWrite = "uvloop_stream_write"
 	WeftVarChoiceType         = "choice_type"
 	WeftVarCloseRecordType    = "close_record_type"
 	WeftVarCountType          = "count_type"
@@ -622,10 +660,12 @@ type WeftSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftProgramSpecs struct {
+	AsyncioTaskInit   *ebpf.ProgramSpec `ebpf:"asyncio_task_init"`
 	GoRoundTrip       *ebpf.ProgramSpec `ebpf:"go_round_trip"`
 	GoTlsReadBegins   *ebpf.ProgramSpec `ebpf:"go_tls_read_begins"`
 	GoTlsReturns      *ebpf.ProgramSpec `ebpf:"go_tls_returns"`
 	GoTlsWriteBegins  *ebpf.ProgramSpec `ebpf:"go_tls_write_begins"`
+	GreenletInit      *ebpf.ProgramSpec `ebpf:"greenlet_init"`
 	InetSockSetState  *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
 	SchedProcessExec  *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit  *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
@@ -643,6 +683,7 @@ type WeftProgramSpecs struct {
 	TlsObjectEnds     *ebpf.ProgramSpec `ebpf:"tls_object_ends"`
 	UnixStreamRecvmsg *ebpf.ProgramSpec `ebpf:"unix_stream_recvmsg"`
 	UnixStreamSendmsg *ebpf.ProgramSpec `ebpf:"unix_stream_sendmsg"`
+	UvloopStreamWrite *ebpf.ProgramSpec `ebpf:"uvloop_stream_write"`
 }
 
 // WeftMapSpecs contains maps before they are loaded into the kernel.
@@ -650,6 +691,7 @@ type WeftProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
 	Goroutines       *ebpf.MapSpec `ebpf:"goroutines"`
+	Interpreters     *ebpf.MapSpec `ebpf:"interpreters"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
 	Places           *ebpf.MapSpec `ebpf:"places"`
 	Ports            *ebpf.MapSpec `ebpf:"ports"`
@@ -661,8 +703,10 @@ type WeftMapSpecs struct {
 	Sockets          *ebpf.MapSpec `ebpf:"sockets"`
 	Streams          *ebpf.MapSpec `ebpf:"streams"`
 	Tallies          *ebpf.MapSpec `ebpf:"tallies"`
+	Tasks            *ebpf.MapSpec `ebpf:"tasks"`
 	Threads          *ebpf.MapSpec `ebpf:"threads"`
 	TlsSockets       *ebpf.MapSpec `ebpf:"tls_sockets"`
+	Written          *ebpf.MapSpec `ebpf:"written"`
 }
 
 // WeftVariableSpecs contains global variables before they are loaded into the kernel.
@@ -712,6 +756,7 @@ func (o *WeftObjects) Close() error {
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
 	Goroutines       *ebpf.Map `ebpf:"goroutines"`
+	Interpreters     *ebpf.Map `ebpf:"interpreters"`
 	Own              *ebpf.Map `ebpf:"own"`
 	Places           *ebpf.Map `ebpf:"places"`
 	Ports            *ebpf.Map `ebpf:"ports"`
@@ -723,13 +768,16 @@ type WeftMaps struct {
 	Sockets          *ebpf.Map `ebpf:"sockets"`
 	Streams          *ebpf.Map `ebpf:"streams"`
 	Tallies          *ebpf.Map `ebpf:"tallies"`
+	Tasks            *ebpf.Map `ebpf:"tasks"`
 	Threads          *ebpf.Map `ebpf:"threads"`
 	TlsSockets       *ebpf.Map `ebpf:"tls_sockets"`
+	Written          *ebpf.Map `ebpf:"written"`
 }
 
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
 		m.Goroutines,
+		m.Interpreters,
 		m.Own,
 		m.Places,
 		m.Ports,
@@ -741,8 +789,10 @@ func (m *WeftMaps) Close() error {
 		m.Sockets,
 		m.Streams,
 		m.Tallies,
+		m.Tasks,
 		m.Threads,
 		m.TlsSockets,
+		m.Written,
 	)
 }
 
@@ -776,10 +826,12 @@ type WeftVariables struct {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftPrograms struct {
+	AsyncioTaskInit   *ebpf.Program `ebpf:"asyncio_task_init"`
 	GoRoundTrip       *ebpf.Program `ebpf:"go_round_trip"`
 	GoTlsReadBegins   *ebpf.Program `ebpf:"go_tls_read_begins"`
 	GoTlsReturns      *ebpf.Program `ebpf:"go_tls_returns"`
 	GoTlsWriteBegins  *ebpf.Program `ebpf:"go_tls_write_begins"`
+	GreenletInit      *ebpf.Program `ebpf:"greenlet_init"`
 	InetSockSetState  *ebpf.Program `ebpf:"inet_sock_set_state"`
 	SchedProcessExec  *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit  *ebpf.Program `ebpf:"sched_process_exit"`
@@ -797,14 +849,17 @@ type WeftPrograms struct {
 	TlsObjectEnds     *ebpf.Program `ebpf:"tls_object_ends"`
 	UnixStreamRecvmsg *ebpf.Program `ebpf:"unix_stream_recvmsg"`
 	UnixStreamSendmsg *ebpf.Program `ebpf:"unix_stream_sendmsg"`
+	UvloopStreamWrite *ebpf.Program `ebpf:"uvloop_stream_write"`
 }
 
 func (p *WeftPrograms) Close() error {
 	return _WeftClose(
+		p.AsyncioTaskInit,
 		p.GoRoundTrip,
 		p.GoTlsReadBegins,
 		p.GoTlsReturns,
 		p.GoTlsWriteBegins,
+		p.GreenletInit,
 		p.InetSockSetState,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
@@ -822,6 +877,7 @@ func (p *WeftPrograms) Close() error {
 		p.TlsObjectEnds,
 		p.UnixStreamRecvmsg,
 		p.UnixStreamSendmsg,
+		p.UvloopStreamWrite,
 	)
 }
 

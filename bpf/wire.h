@@ -33,6 +33,7 @@ enum message_flag {
 	MESSAGE_TUNNEL = 1 << 7, /* from here on the connection carries another protocol and is only counted */
 	MESSAGE_FRAME = 1 << 9,	 /* of HTTP/2: MESSAGE_START, _OPEN and _CUT are of a frame, whose header opens the payload. Without
 				    a payload: frames of this direction are missing before it */
+	MESSAGE_TASK = 1 << 10,	 /* work and origin are tasks of an event loop, or greenlets, see bpf/task.h */
 };
 
 /* Why the contents of an operation could not be read. */
@@ -70,6 +71,7 @@ enum count {
 	COUNT_SOCKETS_REFUSED,				    /* sockets for which no storage could be had */
 	COUNT_OVERLAPPED,				    /* operations left out: another one was under way on the CPU */
 	COUNT_SHED,					    /* records held back because the request that they answer was lost */
+	COUNT_TASK_UNREAD,				    /* operations of an event loop whose running task could not be read */
 	COUNT_TLS_OPERATIONS,				    /* reads and writes of plaintext */
 	COUNT_TLS_SOCKETS,				    /* sockets that carry TLS */
 	COUNT_TLS_UNTIED,				    /* reads and writes of plaintext whose socket was not known */
@@ -92,13 +94,13 @@ struct record {
 
 struct message_record {
 	struct record head;
-	__u64 offset;	/* stream offset of the payload's first byte, in this direction */
-	__u64 through;	/* stream offset up to which the kernel has followed this direction */
-	__u64 body;	/* with MESSAGE_END: body bytes of the message, chunk framing taken off; with MESSAGE_FRAME: DATA bytes of the
+	__u64 offset;	   /* stream offset of the payload's first byte, in this direction */
+	__u64 through;	   /* stream offset up to which the kernel has followed this direction */
+	__u64 body;	   /* with MESSAGE_END: body bytes of the message, chunk framing taken off; with MESSAGE_FRAME: DATA bytes of the
 			   stream in this direction, where the frame ends it */
-	__u64 previous; /* time of the operation before this one on the socket, either direction */
-	__u64 goroutine;
-	__u64 parent_goroutine;
+	__u64 previous;	   /* time of the operation before this one on the socket, either direction */
+	__u64 work;	   /* what the runtime worked on: Go's goroutine, or with MESSAGE_TASK a task; 0: not known */
+	__u64 origin;	   /* the goroutine that started it, or the outermost task */
 	__u32 rtt;	   /* smoothed round trip time, us */
 	__u32 retransmits; /* segments retransmitted since the connection began */
 	__u32 unread;	   /* enum unread_reason, with MESSAGE_UNREAD; with MESSAGE_FRAME: messages of gRPC, as body */

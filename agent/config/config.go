@@ -36,6 +36,12 @@ const (
 	HandoverOff  = "off"
 )
 
+// The values of Config.PythonTasks.
+const (
+	TasksAuto = "auto"
+	TasksOff  = "off"
+)
+
 // The values of Config.Hook.
 // The values of Config.Repair and Config.TLS.
 const (
@@ -132,6 +138,10 @@ type Config struct {
 	// Whether Go programs get a probe at the entry of their HTTP client's connection pool, which finds the
 	// goroutine that a request on a pooled connection belongs to. auto: where the program and the kernel allow it.
 	GoHandover string `key:"go.handover"`
+	// Whether the running task of Python's asyncio, or greenlet of gevent and eventlet, is read from the memory of the process, and
+	// where one is started gets a probe. It tells which request a call belongs to where one thread works on many. auto: where
+	// the program and the kernel allow it.
+	PythonTasks string `key:"python.tasks"`
 
 	// Whether TLS is read where it is in clear: in the functions of TLS libraries, which get probes for that. off: what is
 	// encrypted is left alone, and no program gets such a probe.
@@ -198,6 +208,7 @@ func Default() Config {
 		BreaksEdges:  propagation.DefaultEdges,
 		Repair:       On,
 		GoHandover:   HandoverAuto,
+		PythonTasks:  TasksAuto,
 		TLS:          On,
 		Hook:         HookAuto,
 		SpillSize:    1 << 30,

@@ -36,7 +36,8 @@ func openAgent(ctx context.Context, c *config.Config, log *slog.Logger) (*agent.
 	}
 	o := agent.Options{
 		RingSize: uint64(c.RingSize), Choice: r.choose(c),
-		Hook: hookOf(c), Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, TLS: c.TLS == config.On, Log: log,
+		Hook: hookOf(c), Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, TLS: c.TLS == config.On,
+		Tasks: c.PythonTasks != config.TasksOff, Log: log,
 	}
 	if o.Choice.Decide == nil && c.File == "" { // nobody asks a witness, now or later
 		o.Processes = w.Table

@@ -19,7 +19,7 @@ const (
 	KindProcess  Kind = 4
 	KindFork     Kind = 5 // Parent is set: PID was forked from it and is the same service until it executes
 	KindExit     Kind = 6 // the thread group PID is gone
-	KindHandover Kind = 7 // Message.Goroutine hands its next request to the connection Socket
+	KindHandover Kind = 7 // the goroutine Message.Work hands its next request to the connection Socket
 	KindClock    Kind = 8 // Wall is set; also the tick that lets waiting decisions expire
 	KindLoss     Kind = 9 // Loss is set: what the kernel refused since the last one
 	// KindRename: Process is set: it describes the program that runs in PID better than before, as when its pod has become known.
@@ -54,8 +54,9 @@ const (
 	Tunnel Flags = 1 << 7 // the connection carries another protocol from here on
 	// Frame: of HTTP/2. Start, Open and Cut are of a frame, whose header of nine bytes opens the payload. With Cut and without a
 	// payload: frames of this direction are missing before it.
-	Frame Flags = 1 << 9
-	TLS   Flags = 1 << 12 // the bytes are the plaintext of a TLS session: offsets count plaintext
+	Frame  Flags = 1 << 9
+	InTask Flags = 1 << 10 // Work and Origin are tasks
+	TLS    Flags = 1 << 12 // the bytes are the plaintext of a TLS session: offsets count plaintext
 )
 
 // Message is the result of one or more operations in one direction of a socket.
@@ -69,13 +70,14 @@ type Message struct {
 	Body            uint64 // with End: body bytes of the message without chunk framing; with Frame, see Messages
 	Messages        uint32 // with Frame, of the stream that the frame ends in this direction: gRPC messages in Body bytes of DATA
 	Previous        uint64 // boot time, ns, of the operation before this one on the socket
-	Goroutine       uint64 // 0: not Go, or not known
-	ParentGoroutine uint64
-	RTT             uint32 // smoothed, microseconds
-	Retransmits     uint32 // of the connection so far
-	Lost            uint32 // events of this socket lost since its last one
-	Wire            uint64 // with TLS: 1 + offset in the socket's stream of the record that Payload begins; 0: not known
-	Payload         []byte // valid until the next event is read
+	// Work is what the runtime of the program worked on: a goroutine of Go, or with InTask a task of an event loop; 0: not
+	// known. Origin is the goroutine that started it, or the outermost task that it comes from: see bpf/task.h.
+	Work, Origin uint64
+	RTT          uint32 // smoothed, microseconds
+	Retransmits  uint32 // of the connection so far
+	Lost         uint32 // events of this socket lost since its last one
+	Wire         uint64 // with TLS: 1 + offset in the socket's stream of the record that Payload begins; 0: not known
+	Payload      []byte // valid until the next event is read
 }
 
 // Origin says how a connection came to be known.

@@ -136,11 +136,11 @@ func (c *cursor) rare(m *Message, present byte, time uint64) {
 	if present&hasPrevious != 0 {
 		m.Previous = time - c.varint()
 	}
-	if present&hasGoroutine != 0 {
-		m.Goroutine = c.uvarint()
+	if present&hasWork != 0 {
+		m.Work = c.uvarint()
 	}
-	if present&hasParentGoroutine != 0 {
-		m.ParentGoroutine = c.uvarint()
+	if present&hasOrigin != 0 {
+		m.Origin = c.uvarint()
 	}
 	if present&hasRTT != 0 {
 		m.RTT = c.uint32()

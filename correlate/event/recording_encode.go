@@ -10,8 +10,8 @@ const (
 	hasUnread = 1 << iota
 	hasBody
 	hasPrevious
-	hasGoroutine
-	hasParentGoroutine
+	hasWork
+	hasOrigin
 	hasRTT
 	hasRetransmits
 	hasLost
@@ -64,7 +64,7 @@ func appendMessage(b []byte, m *Message, time uint64, payload []byte) []byte {
 	at := len(b)
 	b = append(b, 0)
 	for i, v := range [...]uint64{
-		uint64(m.Unread), m.Body, m.Previous, m.Goroutine, m.ParentGoroutine, uint64(m.RTT), uint64(m.Retransmits), uint64(m.Lost),
+		uint64(m.Unread), m.Body, m.Previous, m.Work, m.Origin, uint64(m.RTT), uint64(m.Retransmits), uint64(m.Lost),
 	} {
 		if v == 0 {
 			continue

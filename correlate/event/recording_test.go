@@ -57,7 +57,7 @@ func everyKind() []Event {
 	head := []byte("GET /orders HTTP/1.1\r\nHost: a\r\n\r\n")
 	full := Message{
 		Direction: Send, Flags: Start | Open | Cut | End | EOF | Unread | Tunnel, Unread: 255, Offset: math.MaxUint64,
-		Through: 1, Body: math.MaxUint64, Previous: math.MaxUint64, Goroutine: 18, ParentGoroutine: 1,
+		Through: 1, Body: math.MaxUint64, Previous: math.MaxUint64, Work: 18, Origin: 1,
 		RTT: math.MaxUint32, Retransmits: math.MaxUint32, Lost: math.MaxUint32, Payload: head,
 	}
 	four, six := netip.MustParseAddrPort("10.1.2.3:80"), netip.MustParseAddrPort("[2001:db8::1]:65535")
@@ -79,7 +79,7 @@ func everyKind() []Event {
 		{Kind: KindMessage, Time: 7e9, Socket: 2, PID: 1 << 31, TID: math.MaxUint32,
 			Message: Message{Flags: Start | End, Offset: 12, Through: 12 + uint64(len(head)) + 5, Previous: 6e9, Payload: head}},
 		{Kind: KindMessage, Message: Message{Flags: End | Lost, Through: 900}},
-		{Kind: KindHandover, Time: 8e9, Socket: 3, Message: Message{Goroutine: 99}},
+		{Kind: KindHandover, Time: 8e9, Socket: 3, Message: Message{Work: 99}},
 		{Kind: KindFork, PID: 8, TID: 8, Parent: math.MaxUint32},
 		{Kind: KindExit, PID: 8, TID: 8},
 		{Kind: KindClose, Time: 9e9, Socket: 2, Close: Close{Sent: 5, Received: math.MaxUint64, Previous: 8e9, Retransmits: 3, Lost: 4, Reset: true,

@@ -11,6 +11,10 @@ import (
 // HeadMax is how much of a request's head is kept with its exchange, as evidence, in bytes.
 const HeadMax = 4 << 10
 
+// Task is what runs in a thread that works on many things: a task of an event loop or a greenlet, by its root and the branch below
+// it, see bpf/task.h. The zero value is none, or not known.
+type Task struct{ Branch, Root uint64 }
+
 // Fault is why an exchange did not end as its protocol says.
 type Fault uint8
 
@@ -36,6 +40,7 @@ type Exchange struct {
 	TID    uint32
 
 	Goroutine, ParentGoroutine uint64 // 0: not Go, or not known
+	Task                       Task   // in which the head was read or sent
 
 	Offset    uint64 // stream offset of the request's first byte
 	Wire      uint64 // of a TLS session: 1 + offset on the socket of the record that it begins; 0: not known
@@ -142,7 +147,7 @@ type Cause struct {
 	WireTrace  [16]byte     // with Repaired: what the carrier names
 	Place      int          // among the requests that the process has open
 	Lists      [2]Neighbors // of link
-	Votes      [7]Vote      // strongest first; those without Kind are none
+	Votes      [8]Vote      // strongest first; those without Kind are none
 	Judged     any          // of propagation: what was found of the calls that this request has caused
 }
 

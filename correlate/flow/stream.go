@@ -63,7 +63,7 @@ func (t *Table) takeStream(c *Conn, w *proto.Frames, ev *event.Event, x *Exchang
 	x.Conn, x.Server = c, c.role == server
 	x.Offset, x.Start = w.Offset, min(w.Start, x.startOr(w.Start))
 	x.PID, x.TID = ev.PID, ev.TID
-	x.Goroutine, x.ParentGoroutine = m.Goroutine, m.ParentGoroutine
+	x.takeWork(m)
 	x.before = m.Retransmits
 	msg := &t.message
 	msg.HeadCut = msg.Dropped > 0

@@ -24,6 +24,7 @@ type Observer interface {
 // Touch is an operation on an open exchange.
 type Touch struct {
 	TID  uint32
+	Task Task
 	Time uint64 // boot time, ns
 	Sent bool
 	// Upgraded: the connection goes on as a WebSocket. The exchange ends with it, and causes nothing until then that could be told.

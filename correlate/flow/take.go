@@ -39,7 +39,7 @@ func (t *Table) takeRequest(c *Conn, ev *event.Event, behind uint64, last bool) 
 	c.order.requests++
 	x := t.asked(c, s)
 	x.PID, x.TID = ev.PID, ev.TID
-	x.Goroutine, x.ParentGoroutine = m.Goroutine, m.ParentGoroutine
+	x.takeWork(m)
 	x.before = m.Retransmits
 	t.readRequest(x)
 	switch {
@@ -233,8 +233,23 @@ func (t *Table) bodyEnds(c *Conn, ev *event.Event) {
 // touched tells the observer of an operation on an exchange that it knows.
 func (t *Table) touched(x *Exchange, ev *event.Event) {
 	if x.asked {
-		t.observer.Touched(x, Touch{TID: ev.TID, Time: ev.Time, Sent: ev.Message.Direction == event.Send})
+		t.observer.Touched(x, Touch{TID: ev.TID, Task: taskOf(&ev.Message), Time: ev.Time, Sent: ev.Message.Direction == event.Send})
 	}
+}
+
+// takeWork notes what the runtime worked on when the request was read or sent.
+func (x *Exchange) takeWork(m *event.Message) {
+	if x.Task = taskOf(m); x.Task.Root == 0 {
+		x.Goroutine, x.ParentGoroutine = m.Work, m.Origin
+	}
+}
+
+// taskOf gives the task in which an operation was made.
+func taskOf(m *event.Message) Task {
+	if m.Flags&event.InTask == 0 {
+		return Task{}
+	}
+	return Task{Branch: m.Work, Root: m.Origin}
 }
 
 // keep copies the allowed headers of the head in t.message.

@@ -28,7 +28,7 @@ const (
 )
 
 func (l *Linker) handOver(ev *event.Event) {
-	g := given{ev.Message.Goroutine, ev.Message.ParentGoroutine}
+	g := given{ev.Message.Work, ev.Message.Origin}
 	if ev.Socket == 0 {
 		u := &l.processes.of(ev.PID).unnamed
 		if u.since+unnamedAge < ev.Time {

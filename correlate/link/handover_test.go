@@ -42,7 +42,7 @@ func TestUnnamedHandover(t *testing.T) {
 
 func (n *node) unnamed(goroutine uint64, pid uint32) {
 	ev := event.Event{Kind: event.KindHandover, Time: n.now, PID: pid}
-	ev.Message.Goroutine = goroutine
+	ev.Message.Work = goroutine
 	n.l.Feed(&ev)
 }
 

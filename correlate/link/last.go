@@ -12,7 +12,7 @@ const (
 	lastAge = uint64(10 * time.Second)
 )
 
-// last are the requests that the goroutines of a process have finished last, held.
+// last are the requests that the goroutines or tasks of a process have finished last, held.
 type last struct {
 	byGoroutine map[uint64]*flow.Exchange
 	order       []uint64 // of the goroutines, a ring
@@ -21,28 +21,32 @@ type last struct {
 
 // keepLast notes that a goroutine has finished a request.
 func (l *Linker) keepLast(p *Process, x *flow.Exchange) {
-	if x.Goroutine == 0 || p.ended {
+	id := x.Goroutine
+	if id == 0 && p.tasks.starts() {
+		id = x.Start // the name of the task that was started for it
+	}
+	if id == 0 || p.ended {
 		return
 	}
 	t := &p.last
 	if t.byGoroutine == nil {
 		t.byGoroutine = make(map[uint64]*flow.Exchange)
 	}
-	old, known := t.byGoroutine[x.Goroutine]
-	t.byGoroutine[x.Goroutine] = x.Hold()
+	old, known := t.byGoroutine[id]
+	t.byGoroutine[id] = x.Hold()
 	if known {
 		l.release(old)
 		return
 	}
 	if len(t.order) < lastMax {
-		t.order = append(t.order, x.Goroutine)
+		t.order = append(t.order, id)
 		return
 	}
 	if old := t.byGoroutine[t.order[t.next]]; old != nil {
 		delete(t.byGoroutine, t.order[t.next])
 		l.release(old)
 	}
-	t.order[t.next] = x.Goroutine
+	t.order[t.next] = id
 	t.next = (t.next + 1) % lastMax
 }
 

@@ -13,6 +13,10 @@ import (
 // leaveOpen notes that it may become known what a call is part of.
 func (l *Linker) leaveOpen(p *Process, x *flow.Exchange) {
 	c := &x.Cause
+	if c.Parent == nil && p.open > 0 && x.Task.Root != 0 && x.Start >= l.lossy {
+		l.awaitTask(p, x)
+		return
+	}
 	if c.Parent != nil || p.open == 0 || x.Start < l.lossy || !p.tellsLate(x) {
 		return
 	}

@@ -54,7 +54,7 @@ func New(o Options, release func(*flow.Exchange), put func(*flow.Exchange, *Proc
 		states:    make(map[string]string),
 		handovers: make(map[uint64]given),
 		used:      newUsedIDs(),
-		evidences: []evidence{handover{}, goroutine{}, thread{}, payload{}, inTurn{}, alone{}},
+		evidences: []evidence{handover{}, goroutine{}, inTask{}, thread{}, payload{}, inTurn{}, alone{}},
 	}
 	l.text.k0, l.text.k1 = binary.LittleEndian.Uint64(o.Key[0:]), binary.LittleEndian.Uint64(o.Key[8:])
 	l.other.k0, l.other.k1 = l.text.k0, l.text.k1
@@ -98,8 +98,10 @@ func (l *Linker) Started(x *flow.Exchange) {
 	x.Cause.Process = p
 	l.readCarrier(x)
 	l.crewWorks(p, x)
+	p.tasks.sees(p, x.Task)
 	if x.Server {
 		p.opens(x)
+		p.tasks.opens(x)
 		l.note(p, x)
 		l.lineStarts(p, x)
 	} else {
@@ -186,6 +188,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 	if x.Server {
 		p := owner(x)
 		p.closes(x)
+		p.tasks.closes(x)
 		if x.FirstByte == 0 && x.Goroutine == 0 {
 			p.habits.givesUp(x)
 		}
@@ -243,6 +246,7 @@ func (l *Linker) Close() {
 	for p := l.processes.oldest.next; p != &l.processes.oldest; p = p.next {
 		l.dropLast(p)
 		l.dropTurns(p)
+		l.dropTasks(p)
 	}
 }
 

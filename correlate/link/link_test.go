@@ -114,6 +114,7 @@ func (n *node) start(name string, f []string) {
 	if options["path"] != "" {
 		x.Target = options["path"]
 	}
+	x.Task = taskOf(options["task"])
 	x.Head = []byte("GET " + x.Target + " HTTP/1.1\r\nHost: x\r\n" + strings.ReplaceAll(options["fields"], ",", "\r\n") + "\r\n\r\n")
 	x.Conn = n.conn(x.Server, f[3], options)
 	if head := options["head"]; head != "" {
@@ -145,11 +146,17 @@ func (n *node) play(script string) {
 		case "replies":
 			x := n.exchanges[f[1]]
 			by := x.TID
+			var task flow.Task
 			if len(f) > 2 {
-				tid, _ := strconv.Atoi(f[2])
-				by = uint32(tid)
+				text, inTask := strings.CutPrefix(f[2], "task=")
+				if inTask {
+					task = taskOf(text)
+				} else {
+					tid, _ := strconv.Atoi(text)
+					by = uint32(tid)
+				}
 			}
-			n.repliesBy(x, by)
+			n.repliesBy(x, by, task)
 		case "lost":
 			n.exchanges[f[1]].Lost = true
 		case "drop":
@@ -166,7 +173,7 @@ func (n *node) play(script string) {
 			n.l.Feed(&ev)
 		case "hand":
 			ev := event.Event{Kind: event.KindHandover, Socket: uint64(f[1][0]) * 2}
-			ev.Message.Goroutine, _ = strconv.ParseUint(f[2], 10, 64)
+			ev.Message.Work, _ = strconv.ParseUint(f[2], 10, 64)
 			n.l.Feed(&ev)
 		default:
 			n.start(f[0], f[1:])
@@ -175,11 +182,22 @@ func (n *node) play(script string) {
 }
 
 // replies lets the thread of an exchange send or read the head of its reply.
-func (n *node) replies(x *flow.Exchange) { n.repliesBy(x, x.TID) }
+func (n *node) replies(x *flow.Exchange) { n.repliesBy(x, x.TID, flow.Task{}) }
 
-func (n *node) repliesBy(x *flow.Exchange, tid uint32) {
+func (n *node) repliesBy(x *flow.Exchange, tid uint32, task flow.Task) {
 	x.FirstByte = n.now
-	n.l.Touched(x, flow.Touch{TID: tid, Time: n.now, Sent: x.Server})
+	n.l.Touched(x, flow.Touch{TID: tid, Task: task, Time: n.now, Sent: x.Server})
+}
+
+// taskOf reads ROOT or ROOT/BRANCH.
+func taskOf(text string) flow.Task {
+	root, branch, _ := strings.Cut(text, "/")
+	r, _ := strconv.ParseUint(root, 10, 64)
+	b, err := strconv.ParseUint(branch, 10, 64)
+	if err != nil {
+		b = r
+	}
+	return flow.Task{Branch: b, Root: r}
 }
 
 // parent names the parent of a span: another span, ~P for one that a carrier named, ~? for one that was

@@ -24,6 +24,7 @@ type Process struct {
 	habits     habits
 	work       work
 	turns      turns
+	tasks      tasks
 	crew       crew
 	lines      lines
 	heirs      heirs
@@ -90,6 +91,7 @@ func (l *Linker) forget(pid uint32) {
 	p.previous.next, p.next.previous = p.next, p.previous
 	l.dropLast(p)
 	l.dropTurns(p)
+	l.dropTasks(p)
 	l.giveUp(p)
 	p.ended = true
 }

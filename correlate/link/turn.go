@@ -112,6 +112,9 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 		return
 	}
 	p, c := owner(x), &x.Cause
+	if x.Server && t.Sent && t.Task.Root != 0 {
+		l.answersInTask(p, x, t)
+	}
 	if !x.Server {
 		p.habits.asks(x, false)
 	}

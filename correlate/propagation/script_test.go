@@ -159,7 +159,7 @@ func direction(send bool) event.Direction {
 
 func (n *node) message(c *socket, d event.Direction, flags event.Flags, offset uint64, head string, g, pg uint64) {
 	n.feed(event.Event{Kind: event.KindMessage, Socket: c.id, PID: c.pid, TID: c.tid, Message: event.Message{
-		Direction: d, Flags: flags, Offset: offset, Through: offset + uint64(len(head)), Payload: []byte(head), Goroutine: g, ParentGoroutine: pg,
+		Direction: d, Flags: flags, Offset: offset, Through: offset + uint64(len(head)), Payload: []byte(head), Work: g, Origin: pg,
 	}})
 }
 

@@ -99,9 +99,9 @@ type by struct{ line, child uint64 }
 func (f *traffic) message(socket uint64, who by, d event.Direction, offset *uint64) {
 	m := event.Message{Direction: d, Flags: event.Start | event.End, Offset: *offset, Payload: f.head}
 	if f.service.Go {
-		m.Goroutine = who.line
+		m.Work = who.line
 		if who.child != 0 {
-			m.Goroutine, m.ParentGoroutine = who.child, who.line
+			m.Work, m.Origin = who.child, who.line
 		}
 	}
 	*offset += uint64(len(f.head))

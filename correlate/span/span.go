@@ -46,13 +46,14 @@ const (
 	Header                     // a carrier in the payload names the parent
 	Goroutine                  // same goroutine or an ancestor
 	Handover                   // the goroutine handed the request to the connection that carried it
+	Task                       // the task of an event loop that serves the request, or one that it has started
 	Thread                     // same thread
 	Turn                       // the thread of an event loop had read it, or the reply to a call for it, just before
 	Payload                    // both heads hold what no other one does, or one is the other passed on
 	Order                      // order and time among all requests under way
 )
 
-var evidenceNames = [...]string{"none", "wire", "header", "goroutine", "handover", "thread", "turn", "payload", "order"}
+var evidenceNames = [...]string{"none", "wire", "header", "goroutine", "handover", "task", "thread", "turn", "payload", "order"}
 
 // String gives the value of the attribute weft.parent.evidence.
 func (e Evidence) String() string { return evidenceNames[e] }

@@ -44,6 +44,7 @@ var kernelCounts = map[string]kernelCount{
 	"sockets_refused":       {kernelSocketsRefused, ""},
 	"programs_missed":       {kernelMissed, "running"},
 	"operations_overlapped": {kernelMissed, "overlapped"},
+	"tasks_unread":          {kernelTasks, ""},
 	"tls_operations":        {kernelTLS, ""},
 	"tls_sockets":           {kernelTLSSockets, ""},
 	"tls_operations_untied": {kernelTLSUntied, ""},

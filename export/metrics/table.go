@@ -46,6 +46,7 @@ const (
 	kernelUnread
 	kernelUnreadSize
 	kernelMissed
+	kernelTasks
 	counters
 )
 
@@ -85,6 +86,7 @@ var counterRows = [counters]row{
 	kernelUnreadSize:     {"weft.kernel.unread.size", "By", "Bytes of the operations that could not be read", "`weft.reason`"},
 	kernelMissed: {"weft.kernel.programs.missed", "{run}", "Runs of the eBPF programs that were left out",
 		"`weft.reason`: `running` (the program ran already on that CPU), `overlapped` (another operation was under way there)"},
+	kernelTasks: {"weft.kernel.tasks.unread", "{operation}", "Operations of event loops whose running task could not be read", ""},
 }
 
 // Gauges are numbers of the moment.

@@ -1,0 +1,205 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"syscall"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"weft/agent/python"
+	"weft/bpf"
+)
+
+// interpreters tells the kernel side how to find the running tasks and greenlets of the processes that run Python. The scout looks
+// at a process when its first event is there: its modules are loaded then, usually; if not, some time later. A nil one does nothing.
+type interpreters struct {
+	kernel  *kernel
+	log     *slog.Logger
+	running map[uint32]*interpreter
+	probes  map[place]*placed
+	warned  bool
+}
+
+// interpreter is what was found in one process.
+type interpreter struct {
+	probes []place
+	looks  int
+	next   time.Time // when it is looked at again; zero: not any more
+}
+
+// place is one instruction of one file.
+type place struct {
+	file   inode
+	offset uint64
+}
+
+// placed is a probe, for all processes that have the file.
+type placed struct {
+	link  link.Link
+	users int
+}
+
+// looksAfter are the times after which a process is looked at again that had not loaded what is sought.
+var looksAfter = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second}
+
+func newInterpreters(k *kernel, log *slog.Logger) *interpreters {
+	return &interpreters{kernel: k, log: log, running: make(map[uint32]*interpreter), probes: make(map[place]*placed)}
+}
+
+// look inspects a process, and notes whether that is to be repeated.
+func (s *interpreters) look(pid uint32, now time.Time) {
+	if s == nil {
+		return
+	}
+	p := s.running[pid]
+	if p == nil {
+		p = &interpreter{}
+		s.running[pid] = p
+	}
+	p.next = time.Time{}
+	found, err := python.Inspect(pid)
+	switch {
+	case errors.Is(err, python.ErrNotPython):
+		delete(s.running, pid)
+		return
+	case errors.Is(err, python.ErrNoTasks):
+	case err != nil:
+		if !s.warned {
+			s.log.Warn("tasks of a Python process are not told apart", "pid", pid, "reason", err)
+		}
+		s.warned = true
+		return
+	default:
+		if err := s.watch(pid, p, &found); err != nil {
+			s.log.Warn("tasks of a Python process are not told apart", "pid", pid, "reason", err)
+			return
+		}
+	}
+	if len(found.Writes) == 0 && p.looks < len(looksAfter) {
+		p.next = now.Add(looksAfter[p.looks])
+		p.looks++
+	}
+}
+
+// again looks at the processes whose time has come.
+func (s *interpreters) again(now time.Time) {
+	if s == nil {
+		return
+	}
+	for pid, p := range s.running {
+		if !p.next.IsZero() && now.After(p.next) {
+			s.look(pid, now)
+		}
+	}
+}
+
+// watch puts the probes on and tells the kernel side.
+func (s *interpreters) watch(pid uint32, p *interpreter, found *python.Interpreter) error {
+	before := p.probes
+	p.probes = nil
+	defer func() { s.release(before) }()
+	w := bpf.WeftInterpreter{
+		Current: found.Current, Size: found.Size, Logarithm: boolByte(found.Logarithm), Deferred: boolByte(len(found.Writes) > 0),
+		Module: found.Greenlet.Module, Type: found.Greenlet.Type,
+	}
+	o := &s.kernel.objects
+	if found.Current != 0 {
+		if err := s.add(pid, p, found.Init, o.AsyncioTaskInit); err != nil {
+			return err
+		}
+	}
+	if found.Greenlet.Module != 0 {
+		if err := s.add(pid, p, found.Greenlet.Init, o.GreenletInit); err != nil {
+			return err
+		}
+	}
+	for _, c := range found.Writes {
+		if err := s.add(pid, p, c, o.UvloopStreamWrite); err != nil {
+			return err
+		}
+	}
+	return s.kernel.watchTasks(pid, &w)
+}
+
+// add puts a probe on and notes that the process uses it.
+func (s *interpreters) add(pid uint32, p *interpreter, c python.Code, program *ebpf.Program) error {
+	at, err := s.probe(pid, c, program)
+	if err == nil {
+		p.probes = append(p.probes, at)
+	}
+	return err
+}
+
+// watchTasks writes what leads to the running task of a process; what the kernel side knows of it already stays.
+func (k *kernel) watchTasks(pid uint32, w *bpf.WeftInterpreter) error {
+	var before bpf.WeftInterpreter
+	if err := k.objects.Interpreters.Lookup(pid, &before); err == nil && before.Current == w.Current {
+		w.Loop, w.Cause = before.Loop, before.Cause
+	}
+	if err := k.objects.Interpreters.Put(pid, w); err != nil {
+		return fmt.Errorf("write process %d to the kernel: %w", pid, err)
+	}
+	return k.update(pid, func(p *bpf.WeftProcess) { p.Tasks = 1 })
+}
+
+// probe gives the probe at a place in a file of a process.
+func (s *interpreters) probe(pid uint32, c python.Code, program *ebpf.Program) (place, error) {
+	path := fmt.Sprintf("/proc/%d/root%s", pid, c.Path)
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return place{}, fmt.Errorf("look at %s: %w", c.Path, err)
+	}
+	key := place{inode{device: st.Dev, number: st.Ino, changed: st.Mtim.Nano()}, c.Offset}
+	p := s.probes[key]
+	if p == nil {
+		l, err := s.kernel.probe(path, c.Offset, program)
+		if err != nil {
+			return key, err
+		}
+		p = &placed{link: l}
+		s.probes[key] = p
+	}
+	p.users++
+	return key, nil
+}
+
+// forget takes off the probes that only this process has used.
+func (s *interpreters) forget(pid uint32) {
+	if s == nil {
+		return
+	}
+	if p := s.running[pid]; p != nil {
+		delete(s.running, pid)
+		s.release(p.probes)
+	}
+}
+
+func (s *interpreters) release(places []place) {
+	for _, key := range places {
+		p := s.probes[key]
+		if p.users--; p.users == 0 {
+			p.link.Close()
+			delete(s.probes, key)
+		}
+	}
+}
+
+func (s *interpreters) close() {
+	if s == nil {
+		return
+	}
+	for _, p := range s.probes {
+		p.link.Close()
+	}
+}
+
+func boolByte(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}

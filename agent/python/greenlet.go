@@ -1,0 +1,95 @@
+package python
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// Greenlet is what the kernel side needs to read the greenlet that a thread runs: gevent and eventlet are made of them. greenlet 2.0
+// and later keep that in memory of the thread, x86-64 only.
+type Greenlet struct {
+	Module uint32 // its number among those that have memory for each thread; 0: not loaded, or not understood
+	Type   uint64 // address of the type of types: what a greenlet's type is of
+	Init   Code   // that initialises a greenlet; its first argument is the greenlet
+}
+
+// greenlet looks for the module in the table of modules. Its absence is no error.
+func (r *runtime) greenlet(modules dictionary) (g Greenlet, err error) {
+	names, ok := r.module(modules, "greenlet._greenlet")
+	if !ok {
+		return g, nil
+	}
+	t, ok := r.typeOf(names, "greenlet", "greenlet.greenlet")
+	if !ok {
+		return g, fmt.Errorf("%w: greenlet has no type", ErrLayout)
+	}
+	c, ok := r.code(r.word(t + typeInit))
+	if !ok {
+		return g, fmt.Errorf("%w: greenlets are initialised by no code in a file", ErrLayout)
+	}
+	at, err := r.moduleSlot(c.Path)
+	if err != nil {
+		return g, err
+	}
+	number := r.word(at)
+	if number == 0 || number > 1<<12 {
+		return g, fmt.Errorf("%w: greenlet has no number for its thread-local memory", ErrLayout)
+	}
+	return Greenlet{Module: uint32(number), Type: r.typeType, Init: c}, nil
+}
+
+// moduleSlot gives the address at which the dynamic linker has written the module number of a library: where the relocation
+// R_X86_64_DTPMOD64 of its own thread-local segment says.
+func (r *runtime) moduleSlot(path string) (at uint64, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("parse %s: %v", path, p)
+		}
+	}()
+	file, err := os.OpenFile(r.root+path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return 0, fmt.Errorf("open greenlet: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // read only
+	if s, err := file.Stat(); err != nil || !s.Mode().IsRegular() || s.Size() > elfMax {
+		return 0, fmt.Errorf("%w: %s is no library", ErrLayout, path)
+	}
+	f, err := elf.NewFile(file)
+	if err != nil {
+		return 0, fmt.Errorf("parse %s: %w", path, err)
+	}
+	offset, ok := moduleRelocation(f)
+	if !ok {
+		return 0, fmt.Errorf("%w: greenlet keeps nothing in memory of the thread", ErrLayout)
+	}
+	for i := range r.areas {
+		if a := &r.areas[i]; a.path == path {
+			return a.start - a.offset + offset, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: %s is not mapped", ErrLayout, path)
+}
+
+// moduleRelocation looks for the first relocation that asks for a module number without a symbol.
+func moduleRelocation(f *elf.File) (uint64, bool) {
+	if f.Machine != elf.EM_X86_64 || f.Class != elf.ELFCLASS64 {
+		return 0, false
+	}
+	s := f.Section(".rela.dyn")
+	if s == nil || s.FileSize > 16<<20 {
+		return 0, false
+	}
+	b, err := s.Data()
+	if err != nil {
+		return 0, false
+	}
+	for ; len(b) >= 24; b = b[24:] {
+		if binary.LittleEndian.Uint64(b[8:]) == uint64(elf.R_X86_64_DTPMOD64) {
+			return binary.LittleEndian.Uint64(b), true
+		}
+	}
+	return 0, false
+}
