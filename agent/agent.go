@@ -33,6 +33,7 @@ type Options struct {
 	// Renamed tells every process that is described otherwise than when it was last found; nil: none ever is. It is called often.
 	Renamed  func(tell func(pid uint32, p *event.Process) error) error
 	Handover bool // put a probe on Go's HTTP client where a program has one
+	TLS      bool // put probes on TLS libraries, and read what passes through them
 	Log      *slog.Logger
 }
 
@@ -74,7 +75,7 @@ func Open(o Options) (*Agent, error) {
 	}
 	return &Agent{
 		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), lives: newLives(bootTime()),
-		scout: startScout(k, o.Handover, o.Log),
+		scout: startScout(k, &o),
 		older: findOlder(o.Log),
 	}, nil
 }
@@ -139,6 +140,12 @@ func (a *Agent) record(sample []byte) error {
 		}
 	case bpf.WeftRecordKindRECORD_HANDOVER:
 		err = decodeHandover(sample, &a.ev)
+	case bpf.WeftRecordKindRECORD_HELLO:
+		if err = decodeHello(sample, &a.ev); err == nil {
+			a.scout.greets(a.ev.PID)
+		}
+	case bpf.WeftRecordKindRECORD_SESSION:
+		err = decodeSession(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_CLOSE:
 		if err = decodeClose(sample, &a.ev); err == nil {
 			err = a.handle(&a.ev)

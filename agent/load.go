@@ -85,6 +85,9 @@ func loadHook(o *Options, hook bpf.Hook) (*kernel, error) {
 	}
 	spec.Maps["ring"].MaxEntries = uint32(o.RingSize)
 	settings := bpf.WeftSetting{Self: uint32(os.Getpid()), Wake: wakeBytes(o.RingSize)}
+	if o.TLS {
+		settings.Tls = 1
+	}
 	if o.Choice.OnlyPorts {
 		settings.IgnoreUnknown = 1
 	}

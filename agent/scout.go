@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/cilium/ebpf/link"
 
@@ -20,8 +21,10 @@ import (
 type scout struct {
 	kernel   *kernel
 	handover bool
+	tls      *libraries // nil: TLS is not read
 	log      *slog.Logger
 	tasks    chan task
+	quit     chan struct{}
 	done     chan struct{}
 	scanned  chan struct{} // closed when the processes that were there at the start have been looked at
 	programs map[inode]*program
@@ -29,11 +32,23 @@ type scout struct {
 	stopping sync.Once
 }
 
-// task is one thing that the scout was told: a process that has executed something, or that is gone.
+// task is one thing that the scout was told of a process.
 type task struct {
-	pid  uint32
-	gone bool
+	pid uint32
+	why errand
 }
+
+type errand uint8
+
+const (
+	executed errand = iota // it has executed something
+	gone                   // it is gone
+	loaded                 // it has run for a little, and may have loaded its libraries by now
+	greeted                // a socket of it has begun with TLS
+)
+
+// loadings are when a new process is looked at again: what it loads is mapped some time after it was executed.
+var loadings = [...]time.Duration{20 * time.Millisecond, 80 * time.Millisecond}
 
 type inode struct {
 	device, number uint64
@@ -52,11 +67,14 @@ type program struct {
 // tasksMax bounds what waits for the scout; what finds no room is looked at when the process is first seen again.
 const tasksMax = 4096
 
-func startScout(k *kernel, handover bool, log *slog.Logger) *scout {
+func startScout(k *kernel, o *Options) *scout {
 	s := &scout{
-		kernel: k, handover: handover, log: log,
-		tasks: make(chan task, tasksMax), done: make(chan struct{}), scanned: make(chan struct{}),
+		kernel: k, handover: o.Handover, log: o.Log,
+		tasks: make(chan task, tasksMax), quit: make(chan struct{}), done: make(chan struct{}), scanned: make(chan struct{}),
 		programs: make(map[inode]*program), running: make(map[uint32]*program),
+	}
+	if o.TLS {
+		s.tls = newLibraries(k, o.Log)
 	}
 	go s.run(processIDs())
 	return s
@@ -68,21 +86,46 @@ func (s *scout) run(scanned []uint32) {
 		s.inspect(pid)
 	}
 	close(s.scanned)
-	for t := range s.tasks {
-		if t.gone {
-			s.forget(t.pid)
-		} else {
-			s.inspect(t.pid)
+	for {
+		select {
+		case t := <-s.tasks:
+			s.do(t)
+		case <-s.quit:
+			s.close()
+			return
 		}
 	}
+}
+
+func (s *scout) do(t task) {
+	switch {
+	case t.why == gone:
+		s.forget(t.pid)
+	case t.why == executed:
+		s.inspect(t.pid)
+		if s.tls != nil {
+			for _, after := range loadings {
+				time.AfterFunc(after, func() { s.tell(task{t.pid, loaded}) })
+			}
+		}
+	case s.tls != nil && !s.tls.reads(t.pid):
+		s.tls.look(t.pid)
+	}
+}
+
+func (s *scout) close() {
 	for _, p := range s.programs {
 		p.closeProbe()
+	}
+	if s.tls != nil {
+		s.tls.close()
 	}
 }
 
 // look never blocks.
-func (s *scout) look(pid uint32) { s.tell(task{pid: pid}) }
-func (s *scout) gone(pid uint32) { s.tell(task{pid: pid, gone: true}) }
+func (s *scout) look(pid uint32)   { s.tell(task{pid, executed}) }
+func (s *scout) gone(pid uint32)   { s.tell(task{pid, gone}) }
+func (s *scout) greets(pid uint32) { s.tell(task{pid, greeted}) }
 
 func (s *scout) tell(t task) {
 	select {
@@ -92,12 +135,20 @@ func (s *scout) tell(t task) {
 }
 
 func (s *scout) stop() {
-	s.stopping.Do(func() { close(s.tasks) })
+	s.stopping.Do(func() { close(s.quit) })
 	<-s.done
 }
 
 func (s *scout) inspect(pid uint32) {
 	s.forget(pid)
+	s.inspectGo(pid)
+	if s.tls != nil {
+		s.tls.look(pid)
+	}
+}
+
+// inspectGo finds the goroutines of a Go program and tells the kernel side.
+func (s *scout) inspectGo(pid uint32) {
 	path := fmt.Sprintf("/proc/%d/exe", pid)
 	var st syscall.Stat_t
 	if err := syscall.Stat(path, &st); err != nil {
@@ -154,6 +205,9 @@ func (k *kernel) probe(path string, offset uint64) (link.Link, error) {
 }
 
 func (s *scout) forget(pid uint32) {
+	if s.tls != nil {
+		s.tls.forget(pid)
+	}
 	p := s.running[pid]
 	if p == nil {
 		return

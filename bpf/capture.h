@@ -1,5 +1,6 @@
 /* The capture body: the end of a socket operation, whatever hook saw it. */
 #pragma once
+#include "ciphertext.h"
 #include "follow.h"
 
 /* Only stream sockets of the families that carry requests. */
@@ -208,11 +209,14 @@ static __always_inline void follow(struct operation *op, struct socket_state *s,
 		count_add(COUNT_UNREAD + op->unread, 1);
 		count_add(COUNT_UNREAD_BYTES + op->unread, op->size);
 	}
-	if (f->phase == PHASE_REST && s->last != op->direction + 1)
-		f->phase = PHASE_BOUNDARY;
-	follow_bytes(op, s, f);
-	s->last = op->direction + 1;
-	s->previous = op->now;
+	if (!s->tls)
+		follow_bytes(op, s, f);
+	if (s->tls) {
+		op->position -= op->done;
+		f->through = op->position + op->size;
+		s->previous = op->now;
+		ciphertext_passes(op, s);
+	}
 }
 
 /* The end of one operation: `ret` is its result, `flags` are those of the receive call. */

@@ -164,7 +164,7 @@ __noinline int find_frame(struct operation *op, struct socket_state *s)
 	if (!op || !s || op->unread)
 		return 0;
 	f = &s->follower[op->direction & 1];
-	area = scratch_of(op->direction);
+	area = scratch_of(op);
 	left = op->size - op->done;
 	if (!area || left < FRAME_HEADER || copy_bytes(op, op->done, area, left < FRAME_LOOK ? left : FRAME_LOOK))
 		return 0;
@@ -237,7 +237,7 @@ __noinline int take_counts(struct operation *op, struct socket_state *s)
 
 	if (!op || !s)
 		return 0;
-	area = scratch_of(op->direction);
+	area = scratch_of(op);
 	if (!area)
 		return 0;
 	f = &s->follower[op->direction & 1];
@@ -267,7 +267,7 @@ static __always_inline void put_header(struct scratch *area, const struct follow
 /* A DATA frame is over. The one that ends its side of the stream is told, with what was counted. */
 static __always_inline void data_ends(struct operation *op, struct socket_state *s, struct follower *f)
 {
-	struct scratch *area = scratch_of(op->direction);
+	struct scratch *area = scratch_of(op);
 	bool last = f->line[4] & FLAG_END_STREAM;
 
 	if (last && area) {
@@ -282,7 +282,7 @@ static __always_inline void data_ends(struct operation *op, struct socket_state 
 /* Reads what is there of the prefix of a gRPC message. Returns how many bytes that is. */
 static __always_inline __u32 read_prefix(struct operation *op, struct stream_count *c, __u32 left)
 {
-	struct scratch *area = scratch_of(op->direction);
+	struct scratch *area = scratch_of(op);
 	__u32 want = PREFIX - c->have, n = left < want ? left : want;
 
 	if (!area || copy_bytes(op, op->done, area, n)) {
@@ -325,7 +325,7 @@ __noinline int follow_data(struct operation *op, struct socket_state *s)
 	f = &s->follower[op->direction & 1];
 	left = op->size - op->done;
 	n = f->skip < left ? f->skip : left;
-	area = scratch_of(op->direction);
+	area = scratch_of(op);
 	if (area && n) {
 		k = key_of(op, s, area);
 		c = bpf_map_lookup_elem(&streams, k);
@@ -365,7 +365,7 @@ __noinline int copy_frame(struct operation *op, struct socket_state *s, __u32 wi
 	if (!op || !s)
 		return 0;
 	f = &s->follower[op->direction & 1];
-	area = scratch_of(op->direction);
+	area = scratch_of(op);
 	left = op->size - op->done - with;
 	n = f->skip < left ? f->skip : left;
 	offset = op->position;
@@ -435,7 +435,7 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 		return;
 	}
 	/* The header came in pieces: it is told by itself. */
-	area = scratch_of(op->direction);
+	area = scratch_of(op);
 	if (!area)
 		return;
 	put_header(area, f);
@@ -446,7 +446,7 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 
 static __always_inline void read_frame(struct operation *op, struct socket_state *s, struct follower *f)
 {
-	struct scratch *area = scratch_of(op->direction);
+	struct scratch *area = scratch_of(op);
 	__u32 left = op->size - op->done, have = f->line_length, n = FRAME_HEADER - have;
 	bool whole = !have && left >= FRAME_HEADER;
 

@@ -35,7 +35,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer objects.Close()
-	const budget = 217_000
+	const budget = 260_000
 	for _, c := range capturePrograms {
 		name, program := c.name, c.of(&objects.WeftPrograms)
 		if program.Type() != ebpf.Tracing {

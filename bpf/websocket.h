@@ -67,7 +67,7 @@ __noinline int read_socket_frame(struct operation *op, struct socket_state *s)
 	if (!op || !s)
 		return 0;
 	f = &s->follower[op->direction & 1];
-	area = scratch_of(op->direction);
+	area = scratch_of(op);
 	left = op->size - op->done;
 	have = f->line_length;
 	want = have < 2 ? 2 : header_size(f->line);

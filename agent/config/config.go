@@ -37,6 +37,7 @@ const (
 )
 
 // The values of Config.Hook.
+// The values of Config.Repair and Config.TLS.
 const (
 	HookAuto       = "auto"
 	HookTracepoint = "tracepoint"
@@ -130,6 +131,9 @@ type Config struct {
 	// goroutine that a request on a pooled connection belongs to. auto: where the program and the kernel allow it.
 	GoHandover string `key:"go.handover"`
 
+	// Whether TLS is read where it is in clear: in the functions of TLS libraries, which get probes for that. off: what is
+	// encrypted is left alone, and no program gets such a probe.
+	TLS string `key:"tls"`
 	// Where in the kernel weft sees the end of a socket operation. tracepoint: sock_send_length and sock_recv_length, Linux 6.3 and
 	// later. fexit: the returns of the functions of TCP and AF_UNIX, Linux 5.15 and later. auto: tracepoint where it can be had,
 	// else fexit; weft doctor says which and why.
@@ -178,6 +182,7 @@ func Default() Config {
 		BreaksEdges:  propagation.DefaultEdges,
 		Repair:       On,
 		GoHandover:   HandoverAuto,
+		TLS:          On,
 		Hook:         HookAuto,
 		SpillSize:    1 << 30,
 		SpillAge:     24 * time.Hour,

@@ -46,6 +46,7 @@ var examples = map[string]struct {
 	"hold":                   {"1.5s", "", 1500 * time.Millisecond},
 	"id.key":                 {"000102030405060708090a0b0c0d0e0f", `"000102030405060708090a0b0c0d0e0f"`, Secret{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}},
 	"go.handover":            {"off", "", "off"},
+	"tls":                    {"off", "", "off"},
 	"hook":                   {"fexit", "", "fexit"},
 	"spill.dir":              {"/var/lib/weft/spill", "", "/var/lib/weft/spill"},
 	"spill.size":             {"1MiB", "1 MiB", Size(1 << 20)},

@@ -88,6 +88,7 @@ var settings = []setting{
 	secret(one("id.key", "32 hexadecimal digits", func(c *Config) *Secret { return &c.IDKey }, parseSecret,
 		func(s Secret) bool { return len(s) == 0 || len(s) == 16 })),
 	choice("go.handover", func(c *Config) *string { return &c.GoHandover }, HandoverAuto, HandoverOn, HandoverOff),
+	choice("tls", func(c *Config) *string { return &c.TLS }, On, Off),
 	choice("hook", func(c *Config) *string { return &c.Hook }, HookAuto, HookTracepoint, HookFexit),
 	one("spill.dir", "an absolute path", func(c *Config) *string { return &c.SpillDir }, parseText, isPath),
 	one("spill.size", "a size of at least 1MiB, like 1GiB", func(c *Config) *Size { return &c.SpillSize }, parseSize,

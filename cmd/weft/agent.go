@@ -24,7 +24,7 @@ func openAgent(ctx context.Context, c *config.Config, log *slog.Logger) (*agent.
 	w := newWitness(process.New(process.Options{Pods: pods}))
 	o := agent.Options{
 		RingSize: uint64(c.RingSize), Choice: newChoice(c.Rules(), c.TraceExclude, w.facts),
-		Hook: hookOf(c), Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, Log: log,
+		Hook: hookOf(c), Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, TLS: c.TLS == config.On, Log: log,
 	}
 	if o.Choice.Decide == nil { // nobody asks a witness
 		o.Processes = w.Table

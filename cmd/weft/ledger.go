@@ -146,6 +146,10 @@ var kernelNames = map[int]string{
 	int(bpf.WeftCountCOUNT_SOCKETS_REFUSED): "sockets_refused",
 	int(bpf.WeftCountCOUNT_OVERLAPPED):      "operations_overlapped",
 	int(bpf.WeftCountCOUNT_SHED):            "records_shed",
+	int(bpf.WeftCountCOUNT_TLS_OPERATIONS):  "tls_operations",
+	int(bpf.WeftCountCOUNT_TLS_SOCKETS):     "tls_sockets",
+	int(bpf.WeftCountCOUNT_TLS_UNTIED):      "tls_operations_untied",
+	int(bpf.WeftCountCOUNT_TLS_REFUSED):     "tls_refused",
 }
 
 func (l *ledger) print(w io.Writer) {

@@ -78,7 +78,7 @@ func decodeEvent(frame []byte, before uint64, ev *Event) bool {
 	ev.PID = c.uint32()
 	ev.TID = ev.PID + uint32(c.varint())
 	switch ev.Kind {
-	case KindMessage, KindHandover:
+	case KindMessage, KindHandover, KindHello:
 		c.message(&ev.Message, ev.Time)
 	case KindSocket:
 		c.conn(&ev.Conn)
@@ -89,6 +89,8 @@ func decodeEvent(frame []byte, before uint64, ev *Event) bool {
 	case KindFork:
 		ev.Parent = c.uint32()
 	case KindExit:
+	case KindSession:
+		c.session(&ev.Session)
 	case KindClock:
 		ev.Wall = int64(c.varint())
 	case KindLoss:
@@ -108,6 +110,9 @@ func (c *cursor) message(m *Message, time uint64) {
 	}
 	if present != 0 {
 		c.rare(m, present, time)
+	}
+	if m.Flags&TLS != 0 {
+		m.Wire = c.uvarint()
 	}
 	m.Offset = c.uvarint()
 	length := c.uvarint()
@@ -145,6 +150,12 @@ func (c *cursor) rare(m *Message, present byte, time uint64) {
 	}
 	if present&hasLost != 0 {
 		m.Lost = c.uint32()
+	}
+}
+
+func (c *cursor) session(s *Session) {
+	for _, v := range [...]*uint64{&s.Under, &s.Hello, &s.Handshake[0], &s.Handshake[1], &s.Data[0], &s.Data[1], &s.Offset, &s.Wire} {
+		*v = c.uvarint()
 	}
 }
 

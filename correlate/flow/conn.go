@@ -28,6 +28,7 @@ type Conn struct {
 	retransmits uint32
 	last        uint64 // time of the last event with data
 	streams     [2]stream
+	TLS         *TLS        // nil: not of a TLS session, as far as is known; never changed once it has a Version
 	open        []*Exchange // oldest first
 	order       order
 	mux         *mux      // of HTTP/2
@@ -42,6 +43,7 @@ type stream struct {
 	holed     bool      // records were lost since it was opened
 	offset    uint64    // of its first byte
 	start     uint64    // time of its first byte
+	wire      uint64    // see event.Message
 	at        place     // of the message that was read last or is open
 	follows   uint64    // offset at which the next message starts, or nowhere
 	remaining *Exchange // whose request body goes on

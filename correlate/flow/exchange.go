@@ -38,6 +38,7 @@ type Exchange struct {
 	Goroutine, ParentGoroutine uint64 // 0: not Go, or not known
 
 	Offset    uint64 // stream offset of the request's first byte
+	Wire      uint64 // of a TLS session: 1 + offset on the socket of the record that it begins; 0: not known
 	Start     uint64 // first byte of the request
 	FirstByte uint64 // first byte of the final reply; 0: none came
 	End       uint64 // last byte of the reply, or the end of the connection

@@ -200,6 +200,7 @@ func (b *book) Abandoned(x *Exchange) {
 }
 
 func (b *book) Touched(*Exchange, Touch) {}
+func (b *book) Placed(*Exchange)         {}
 
 func (b *book) Ended(x *Exchange) {
 	if !b.open[x] {

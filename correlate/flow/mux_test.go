@@ -136,6 +136,7 @@ func (s *seen) Started(x *Exchange) {
 	s.traces, s.heads = append(s.traces, trace), append(s.heads, string(x.Head))
 }
 func (s *seen) Touched(*Exchange, Touch) {}
+func (s *seen) Placed(*Exchange)         {}
 func (s *seen) Ended(x *Exchange)        { s.ended = append(s.ended, *x) }
 func (s *seen) Abandoned(*Exchange)      { s.abandoned++ }
 

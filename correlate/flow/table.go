@@ -14,6 +14,8 @@ type Observer interface {
 	// Touched tells that a thread has gone on with an exchange that is open: it has read the rest of the request or some
 	// of the reply, or has begun to send the reply. It comes before Ended.
 	Touched(*Exchange, Touch)
+	// Placed tells that Wire, or the name of the connection, has become known of an open exchange that has started.
+	Placed(*Exchange)
 	Ended(*Exchange)
 	// Abandoned ends an exchange that started and becomes no span; it has been counted.
 	Abandoned(*Exchange)
@@ -130,6 +132,10 @@ func (t *Table) Feed(ev *event.Event) {
 			t.closes(c, ev)
 			t.drop(c)
 		}
+	case event.KindHello:
+		t.greet(ev)
+	case event.KindSession:
+		t.session(ev)
 	case event.KindExit:
 		t.ownerGone(ev.PID)
 	}

@@ -71,7 +71,7 @@ func (t *Table) asked(c *Conn, s *stream) *Exchange {
 	}
 	x.asked = true
 	x.Conn, x.Server = c, c.role == server
-	x.Offset = s.offset
+	x.Offset, x.Wire = s.offset, s.wire
 	return x
 }
 

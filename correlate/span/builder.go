@@ -69,6 +69,10 @@ func (b *Builder) Fill(s *Span, x *flow.Exchange, resource *Resource, wall func(
 		fillStream(s, x)
 	}
 	s.RequestMessages, s.ReplyMessages = x.RequestMessages, x.ReplyMessages
+	if tls := x.Conn.TLS; tls != nil {
+		s.TLS, s.TLSVersion, s.TLSProtocol = true, tls.Version, tls.Protocol
+		s.ServerName, s.HandshakeNS = tls.ServerName, tls.Handshake
+	}
 	if x.FirstByte != 0 {
 		s.FirstByte = wall(x.FirstByte)
 	}
