@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
@@ -53,6 +54,8 @@ type Agent struct {
 	options Options
 	scout   *scout
 	known   map[uint32]Verdict // processes that the consumer was told of
+	chosen  map[uint32]Verdict // what the kernel was told of a process
+	pending atomic.Pointer[Choice]
 	lives   lives
 	handle  func(*event.Event) error
 	ev      event.Event
@@ -74,7 +77,7 @@ func Open(o Options) (*Agent, error) {
 		return nil, fmt.Errorf("open the ring: %w", err)
 	}
 	return &Agent{
-		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), lives: newLives(bootTime()),
+		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), chosen: make(map[uint32]Verdict), lives: newLives(bootTime()),
 		scout: startScout(k, &o),
 		older: findOlder(o.Log),
 	}, nil
@@ -182,6 +185,7 @@ func (a *Agent) introduce(pid uint32) (Verdict, error) {
 	p := a.options.Processes.Find(pid)
 	v := a.options.Choice.of(pid)
 	a.known[pid] = v
+	a.scout.talks(pid)
 	if a.options.Choice.Decide != nil {
 		if err := a.choose(pid, v); err != nil {
 			return v, err
@@ -210,6 +214,9 @@ func (a *Agent) tick(now uint64) error {
 		}
 	}
 	if err := a.rename(now); err != nil {
+		return err
+	}
+	if err := a.reconsider(); err != nil {
 		return err
 	}
 	wall := time.Now().UnixNano() - int64(bootTime()) + int64(now)

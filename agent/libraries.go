@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"log/slog"
+	"os"
 	"slices"
 
 	"github.com/cilium/ebpf/link"
@@ -82,7 +83,10 @@ func (l *libraries) file(m library.Mapping) *probed {
 	p := &probed{file: m.File, name: m.Name}
 	l.files[m.File] = p
 	err := l.probe(p, m)
-	if err != nil && !errors.Is(err, library.ErrNone) {
+	switch {
+	case errors.Is(err, os.ErrNotExist): // the process is gone
+		delete(l.files, m.File)
+	case err != nil && !errors.Is(err, library.ErrNone):
 		p.failed = err
 		l.log.Warn("what passes through a TLS library is not read", "file", m.Name, "reason", err)
 	}

@@ -19,17 +19,18 @@ import (
 // scout looks at the executables of processes, beside the data path, and tells the kernel side how to find the goroutines
 // of those that are Go.
 type scout struct {
-	kernel   *kernel
-	handover bool
-	tls      *libraries // nil: TLS is not read
-	log      *slog.Logger
-	tasks    chan task
-	quit     chan struct{}
-	done     chan struct{}
-	scanned  chan struct{} // closed when the processes that were there at the start have been looked at
-	programs map[inode]*program
-	running  map[uint32]*program
-	stopping sync.Once
+	kernel     *kernel
+	handover   bool
+	tls        *libraries // nil: TLS is not read
+	log        *slog.Logger
+	tasks      chan task
+	quit       chan struct{}
+	unreadable unreadables
+	done       chan struct{}
+	scanned    chan struct{} // closed when the processes that were there at the start have been looked at
+	programs   map[inode]*program
+	running    map[uint32]*program
+	stopping   sync.Once
 }
 
 // task is one thing that the scout was told of a process.
@@ -45,6 +46,7 @@ const (
 	gone                   // it is gone
 	loaded                 // it has run for a little, and may have loaded its libraries by now
 	greeted                // a socket of it has begun with TLS
+	talks                  // its first message was seen: its runtime works by now
 )
 
 // loadings are when a new process is looked at again: what it loads is mapped some time after it was executed.
@@ -101,6 +103,8 @@ func (s *scout) do(t task) {
 	switch {
 	case t.why == gone:
 		s.forget(t.pid)
+	case t.why == talks:
+		s.findGoroutines(t.pid)
 	case t.why == executed:
 		s.inspect(t.pid)
 		if s.tls != nil {
@@ -109,7 +113,17 @@ func (s *scout) do(t task) {
 			}
 		}
 	case s.tls != nil && !s.tls.reads(t.pid):
-		s.tls.look(t.pid)
+		s.lookAgain(t)
+	}
+}
+
+// lookAgain looks at what a process has loaded by now.
+func (s *scout) lookAgain(t task) {
+	switch {
+	case s.tls.look(t.pid):
+		s.unreadable.forget(t.pid)
+	case t.why == greeted:
+		s.unreadable.note(t.pid, s.tls.why(t.pid))
 	}
 }
 
@@ -126,6 +140,7 @@ func (s *scout) close() {
 func (s *scout) look(pid uint32)   { s.tell(task{pid, executed}) }
 func (s *scout) gone(pid uint32)   { s.tell(task{pid, gone}) }
 func (s *scout) greets(pid uint32) { s.tell(task{pid, greeted}) }
+func (s *scout) talks(pid uint32)  { s.tell(task{pid, talks}) }
 
 func (s *scout) tell(t task) {
 	select {
@@ -170,6 +185,21 @@ func (s *scout) inspectGo(pid uint32) {
 	}
 }
 
+// findGoroutines looks for the list of all goroutines, in which the kernel side looks up ancestors that it has not seen.
+func (s *scout) findGoroutines(pid uint32) {
+	p := s.running[pid]
+	if p == nil || p.probe == nil || !p.offsets.HasParent {
+		return
+	}
+	at, err := golang.FindGoroutines(pid, &p.offsets.Layout)
+	if err == nil {
+		err = s.kernel.update(pid, func(w *bpf.WeftProcess) { w.AllGoroutines = at })
+	}
+	if err != nil {
+		s.log.Warn("calls of goroutines that were not started by the one which serves the request are not linked", "pid", pid, "reason", err)
+	}
+}
+
 func (s *scout) read(path string, key inode) *program {
 	p := &program{key: key}
 	offsets, version, err := golang.Inspect(path)
@@ -207,6 +237,7 @@ func (k *kernel) probe(path string, offset uint64) (link.Link, error) {
 func (s *scout) forget(pid uint32) {
 	if s.tls != nil {
 		s.tls.forget(pid)
+		s.unreadable.forget(pid)
 	}
 	p := s.running[pid]
 	if p == nil {

@@ -51,10 +51,8 @@ static __always_inline void record_begins(struct operation *op, struct tls_socke
 	r->filled++;
 	if (r->filled - r->taken > RECORDS_KEPT)
 		r->taken = r->filled - RECORDS_KEPT;
-	if (!op->record) {
+	if (!op->record)
 		op->record = r->next + 1;
-		op->record_length = length;
-	}
 }
 
 /* verifier: a function of its own, verified once and not for every turn of the loop. */
@@ -201,6 +199,23 @@ static __always_inline void announce_session(struct operation *op, struct sessio
 		announce(op, &session->state);
 }
 
+/* 1 + the offset of the first record in an operation that sends which holds exactly n bytes, or as much of them as one record can; 0: there
+ * is none. */
+static __always_inline __u64 find_sent(const struct operation *op, const struct tls_socket *t, __u64 n)
+{
+	const struct record_stream *r = &t->streams[DIRECTION_SEND];
+
+	if (n > TLS_PLAIN_MAX)
+		n = TLS_PLAIN_MAX;
+	for (__u32 i = RECORDS_KEPT; i > 0; i--) {
+		const struct data_record *d = &r->records[(r->filled - i) % RECORDS_KEPT];
+
+		if (i <= r->filled && d->offset >= op->position && holds(d->length, n))
+			return d->offset + 1;
+	}
+	return 0;
+}
+
 /* The operation is inside of a call to a TLS library: the call's object is tied to the socket. */
 static __always_inline void inside_call(struct operation *op, struct tls_socket *t, struct thread *thread)
 {
@@ -214,8 +229,11 @@ static __always_inline void inside_call(struct operation *op, struct tls_socket 
 	if (op->direction != DIRECTION_SEND || thread->direction != DIRECTION_SEND)
 		return;
 	thread->inner = 1;
+	if (session->sent || !op->record)
+		return;
+	session->sent = find_sent(op, t, thread->asked);
 	if (!session->sent)
-		session->sent = op->record;
+		session->sent = op->record; /* a part of it */
 }
 
 /* A thread has written plaintext and then the ciphertext: that of an object with memory BIOs. Taken for that only if the record is
@@ -224,15 +242,15 @@ static __always_inline void behind_call(struct operation *op, struct tls_socket 
 {
 	struct session_key key = {thread->pending, op->pid};
 	struct session *session = bpf_map_lookup_elem(&sessions, &key);
-	__u64 n = thread->pending_length < TLS_PLAIN_MAX ? thread->pending_length : TLS_PLAIN_MAX;
+	__u64 sent = op->record ? find_sent(op, t, thread->pending_length) : 0;
 
 	thread->pending = 0;
-	if (!session || !op->record || !holds(op->record_length, n) || (session->under && session->under != t->cookie))
+	if (!session || !sent || (session->under && session->under != t->cookie))
 		return;
 	tie(session, t, key.object, op->pid);
 	announce_session(op, session);
 	if (session->state.role == ROLE_CLIENT)
-		tell_session(session, t, thread->pending_offset, op->record - 1);
+		tell_session(session, t, thread->pending_offset, sent - 1);
 }
 
 /* One operation on a socket that carries TLS; its first byte is at op->position. verifier: a function of its own, verified once. */
@@ -246,14 +264,14 @@ __noinline int ciphertext_passes(struct operation *op, struct socket_state *s)
 
 	if (!op || !s)
 		return 0;
+	if (!is_judged(s, op->pid) && !judge(op, s))
+		return 0;
 	t = tls_socket_of(op, s);
 	if (!t)
 		return 0;
 	r = &t->streams[op->direction & 1];
 	t->rtt = op->rtt;
 	t->retransmits = op->retransmits;
-	if (!is_judged(s, op->pid) && !judge(op, s))
-		return 0;
 	if (!s->announced)
 		announce(op, s);
 	t->announced = s->announced;
@@ -297,11 +315,11 @@ static __always_inline void ciphertext_closes(struct socket_state *s)
 		s->lost += session->state.lost;
 		bpf_map_delete_elem(&sessions, &key);
 	}
-	s->follower[0].through = t->through[0];
-	s->follower[1].through = t->through[1];
-	if (t->previous)
+	if (t->id) {
+		s->follower[0].through = t->through[0];
+		s->follower[1].through = t->through[1];
 		s->previous = t->previous;
-	if (t->id)
 		s->cookie = t->id;
+	}
 	bpf_map_delete_elem(&tls_sockets, &cookie);
 }

@@ -22,7 +22,7 @@ static __always_inline int call_begins(const struct thread_key *key, const struc
 	struct session_key at = {call->object, pid};
 	struct thread *thread;
 
-	if (pid == settings.self || (p && p->choice == CHOICE_IGNORE))
+	if (pid == settings.self || (p && (p->choice == CHOICE_IGNORE || (p->choice == CHOICE_OTHER && !settings.ports))))
 		return 0;
 	thread = thread_of(key, true);
 	if (!thread)

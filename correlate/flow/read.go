@@ -25,15 +25,15 @@ func (t *Table) feedMessage(ev *event.Event) {
 		c.loses()
 	}
 	m.Direction &= 1
+	if m.Flags&event.TLS != 0 && c.TLS == nil {
+		c.TLS = &TLS{}
+	}
 	if m.Flags&event.Frame != 0 {
 		t.multiplexes(c)
 	}
 	if c.mux != nil && m.Flags&event.Lost != 0 {
 		t.loseFrames(c, event.Receive)
 		t.loseFrames(c, event.Send)
-	}
-	if m.Flags&event.TLS != 0 && c.TLS == nil {
-		c.TLS = &TLS{}
 	}
 	switch {
 	case m.Flags&event.Frame != 0:

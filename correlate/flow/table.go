@@ -96,6 +96,7 @@ type Table struct {
 	texts    *texts
 	unix     map[uint32]int // AF_UNIX connections by the process that used them last
 	counts   Counts
+	sealed   sealedTable
 }
 
 // New makes an empty table that tells the observer.
@@ -129,6 +130,7 @@ func (t *Table) Feed(ev *event.Event) {
 		t.use(c, pid)
 	case event.KindClose:
 		if c := t.conns[ev.Socket]; c != nil {
+			t.seal(c, &ev.Close)
 			t.closes(c, ev)
 			t.drop(c)
 		}
@@ -137,6 +139,7 @@ func (t *Table) Feed(ev *event.Event) {
 	case event.KindSession:
 		t.session(ev)
 	case event.KindExit:
+		t.unseal(ev.PID)
 		t.ownerGone(ev.PID)
 	}
 }

@@ -16,6 +16,7 @@ type TLS struct {
 	offset  [2]uint64 // of their first bytes
 	client  event.Direction
 	greeted [2]bool
+	plain   bool // plaintext was seen
 }
 
 // helloMax bounds what is kept of a direction's first record.
@@ -27,6 +28,7 @@ func (t *Table) greet(ev *event.Event) {
 	if c.First == 0 {
 		c.First = ev.Time
 	}
+	t.use(c, ev.PID)
 	if c.TLS == nil {
 		c.TLS = &TLS{}
 	}
@@ -63,12 +65,13 @@ func (t *Table) session(ev *event.Event) {
 	if c.First == 0 {
 		c.First = ev.Time
 	}
-	if under := t.conns[ev.Session.Under]; c.TLS == nil && under != nil {
+	if under := t.conns[ev.Session.Under]; under != nil && under.TLS != nil {
 		c.TLS = under.TLS
 	}
 	if c.TLS == nil {
 		c.TLS = &TLS{}
 	}
+	c.TLS.plain = true
 	c.TLS.time(&ev.Session)
 	if ev.Session.Offset == event.NoOffset {
 		return
@@ -77,6 +80,14 @@ func (t *Table) session(ev *event.Event) {
 		if x.asked && !x.Server && x.Wire == 0 && x.Offset == ev.Session.Offset {
 			x.Wire = ev.Session.Wire + 1
 			t.observer.Placed(x)
+		}
+	}
+	if c.mux == nil {
+		return
+	}
+	for _, s := range c.mux.streams {
+		if s.x.asked && !s.x.Server {
+			t.observer.Placed(s.x)
 		}
 	}
 }

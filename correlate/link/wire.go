@@ -17,12 +17,16 @@ func (l *Linker) Placed(x *flow.Exchange) { l.join(x) }
 
 // isNamed tells whether the other end of the connection would give the request the same name.
 func isNamed(x *flow.Exchange) bool {
-	return (x.Conn.NameLocal != 0 || x.Conn.NamePeer != 0) && (x.Conn.TLS == nil || x.Wire != 0)
+	return (x.Conn.NameLocal != 0 || x.Conn.NamePeer != 0) && (x.Conn.TLS == nil || x.Wire != 0 || x.Stream != 0)
 }
 
 func nameOf(x *flow.Exchange) wireName {
 	n := wireName{client: x.Conn.NameLocal, server: x.Conn.NamePeer, offset: x.Offset, unix: x.Conn.Family == familyUnix}
-	if x.Conn.TLS != nil {
+	switch {
+	case x.Conn.TLS == nil:
+	case x.Stream != 0: // of HTTP/2: the number of the stream is name enough
+		n.offset = 1<<63 | uint64(x.Stream)
+	default:
 		n.offset = x.Wire - 1
 	}
 	if x.Server {

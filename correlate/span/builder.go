@@ -65,14 +65,17 @@ func (b *Builder) Fill(s *Span, x *flow.Exchange, resource *Resource, wall func(
 		RTT: x.RTT, Retransmits: x.Retransmits, Upgraded: x.Upgraded, HeadCut: x.HeadCut && !x.Partial, Loss: x.Lost,
 		Fault: faults[x.Fault],
 	}
+	if tls := x.Conn.TLS; tls != nil {
+		s.TLS, s.TLSVersion, s.TLSProtocol = true, tls.Version, tls.Protocol
+		s.ServerName, s.HandshakeNS = tls.ServerName, tls.Handshake
+		if x.Major == 2 {
+			s.TLSProtocol = "h2" // there is no other way to it: RFC 9113 section 3.2
+		}
+	}
 	if x.Major == 2 {
 		fillStream(s, x)
 	}
 	s.RequestMessages, s.ReplyMessages = x.RequestMessages, x.ReplyMessages
-	if tls := x.Conn.TLS; tls != nil {
-		s.TLS, s.TLSVersion, s.TLSProtocol = true, tls.Version, tls.Protocol
-		s.ServerName, s.HandshakeNS = tls.ServerName, tls.Handshake
-	}
 	if x.FirstByte != 0 {
 		s.FirstByte = wall(x.FirstByte)
 	}

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests run: servers, clients, interpreters. A second run only asks dpkg.
+# Installs the Debian packages that the tests run: servers, clients, interpreters: `packages.sh [MORE...]`. A second run only
+# asks dpkg.
 # No service is started: a policy-rc.d that refuses is in place while apt runs, and is gone afterwards.
 set -euo pipefail
 
 packages=(
   nginx-light apache2-bin haproxy
-  curl wrk
+  curl wget wrk
   gunicorn python3-flask python3-fastapi python3-uvicorn python3-requests
   ruby puma
   openjdk-17-jdk-headless maven nodejs npm
   cargo-web gcc libc6-dev # the distribution's cargo is too old for today's tokio
+  "$@"
 )
 
 # nodejs may come from another vendor, and a program that is there needs no package.
