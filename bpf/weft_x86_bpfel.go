@@ -85,6 +85,13 @@ type WeftGoroutineValue struct {
 	Serves uint32
 }
 
+type WeftHanded struct {
+	_               structs.HostLayout
+	Time            uint64
+	Goroutine       uint64
+	ParentGoroutine uint64
+}
+
 type WeftHandoverRecord struct {
 	_    structs.HostLayout
 	Head struct {
@@ -401,6 +408,7 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	WeftMapGiven              = "given"
 	WeftMapGoroutines         = "goroutines"
 	WeftMapOwn                = "own"
 	WeftMapPlaces             = "places"
@@ -501,6 +509,7 @@ type WeftProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
+	Given            *ebpf.MapSpec `ebpf:"given"`
 	Goroutines       *ebpf.MapSpec `ebpf:"goroutines"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
 	Places           *ebpf.MapSpec `ebpf:"places"`
@@ -555,6 +564,7 @@ func (o *WeftObjects) Close() error {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
+	Given            *ebpf.Map `ebpf:"given"`
 	Goroutines       *ebpf.Map `ebpf:"goroutines"`
 	Own              *ebpf.Map `ebpf:"own"`
 	Places           *ebpf.Map `ebpf:"places"`
@@ -570,6 +580,7 @@ type WeftMaps struct {
 
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
+		m.Given,
 		m.Goroutines,
 		m.Own,
 		m.Places,
