@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
@@ -33,6 +34,7 @@ type Options struct {
 	// Renamed tells every process that is described otherwise than when it was last found; nil: none ever is. It is called often.
 	Renamed  func(tell func(pid uint32, p *event.Process) error) error
 	Handover bool // put a probe on Go's HTTP client where a program has one
+	TLS      bool // put probes on TLS libraries, and read what passes through them
 	Log      *slog.Logger
 }
 
@@ -52,6 +54,8 @@ type Agent struct {
 	options Options
 	scout   *scout
 	known   map[uint32]Verdict // processes that the consumer was told of
+	chosen  map[uint32]Verdict // what the kernel was told of a process
+	pending atomic.Pointer[Choice]
 	lives   lives
 	handle  func(*event.Event) error
 	ev      event.Event
@@ -73,8 +77,8 @@ func Open(o Options) (*Agent, error) {
 		return nil, fmt.Errorf("open the ring: %w", err)
 	}
 	return &Agent{
-		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), lives: newLives(bootTime()),
-		scout: startScout(k, o.Handover, o.Log),
+		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), chosen: make(map[uint32]Verdict), lives: newLives(bootTime()),
+		scout: startScout(k, &o),
 		older: findOlder(o.Log),
 	}, nil
 }
@@ -139,6 +143,12 @@ func (a *Agent) record(sample []byte) error {
 		}
 	case bpf.WeftRecordKindRECORD_HANDOVER:
 		err = decodeHandover(sample, &a.ev)
+	case bpf.WeftRecordKindRECORD_HELLO:
+		if err = decodeHello(sample, &a.ev); err == nil {
+			a.scout.greets(a.ev.PID)
+		}
+	case bpf.WeftRecordKindRECORD_SESSION:
+		err = decodeSession(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_CLOSE:
 		if err = decodeClose(sample, &a.ev); err == nil {
 			err = a.handle(&a.ev)
@@ -204,6 +214,9 @@ func (a *Agent) tick(now uint64) error {
 		}
 	}
 	if err := a.rename(now); err != nil {
+		return err
+	}
+	if err := a.reconsider(); err != nil {
 		return err
 	}
 	wall := time.Now().UnixNano() - int64(bootTime()) + int64(now)

@@ -35,7 +35,7 @@ func decodeMessage(sample []byte, ev *event.Event) error {
 		Direction: event.Direction(r.Head.Direction), Flags: event.Flags(r.Head.Flags), Unread: uint8(r.Unread),
 		Offset: r.Offset, Through: r.Through, Body: r.Body, Previous: r.Previous,
 		Goroutine: r.Goroutine, ParentGoroutine: r.ParentGoroutine,
-		RTT: r.Rtt, Retransmits: r.Retransmits, Lost: r.Lost, Payload: payload[:r.Head.Length],
+		RTT: r.Rtt, Retransmits: r.Retransmits, Lost: r.Lost, Wire: r.Wire, Payload: payload[:r.Head.Length],
 	}
 	if ev.Message.Flags&event.Frame != 0 {
 		ev.Message.Unread, ev.Message.Messages = 0, r.Unread
@@ -76,6 +76,7 @@ func decodeClose(sample []byte, ev *event.Event) error {
 	ev.Close = event.Close{
 		Sent: r.Sent, Received: r.Received, Previous: r.Previous,
 		Retransmits: r.Retransmits, Lost: r.Lost, Reset: r.Reset != 0,
+		SentMessages: r.SentMessages, ReceivedMessages: r.ReceivedMessages,
 	}
 	return nil
 }
@@ -87,6 +88,23 @@ func decodeHandover(sample []byte, ev *event.Event) error {
 	}
 	*ev = event.Event{Kind: event.KindHandover, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid}
 	ev.Message.Goroutine, ev.Message.ParentGoroutine = r.Goroutine, r.ParentGoroutine
+	return nil
+}
+
+// decodeHello fills ev from a record with bytes of a handshake; the payload aliases the sample.
+func decodeHello(sample []byte, ev *event.Event) error {
+	err := decodeMessage(sample, ev)
+	ev.Kind = event.KindHello
+	return err
+}
+
+func decodeSession(sample []byte, ev *event.Event) error {
+	r, _, err := as[bpf.WeftSessionRecord](sample)
+	if err != nil {
+		return err
+	}
+	*ev = event.Event{Kind: event.KindSession, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid}
+	ev.Session = event.Session{Under: r.Under, Hello: r.Hello, Handshake: r.Handshake, Data: r.Data, Offset: r.Offset, Wire: r.Wire}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/cilium/ebpf/link"
 
@@ -18,22 +19,38 @@ import (
 // scout looks at the executables of processes, beside the data path, and tells the kernel side how to find the goroutines
 // of those that are Go.
 type scout struct {
-	kernel   *kernel
-	handover bool
-	log      *slog.Logger
-	tasks    chan task
-	done     chan struct{}
-	scanned  chan struct{} // closed when the processes that were there at the start have been looked at
-	programs map[inode]*program
-	running  map[uint32]*program
-	stopping sync.Once
+	kernel     *kernel
+	handover   bool
+	tls        *libraries // nil: TLS is not read
+	log        *slog.Logger
+	tasks      chan task
+	quit       chan struct{}
+	unreadable unreadables
+	done       chan struct{}
+	scanned    chan struct{} // closed when the processes that were there at the start have been looked at
+	programs   map[inode]*program
+	running    map[uint32]*program
+	stopping   sync.Once
 }
 
-// task is one thing that the scout was told: a process that has executed something, that talks, or that is gone.
+// task is one thing that the scout was told of a process.
 type task struct {
-	pid         uint32
-	talks, gone bool
+	pid uint32
+	why errand
 }
+
+type errand uint8
+
+const (
+	executed errand = iota // it has executed something
+	gone                   // it is gone
+	loaded                 // it has run for a little, and may have loaded its libraries by now
+	greeted                // a socket of it has begun with TLS
+	talks                  // its first message was seen: its runtime works by now
+)
+
+// loadings are when a new process is looked at again: what it loads is mapped some time after it was executed.
+var loadings = [...]time.Duration{20 * time.Millisecond, 80 * time.Millisecond}
 
 type inode struct {
 	device, number uint64
@@ -52,11 +69,14 @@ type program struct {
 // tasksMax bounds what waits for the scout; what finds no room is looked at when the process is first seen again.
 const tasksMax = 4096
 
-func startScout(k *kernel, handover bool, log *slog.Logger) *scout {
+func startScout(k *kernel, o *Options) *scout {
 	s := &scout{
-		kernel: k, handover: handover, log: log,
-		tasks: make(chan task, tasksMax), done: make(chan struct{}), scanned: make(chan struct{}),
+		kernel: k, handover: o.Handover, log: o.Log,
+		tasks: make(chan task, tasksMax), quit: make(chan struct{}), done: make(chan struct{}), scanned: make(chan struct{}),
 		programs: make(map[inode]*program), running: make(map[uint32]*program),
+	}
+	if o.TLS {
+		s.tls = newLibraries(k, o.Log)
 	}
 	go s.run(processIDs())
 	return s
@@ -68,27 +88,59 @@ func (s *scout) run(scanned []uint32) {
 		s.inspect(pid)
 	}
 	close(s.scanned)
-	for t := range s.tasks {
-		switch {
-		case t.gone:
-			s.forget(t.pid)
-		case t.talks:
-			s.findGoroutines(t.pid)
-		default:
-			s.inspect(t.pid)
+	for {
+		select {
+		case t := <-s.tasks:
+			s.do(t)
+		case <-s.quit:
+			s.close()
+			return
 		}
 	}
+}
+
+func (s *scout) do(t task) {
+	switch {
+	case t.why == gone:
+		s.forget(t.pid)
+	case t.why == talks:
+		s.findGoroutines(t.pid)
+	case t.why == executed:
+		s.inspect(t.pid)
+		if s.tls != nil {
+			for _, after := range loadings {
+				time.AfterFunc(after, func() { s.tell(task{t.pid, loaded}) })
+			}
+		}
+	case s.tls != nil && !s.tls.reads(t.pid):
+		s.lookAgain(t)
+	}
+}
+
+// lookAgain looks at what a process has loaded by now.
+func (s *scout) lookAgain(t task) {
+	switch {
+	case s.tls.look(t.pid):
+		s.unreadable.forget(t.pid)
+	case t.why == greeted:
+		s.unreadable.note(t.pid, s.tls.why(t.pid))
+	}
+}
+
+func (s *scout) close() {
 	for _, p := range s.programs {
 		p.closeProbe()
+	}
+	if s.tls != nil {
+		s.tls.close()
 	}
 }
 
 // look never blocks.
-func (s *scout) look(pid uint32) { s.tell(task{pid: pid}) }
-func (s *scout) gone(pid uint32) { s.tell(task{pid: pid, gone: true}) }
-
-// talks is told of a process whose first message was seen: its runtime works by now.
-func (s *scout) talks(pid uint32) { s.tell(task{pid: pid, talks: true}) }
+func (s *scout) look(pid uint32)   { s.tell(task{pid, executed}) }
+func (s *scout) gone(pid uint32)   { s.tell(task{pid, gone}) }
+func (s *scout) greets(pid uint32) { s.tell(task{pid, greeted}) }
+func (s *scout) talks(pid uint32)  { s.tell(task{pid, talks}) }
 
 func (s *scout) tell(t task) {
 	select {
@@ -98,12 +150,20 @@ func (s *scout) tell(t task) {
 }
 
 func (s *scout) stop() {
-	s.stopping.Do(func() { close(s.tasks) })
+	s.stopping.Do(func() { close(s.quit) })
 	<-s.done
 }
 
 func (s *scout) inspect(pid uint32) {
 	s.forget(pid)
+	s.inspectGo(pid)
+	if s.tls != nil {
+		s.tls.look(pid)
+	}
+}
+
+// inspectGo finds the goroutines of a Go program and tells the kernel side.
+func (s *scout) inspectGo(pid uint32) {
 	path := fmt.Sprintf("/proc/%d/exe", pid)
 	var st syscall.Stat_t
 	if err := syscall.Stat(path, &st); err != nil {
@@ -175,6 +235,10 @@ func (k *kernel) probe(path string, offset uint64) (link.Link, error) {
 }
 
 func (s *scout) forget(pid uint32) {
+	if s.tls != nil {
+		s.tls.forget(pid)
+		s.unreadable.forget(pid)
+	}
 	p := s.running[pid]
 	if p == nil {
 		return

@@ -133,7 +133,7 @@ static __always_inline void read_chunk_line(struct operation *op, struct socket_
 	__u32 left = op->size - op->done;
 	__u32 n = left < LINE_MAX ? left : LINE_MAX;
 	bool trailer = f->phase == PHASE_TRAILER;
-	struct scratch *area = scratch_of(op->direction);
+	struct scratch *area = scratch_of(op);
 	__u32 used;
 
 	if (!area || op->unread || (op->unread = copy_bytes(op, op->done, area, n))) {

@@ -1,5 +1,6 @@
 /* The capture body: the end of a socket operation, whatever hook saw it. */
 #pragma once
+#include "ciphertext.h"
 #include "follow.h"
 
 /* Only stream sockets of the families that carry requests. */
@@ -176,6 +177,10 @@ __noinline int tell_close(struct socket_state *s, __u32 retransmits)
 	r.reset = s->reset;
 	r.lost = s->lost;
 	r.retransmits = retransmits;
+	if (s->protocol == PROTOCOL_WEBSOCKET) {
+		r.sent_messages = s->follower[DIRECTION_SEND].chunk;
+		r.received_messages = s->follower[DIRECTION_RECEIVE].chunk;
+	}
 	if (bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP))
 		count_add(COUNT_RING_FULL, 1);
 	return 0;
@@ -204,11 +209,14 @@ static __always_inline void follow(struct operation *op, struct socket_state *s,
 		count_add(COUNT_UNREAD + op->unread, 1);
 		count_add(COUNT_UNREAD_BYTES + op->unread, op->size);
 	}
-	if (f->phase == PHASE_REST && s->last != op->direction + 1)
-		f->phase = PHASE_BOUNDARY;
-	follow_bytes(op, s, f);
-	s->last = op->direction + 1;
-	s->previous = op->now;
+	if (!s->tls)
+		follow_bytes(op, s, f);
+	if (s->tls) {
+		op->position -= op->done;
+		f->through = op->position + op->size;
+		s->previous = op->now;
+		ciphertext_passes(op, s);
+	}
 }
 
 /* The end of one operation: `ret` is its result, `flags` are those of the receive call. */

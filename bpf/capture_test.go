@@ -27,6 +27,7 @@ type capture struct {
 	table   *flow.Table
 	sockets map[uint64]event.Conn // by cookie
 	ended   []ended
+	secure  []secure
 	lost    int
 	records []message
 	closed  []event.Event
@@ -217,6 +218,11 @@ func (k *capture) feed(sample []byte) {
 	case WeftRecordKindRECORD_CLOSE:
 		ev = closeOf(sample)
 		k.closed = append(k.closed, ev)
+	case WeftRecordKindRECORD_HELLO:
+		ev = messageOf(sample)
+		ev.Kind = event.KindHello
+	case WeftRecordKindRECORD_SESSION:
+		ev = sessionOf(sample)
 	default:
 		return
 	}
@@ -227,9 +233,15 @@ func (k *capture) Started(*flow.Exchange)   {}
 func (k *capture) Abandoned(*flow.Exchange) { k.lost++ }
 
 func (k *capture) Touched(*flow.Exchange, flow.Touch) {}
+func (k *capture) Placed(*flow.Exchange)              {}
 func (k *capture) Ended(x *flow.Exchange) {
 	if int(x.PID) != os.Getpid() {
 		return
+	}
+	if x.Conn.TLS != nil {
+		k.secure = append(k.secure, secure{
+			x.Server, x.Target, x.Wire, x.Conn.NameLocal, x.Conn.NamePeer, x.Conn.TLS.Version, x.Conn.TLS.ServerName, x.Conn.TLS.Handshake != 0,
+		})
 	}
 	k.ended = append(k.ended, ended{
 		socket: x.Conn.Socket, server: x.Server, method: x.Method, target: x.Target, status: x.Status, offset: x.Offset,
@@ -240,7 +252,7 @@ func (k *capture) Ended(x *flow.Exchange) {
 // forget starts a new count of what was seen.
 func (k *capture) forget() {
 	k.drain()
-	k.ended, k.records, k.closed, k.lost = nil, nil, nil, 0
+	k.ended, k.secure, k.records, k.closed, k.lost = nil, nil, nil, nil, 0
 }
 
 // exchanges gives those of one end, in the order in which they ended.
@@ -264,7 +276,7 @@ func messageOf(sample []byte) event.Event {
 	ev.Message = event.Message{
 		Direction: event.Direction(r.Head.Direction), Flags: event.Flags(r.Head.Flags), Unread: uint8(r.Unread),
 		Offset: r.Offset, Through: r.Through, Body: r.Body, Previous: r.Previous, Goroutine: r.Goroutine,
-		ParentGoroutine: r.ParentGoroutine, RTT: r.Rtt, Retransmits: r.Retransmits, Lost: r.Lost,
+		ParentGoroutine: r.ParentGoroutine, RTT: r.Rtt, Retransmits: r.Retransmits, Lost: r.Lost, Wire: r.Wire,
 		Payload: payload[:r.Head.Length],
 	}
 	if ev.Message.Flags&event.Frame != 0 {
@@ -294,5 +306,6 @@ func closeOf(sample []byte) event.Event {
 	r := as[WeftCloseRecord](sample)
 	return event.Event{Kind: event.KindClose, Time: r.Head.Time, Socket: r.Head.Socket, Close: event.Close{
 		Sent: r.Sent, Received: r.Received, Previous: r.Previous, Retransmits: r.Retransmits, Lost: r.Lost, Reset: r.Reset != 0,
+		SentMessages: r.SentMessages, ReceivedMessages: r.ReceivedMessages,
 	}}
 }

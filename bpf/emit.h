@@ -5,17 +5,17 @@
 #include "head.h"
 #include "operation.h"
 
-/* One area per direction: the two capture programs may hold one each on a CPU. */
+/* As the places: the programs may hold one each on a CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, AREAS);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
-static __always_inline struct scratch *scratch_of(__u32 direction)
+static __always_inline struct scratch *scratch_of(const struct operation *op)
 {
-	__u32 key = direction & 1;
+	__u32 key = op->area & (AREAS - 1);
 	return bpf_map_lookup_elem(&scratches, &key);
 }
 
@@ -82,7 +82,7 @@ __noinline int announce(struct operation *op, struct socket_state *s)
 {
 	struct socket_record *r;
 
-	if (!op || !s)
+	if (!op || !s || !op->sk)
 		return 0;
 	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 	if (!r) {
@@ -159,11 +159,13 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 
 	if (!op || !s)
 		return 0;
-	area = scratch_of(op->direction);
+	area = scratch_of(op);
 	if (!area)
 		return 0;
 	if (((s->go && !op->goroutine) || !is_judged(s, op->pid)) && !judge(op, s))
 		return 0;
+	if (s->ignored)
+		return 0; /* as the step before in the same operation has found */
 	f = &s->follower[op->direction & 1];
 	if (s->shed && !((flags & MESSAGE_START) && f->request)) {
 		s->lost++;
@@ -179,7 +181,7 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 	size = sizeof(*r) + clamp(length, PIECE_MAX);
 	r = &area->record;
 	fill_record(&r->head, RECORD_MESSAGE, op, s);
-	r->head.flags = flags | (s->lost ? MESSAGE_LOST : 0) | (s->included ? MESSAGE_PORT : 0);
+	r->head.flags = flags | (s->lost ? MESSAGE_LOST : 0) | (s->included ? MESSAGE_PORT : 0) | (s->session ? MESSAGE_TLS : 0);
 	r->head.length = length;
 	r->offset = offset;
 	r->through = f->through;
@@ -191,6 +193,7 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 	r->retransmits = op->retransmits;
 	r->unread = flags & MESSAGE_FRAME ? f->length : op->unread;
 	r->lost = s->lost;
+	r->wire = offset == op->first ? op->wire : 0;
 	if (bpf_ringbuf_output(&ring, r, size, wake_flags(size))) {
 		refused(op, s, flags);
 		return 0;

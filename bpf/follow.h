@@ -118,6 +118,16 @@ __noinline int tell_exporter(struct operation *op, struct socket_state *s)
 	return 0;
 }
 
+/* Whether the first bytes of a message are the header of a TLS record, as far as they are there. */
+static __always_inline bool looks_like_tls(const struct follower *f)
+{
+	__u8 type = f->line[0];
+
+	if ((f->line_length > 1 && f->line[1] != 3) || (f->line_length > 2 && f->line[2] > 4))
+		return false;
+	return type == 22 || (type == 23 && f->line_length >= 5 && f->line[2] == 3 && f->line[3] <= 72);
+}
+
 /* A turn of direction that starts with something else. Bulk traffic of no known protocol ends up muted. */
 static __always_inline void not_http(struct operation *op, struct socket_state *s, struct follower *f)
 {
@@ -133,6 +143,10 @@ static __always_inline void not_http(struct operation *op, struct socket_state *
 	advance(op, f, op->size - op->done);
 	if (s->known || !turned)
 		return;
+	if (settings.tls && !s->session && looks_like_tls(f)) {
+		s->tls = 1;
+		return;
+	}
 	if (++s->strikes < (s->origin == ORIGIN_FOUND ? STRIKES_MAX + 1 : 2))
 		return;
 	s->muted = 1;
@@ -245,7 +259,7 @@ static __always_inline void read_head(struct operation *op, struct socket_state 
 {
 	__u32 left = op->size - op->done, n = piece_of(op, f, left);
 	bool starting = f->phase == PHASE_BOUNDARY;
-	struct scratch *area = scratch_of(op->direction);
+	struct scratch *area = scratch_of(op);
 	__u32 flags = starting ? MESSAGE_START : 0;
 	__u64 offset = op->position;
 	__u32 from, first;
@@ -352,22 +366,22 @@ __noinline int step(struct operation *op, struct socket_state *s)
 	return op->done < op->size;
 }
 
-/* One step of whichever protocol. Neither calls the other one: that would need more stack than there is.
- * verifier: a function of its own, so that a turn of the loop over it is one state. */
-__noinline int follow_step(struct operation *op, struct socket_state *s)
-{
-	if (!op || !s)
-		return 0;
-	return s->protocol ? follow_frames(op, s) : step(op, s);
-}
-
-/* Follows all bytes of an operation. */
+/* Follows all bytes of an operation. Neither protocol calls the other one: that would need more stack than there is. */
 static __always_inline void follow_bytes(struct operation *op, struct socket_state *s, struct follower *f)
 {
+	op->first = op->position;
+	if (f->phase == PHASE_REST && s->last != op->direction + 1)
+		f->phase = PHASE_BOUNDARY;
 	for (int i = 0; i < STEPS_MAX; i++) {
-		if (!follow_step(op, s))
+		if (s->protocol || !step(op, s))
+			break;
+	}
+	for (int i = 0; i < STEPS_MAX / 2; i++) {
+		if (!s->protocol || !follow_frames(op, s))
 			break;
 	}
 	if (op->done < op->size)
 		give_up(op, s, f);
+	s->last = op->direction + 1;
+	s->previous = op->now;
 }

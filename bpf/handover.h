@@ -10,15 +10,17 @@
 #define GO_RECEIVER(regs) (((struct user_pt_regs *)(regs))->regs[0])
 #endif
 
-/* The file descriptor under a persistConn, or -1: only a plain *net.TCPConn is followed. */
+/* The file descriptor under a persistConn, or -1: only a *net.TCPConn is followed, and one under a *tls.Conn, whose first field it is. */
 static __always_inline __s64 fd_of_connection(const struct process *p, __u64 connection)
 {
 	__u64 tls = 0, interface[2] = {}, fd = 0, number = 0;
 	__u32 hash = 0;
 
-	if (bpf_probe_read_user(&tls, sizeof(tls), (void *)(connection + p->tls_state)) || tls)
+	if (bpf_probe_read_user(&tls, sizeof(tls), (void *)(connection + p->tls_state)))
 		return -1;
 	if (bpf_probe_read_user(interface, sizeof(interface), (void *)(connection + p->conn)))
+		return -1;
+	if (tls && bpf_probe_read_user(interface, sizeof(interface), (void *)interface[1]))
 		return -1;
 	if (bpf_probe_read_user(&hash, sizeof(hash), (void *)(interface[0] + p->itab_hash)) || hash != p->tcp_conn_hash)
 		return -1;

@@ -56,9 +56,14 @@ static __always_inline void connection_closes(struct sock *sk, int old_state)
 	if (!s || !s->announced)
 		return;
 	tcp = bpf_skc_to_tcp_sock(sk);
-	if (tcp && sk->sk_socket && !s->reset && !s->muted && !owner_closes(sk, old_state) && (__s32)(tcp->rcv_nxt - tcp->copied_seq) > 1) {
+	/* Under TLS nearly always a last alert is left, which nobody reads. */
+	if (tcp && sk->sk_socket && !s->tls && !s->reset && !s->muted && !owner_closes(sk, old_state) && (__s32)(tcp->rcv_nxt - tcp->copied_seq) > 1) {
 		s->closing = 1;
 		return;
+	}
+	if (s->tls) {
+		ciphertext_closes(s);
+		s->muted = 1; /* what is left is of no session any more */
 	}
 	tell_close(s, tcp ? tcp->total_retrans : 0);
 }

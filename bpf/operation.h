@@ -9,6 +9,7 @@ struct operation {
 	__u64 sk;	/* address of the socket */
 	__u64 base;	/* user address of the buffer, or of the io vectors */
 	__u64 position; /* stream offset of the next byte to follow */
+	__u64 first;	/* stream offset of the first byte */
 	__u32 vectors;	/* 0: base is the buffer */
 	__u32 done;	/* bytes followed so far */
 	__u32 size;	/* bytes that the operation moved */
@@ -21,11 +22,19 @@ struct operation {
 	__u64 length;
 	__u8 found;
 	__u8 direction;
-	__u8 pad[6];
+	__u8 area; /* index of its scratch area */
+	__u8 pad[5];
 	__u64 goroutine, parent_goroutine;
+	__u64 wire;   /* of plaintext: see struct message_record */
+	__u64 record; /* of ciphertext: 1 + offset of the first record of data that begins in it */
+	__u64 tell_offset; /* of a frame that is to be told, with the flags and the length of its record; no flags: none */
+	__u32 tell_flags, tell_length;
 };
 
-/* The operation under way, one of each direction on a CPU. Not on the stack: all frames of a program together have 512 bytes of
+/* The areas of a CPU: DIRECTION_RECEIVE and DIRECTION_SEND are those of socket operations, the next two of calls to TLS libraries. */
+enum { AREA_CALL = 2, AREAS = 4 };
+
+/* The operation under way, one of each area on a CPU. Not on the stack: all frames of a program together have 512 bytes of
  * it, and kernels before 6.13 count each frame in steps of 32. */
 struct place {
 	struct operation operation;
@@ -33,16 +42,16 @@ struct place {
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, AREAS);
 	__type(key, __u32);
 	__type(value, struct place);
 } places SEC(".maps");
 
 /* The place of an operation, emptied; none while another one has it. Where a hook lets the kernel preempt programs, the areas of
  * the CPU would else be written by two. */
-static __always_inline struct place *take_place(__u32 direction)
+static __always_inline struct place *take_place(__u32 area)
 {
-	__u32 key = direction & 1;
+	__u32 key = area & (AREAS - 1);
 	struct place *place = bpf_map_lookup_elem(&places, &key);
 
 	if (!place)
@@ -53,6 +62,7 @@ static __always_inline struct place *take_place(__u32 direction)
 	}
 	__builtin_memset(place, 0, sizeof(*place));
 	place->taken = 1;
+	place->operation.area = key;
 	return place;
 }
 

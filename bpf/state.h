@@ -30,7 +30,8 @@ struct setting {
 	__u32 wake;	     /* bytes that one CPU puts on the ring before it wakes the reader */
 	__u8 ignore_unknown; /* a process that was not decided on is not traced */
 	__u8 ports;	     /* the map `ports` is not empty */
-	__u8 pad[6];
+	__u8 tls;	     /* sockets that carry TLS are followed */
+	__u8 pad[5];
 };
 const volatile struct setting settings;
 
@@ -55,9 +56,10 @@ enum protocol {
 	PROTOCOL_HTTP1 = 0, /* or nothing that is known */
 	PROTOCOL_HTTP2,
 	PROTOCOL_TUNNEL, /* behind a 101: what comes next tells */
+	PROTOCOL_WEBSOCKET,
 };
 
-/* One direction of a stream. In HTTP/2 line is the header of the current frame, of which line_length bytes are there; head_bytes
+/* One direction of a stream. In WebSocket line is the header of the current frame, and chunk counts messages. In HTTP/2 line is the header of the current frame, of which line_length bytes are there; head_bytes
  * are those of a header block that were copied; chunk is the highest stream; body and length are the bytes and the messages of
  * the stream that the frame ends. */
 struct follower {
@@ -109,7 +111,9 @@ struct socket_state {
 	__u8 included; /* by its port */
 	__u8 closing;  /* closed, with bytes that are still to be read */
 	__u8 protocol; /* enum protocol */
-	__u8 pad[5];
+	__u8 tls;      /* carries TLS: its own bytes are not read */
+	__u8 session;  /* this is the state of a TLS session's plaintext */
+	__u8 pad[3];
 	__u64 heads; /* which of the requests since the last turn were HEAD, oldest lowest */
 	__u32 lost;  /* records refused since the last one that was not */
 	__u32 name_local;
@@ -161,6 +165,8 @@ struct process {
 	__u8 pad;
 	__s32 tls; /* of g, from the thread pointer */
 	__u32 goid, parent_goid, m, curg;
+	__s32 g_at; /* of g, from the thread pointer, as a probe has found it before Go has told; 0: not */
+	__u32 pad2;
 	/* From net/http.persistConn to the file descriptor of a plain TCP connection. */
 	__u32 conn, tls_state, fd, sysfd, itab_hash, tcp_conn_hash;
 	__u64 all_goroutines; /* address of runtime.allgs, a slice of all goroutines; 0: not known */

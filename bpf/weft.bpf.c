@@ -2,6 +2,7 @@
 
 /* The hooks. Each line binds a moment in the kernel to the body that handles it. */
 #include "handover.h"
+#include "library.h"
 #include "life.h"
 
 #include <bpf/bpf_tracing.h>
@@ -108,6 +109,60 @@ int go_round_trip(struct pt_regs *regs)
 	return hand_over(regs);
 }
 
+SEC("uprobe")
+int ssl_read_begins(struct pt_regs *regs)
+{
+	return openssl_begins(regs, DIRECTION_RECEIVE);
+}
+
+SEC("uprobe")
+int ssl_write_begins(struct pt_regs *regs)
+{
+	return openssl_begins(regs, DIRECTION_SEND);
+}
+
+SEC("uprobe")
+int ssl_read_ex_begins(struct pt_regs *regs)
+{
+	return openssl_ex_begins(regs, DIRECTION_RECEIVE);
+}
+
+SEC("uprobe")
+int ssl_write_ex_begins(struct pt_regs *regs)
+{
+	return openssl_ex_begins(regs, DIRECTION_SEND);
+}
+
+SEC("uprobe")
+int ssl_ends(struct pt_regs *regs)
+{
+	return openssl_ends(regs);
+}
+
+SEC("uprobe")
+int tls_object_ends(struct pt_regs *regs)
+{
+	return object_ends(CALL_ARG0(regs));
+}
+
+SEC("uprobe")
+int go_tls_read_begins(struct pt_regs *regs)
+{
+	return go_tls_begins(regs, DIRECTION_RECEIVE);
+}
+
+SEC("uprobe")
+int go_tls_write_begins(struct pt_regs *regs)
+{
+	return go_tls_begins(regs, DIRECTION_SEND);
+}
+
+SEC("uprobe")
+int go_tls_returns(struct pt_regs *regs)
+{
+	return go_tls_ends(regs);
+}
+
 /* Types that cross the boundary but that no map or function names: this keeps them in the object's type information. */
 const enum record_kind *kind_type __attribute__((unused));
 const enum direction *direction_type __attribute__((unused));
@@ -119,3 +174,4 @@ const enum choice *choice_type __attribute__((unused));
 const struct socket_record *socket_record_type __attribute__((unused));
 const struct close_record *close_record_type __attribute__((unused));
 const struct handover_record *handover_record_type __attribute__((unused));
+const struct session_record *session_record_type __attribute__((unused));

@@ -35,13 +35,15 @@ type WeftCloseRecord struct {
 		Pid       uint32
 		Tid       uint32
 	}
-	Sent        uint64
-	Received    uint64
-	Previous    uint64
-	Retransmits uint32
-	Reset       uint32
-	Lost        uint32
-	Pad         uint32
+	Sent             uint64
+	Received         uint64
+	Previous         uint64
+	Retransmits      uint32
+	Reset            uint32
+	Lost             uint32
+	SentMessages     uint32
+	ReceivedMessages uint32
+	Pad              uint32
 }
 
 type WeftCount uint32
@@ -59,9 +61,13 @@ const (
 	WeftCountCOUNT_SOCKETS_REFUSED WeftCount = 9
 	WeftCountCOUNT_OVERLAPPED      WeftCount = 10
 	WeftCountCOUNT_SHED            WeftCount = 11
-	WeftCountCOUNT_UNREAD          WeftCount = 12
-	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 21
-	WeftCountCOUNTS                WeftCount = 30
+	WeftCountCOUNT_TLS_OPERATIONS  WeftCount = 12
+	WeftCountCOUNT_TLS_SOCKETS     WeftCount = 13
+	WeftCountCOUNT_TLS_UNTIED      WeftCount = 14
+	WeftCountCOUNT_TLS_REFUSED     WeftCount = 15
+	WeftCountCOUNT_UNREAD          WeftCount = 16
+	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 25
+	WeftCountCOUNTS                WeftCount = 34
 )
 
 type WeftDirection uint32
@@ -120,6 +126,7 @@ const (
 	WeftMessageFlagMESSAGE_LOST   WeftMessageFlag = 32
 	WeftMessageFlagMESSAGE_UNREAD WeftMessageFlag = 64
 	WeftMessageFlagMESSAGE_PORT   WeftMessageFlag = 256
+	WeftMessageFlagMESSAGE_TLS    WeftMessageFlag = 4096
 	WeftMessageFlagMESSAGE_TUNNEL WeftMessageFlag = 128
 	WeftMessageFlagMESSAGE_FRAME  WeftMessageFlag = 512
 )
@@ -147,6 +154,7 @@ type WeftMessageRecord struct {
 	Retransmits     uint32
 	Unread          uint32
 	Lost            uint32
+	Wire            uint64
 }
 
 type WeftPlace struct {
@@ -157,6 +165,7 @@ type WeftPlace struct {
 		Sk              uint64
 		Base            uint64
 		Position        uint64
+		First           uint64
 		Vectors         uint32
 		Done            uint32
 		Size            uint32
@@ -172,9 +181,15 @@ type WeftPlace struct {
 		Length          uint64
 		Found           uint8
 		Direction       uint8
-		Pad             [6]uint8
+		Area            uint8
+		Pad             [5]uint8
 		Goroutine       uint64
 		ParentGoroutine uint64
+		Wire            uint64
+		Record          uint64
+		TellOffset      uint64
+		TellFlags       uint32
+		TellLength      uint32
 	}
 	Taken uint32
 	Pad   uint32
@@ -191,6 +206,8 @@ type WeftProcess struct {
 	ParentGoid    uint32
 	M             uint32
 	Curg          uint32
+	G_at          int32
+	Pad2          uint32
 	Conn          uint32
 	TlsState      uint32
 	Fd            uint32
@@ -239,6 +256,8 @@ const (
 	WeftRecordKindRECORD_FORK     WeftRecordKind = 5
 	WeftRecordKindRECORD_EXIT     WeftRecordKind = 6
 	WeftRecordKindRECORD_HANDOVER WeftRecordKind = 7
+	WeftRecordKindRECORD_HELLO    WeftRecordKind = 16
+	WeftRecordKindRECORD_SESSION  WeftRecordKind = 17
 )
 
 type WeftScratch struct {
@@ -256,13 +275,52 @@ type WeftScratch struct {
 	}
 }
 
+type WeftSession struct {
+	_     structs.HostLayout
+	State WeftSocketState
+	Under uint64
+	Sent  uint64
+	Part  uint64
+	Got   uint64
+	Told  uint8
+	Pad   [7]uint8
+}
+
+type WeftSessionKey struct {
+	_      structs.HostLayout
+	Object uint64
+	Tgid   uint64
+}
+
+type WeftSessionRecord struct {
+	_    structs.HostLayout
+	Head struct {
+		_         structs.HostLayout
+		Kind      uint8
+		Direction uint8
+		Flags     uint16
+		Length    uint32
+		Time      uint64
+		Socket    uint64
+		Pid       uint32
+		Tid       uint32
+	}
+	Under     uint64
+	Hello     uint64
+	Handshake [2]uint64
+	Data      [2]uint64
+	Offset    uint64
+	Wire      uint64
+}
+
 type WeftSetting struct {
 	_             structs.HostLayout
 	Self          uint32
 	Wake          uint32
 	IgnoreUnknown uint8
 	Ports         uint8
-	Pad           [6]uint8
+	Tls           uint8
+	Pad           [5]uint8
 }
 
 type WeftSocketOrigin uint32
@@ -327,7 +385,9 @@ type WeftSocketState struct {
 	Included       uint8
 	Closing        uint8
 	Protocol       uint8
-	Pad            [5]uint8
+	Tls            uint8
+	Session        uint8
+	Pad            [3]uint8
 	Heads          uint64
 	Lost           uint32
 	NameLocal      uint32
@@ -386,7 +446,69 @@ type WeftStreamKey struct {
 type WeftTally struct {
 	_       structs.HostLayout
 	Unwoken uint64
-	Counts  [30]uint64
+	Counts  [34]uint64
+}
+
+type WeftThread struct {
+	_             structs.HostLayout
+	Object        uint64
+	Base          uint64
+	Asked         uint64
+	Count         uint64
+	Began         uint64
+	Received      uint64
+	Pending       uint64
+	PendingLength uint64
+	PendingOffset uint64
+	Active        uint8
+	Direction     uint8
+	Inner         uint8
+	Pad           [5]uint8
+}
+
+type WeftThreadKey struct {
+	_      structs.HostLayout
+	Thread uint64
+	Tgid   uint64
+}
+
+type WeftTlsSocket struct {
+	_           structs.HostLayout
+	Cookie      uint64
+	Hello       uint64
+	Object      uint64
+	Id          uint64
+	ConnectNs   uint64
+	Previous    uint64
+	Through     [2]uint64
+	Tgid        uint32
+	NameLocal   uint32
+	NamePeer    uint32
+	Rtt         uint32
+	Retransmits uint32
+	Origin      uint8
+	Included    uint8
+	Announced   uint8
+	Pad         uint8
+	Streams     [2]struct {
+		_         structs.HostLayout
+		Next      uint64
+		Header    uint64
+		Data      uint64
+		Handshake uint64
+		Have      uint32
+		HelloLeft uint32
+		Filled    uint32
+		Taken     uint32
+		Aligned   uint8
+		Begun     uint8
+		Pad       [6]uint8
+		Records   [8]struct {
+			_      structs.HostLayout
+			Offset uint64
+			Length uint64
+		}
+	}
 }
 
 type WeftUnreadReason uint32
@@ -417,19 +539,31 @@ const (
 	WeftMapProcesses          = "processes"
 	WeftMapRing               = "ring"
 	WeftMapScratches          = "scratches"
+	WeftMapSessions           = "sessions"
 	WeftMapSockets            = "sockets"
 	WeftMapStreams            = "streams"
 	WeftMapTallies            = "tallies"
+	WeftMapThreads            = "threads"
+	WeftMapTlsSockets         = "tls_sockets"
 	WeftProgGoRoundTrip       = "go_round_trip"
+	WeftProgGoTlsReadBegins   = "go_tls_read_begins"
+	WeftProgGoTlsReturns      = "go_tls_returns"
+	WeftProgGoTlsWriteBegins  = "go_tls_write_begins"
 	WeftProgInetSockSetState  = "inet_sock_set_state"
 	WeftProgSchedProcessExec  = "sched_process_exec"
 	WeftProgSchedProcessExit  = "sched_process_exit"
 	WeftProgSchedProcessFork  = "sched_process_fork"
 	WeftProgSockRecvLength    = "sock_recv_length"
 	WeftProgSockSendLength    = "sock_send_length"
+	WeftProgSslEnds           = "ssl_ends"
+	WeftProgSslReadBegins     = "ssl_read_begins"
+	WeftProgSslReadExBegins   = "ssl_read_ex_begins"
+	WeftProgSslWriteBegins    = "ssl_write_begins"
+	WeftProgSslWriteExBegins  = "ssl_write_ex_begins"
 	WeftProgTcpReceiveReset   = "tcp_receive_reset"
 	WeftProgTcpRecvmsg        = "tcp_recvmsg"
 	WeftProgTcpSendmsg        = "tcp_sendmsg"
+	WeftProgTlsObjectEnds     = "tls_object_ends"
 	WeftProgUnixStreamRecvmsg = "unix_stream_recvmsg"
 	WeftProgUnixStreamSendmsg = "unix_stream_sendmsg"
 	WeftVarChoiceType         = "choice_type"
@@ -441,7 +575,12 @@ const (
 	WeftVarHandoverRecordType = "handover_record_type"
 	WeftVarKindType           = "kind_type"
 	WeftVarMessageFlagType    = "message_flag_type"
+	WeftVarNoProcess          = "no_process"
+	WeftVarNoSession          = "no_session"
+	WeftVarNoThread           = "no_thread"
+	WeftVarNoTlsSocket        = "no_tls_socket"
 	WeftVarReceiveArguments   = "receive_arguments"
+	WeftVarSessionRecordType  = "session_record_type"
 	WeftVarSettings           = "settings"
 	WeftVarSocketOriginType   = "socket_origin_type"
 	WeftVarSocketRecordType   = "socket_record_type"
@@ -492,15 +631,24 @@ type WeftSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftProgramSpecs struct {
 	GoRoundTrip       *ebpf.ProgramSpec `ebpf:"go_round_trip"`
+	GoTlsReadBegins   *ebpf.ProgramSpec `ebpf:"go_tls_read_begins"`
+	GoTlsReturns      *ebpf.ProgramSpec `ebpf:"go_tls_returns"`
+	GoTlsWriteBegins  *ebpf.ProgramSpec `ebpf:"go_tls_write_begins"`
 	InetSockSetState  *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
 	SchedProcessExec  *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit  *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
 	SchedProcessFork  *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
 	SockRecvLength    *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
 	SockSendLength    *ebpf.ProgramSpec `ebpf:"sock_send_length"`
+	SslEnds           *ebpf.ProgramSpec `ebpf:"ssl_ends"`
+	SslReadBegins     *ebpf.ProgramSpec `ebpf:"ssl_read_begins"`
+	SslReadExBegins   *ebpf.ProgramSpec `ebpf:"ssl_read_ex_begins"`
+	SslWriteBegins    *ebpf.ProgramSpec `ebpf:"ssl_write_begins"`
+	SslWriteExBegins  *ebpf.ProgramSpec `ebpf:"ssl_write_ex_begins"`
 	TcpReceiveReset   *ebpf.ProgramSpec `ebpf:"tcp_receive_reset"`
 	TcpRecvmsg        *ebpf.ProgramSpec `ebpf:"tcp_recvmsg"`
 	TcpSendmsg        *ebpf.ProgramSpec `ebpf:"tcp_sendmsg"`
+	TlsObjectEnds     *ebpf.ProgramSpec `ebpf:"tls_object_ends"`
 	UnixStreamRecvmsg *ebpf.ProgramSpec `ebpf:"unix_stream_recvmsg"`
 	UnixStreamSendmsg *ebpf.ProgramSpec `ebpf:"unix_stream_sendmsg"`
 }
@@ -518,9 +666,12 @@ type WeftMapSpecs struct {
 	Processes        *ebpf.MapSpec `ebpf:"processes"`
 	Ring             *ebpf.MapSpec `ebpf:"ring"`
 	Scratches        *ebpf.MapSpec `ebpf:"scratches"`
+	Sessions         *ebpf.MapSpec `ebpf:"sessions"`
 	Sockets          *ebpf.MapSpec `ebpf:"sockets"`
 	Streams          *ebpf.MapSpec `ebpf:"streams"`
 	Tallies          *ebpf.MapSpec `ebpf:"tallies"`
+	Threads          *ebpf.MapSpec `ebpf:"threads"`
+	TlsSockets       *ebpf.MapSpec `ebpf:"tls_sockets"`
 }
 
 // WeftVariableSpecs contains global variables before they are loaded into the kernel.
@@ -536,7 +687,12 @@ type WeftVariableSpecs struct {
 	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
 	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.VariableSpec `ebpf:"message_flag_type"`
+	NoProcess          *ebpf.VariableSpec `ebpf:"no_process"`
+	NoSession          *ebpf.VariableSpec `ebpf:"no_session"`
+	NoThread           *ebpf.VariableSpec `ebpf:"no_thread"`
+	NoTlsSocket        *ebpf.VariableSpec `ebpf:"no_tls_socket"`
 	ReceiveArguments   *ebpf.VariableSpec `ebpf:"receive_arguments"`
+	SessionRecordType  *ebpf.VariableSpec `ebpf:"session_record_type"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
 	SocketOriginType   *ebpf.VariableSpec `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.VariableSpec `ebpf:"socket_record_type"`
@@ -573,9 +729,12 @@ type WeftMaps struct {
 	Processes        *ebpf.Map `ebpf:"processes"`
 	Ring             *ebpf.Map `ebpf:"ring"`
 	Scratches        *ebpf.Map `ebpf:"scratches"`
+	Sessions         *ebpf.Map `ebpf:"sessions"`
 	Sockets          *ebpf.Map `ebpf:"sockets"`
 	Streams          *ebpf.Map `ebpf:"streams"`
 	Tallies          *ebpf.Map `ebpf:"tallies"`
+	Threads          *ebpf.Map `ebpf:"threads"`
+	TlsSockets       *ebpf.Map `ebpf:"tls_sockets"`
 }
 
 func (m *WeftMaps) Close() error {
@@ -589,9 +748,12 @@ func (m *WeftMaps) Close() error {
 		m.Processes,
 		m.Ring,
 		m.Scratches,
+		m.Sessions,
 		m.Sockets,
 		m.Streams,
 		m.Tallies,
+		m.Threads,
+		m.TlsSockets,
 	)
 }
 
@@ -608,7 +770,12 @@ type WeftVariables struct {
 	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
 	KindType           *ebpf.Variable `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.Variable `ebpf:"message_flag_type"`
+	NoProcess          *ebpf.Variable `ebpf:"no_process"`
+	NoSession          *ebpf.Variable `ebpf:"no_session"`
+	NoThread           *ebpf.Variable `ebpf:"no_thread"`
+	NoTlsSocket        *ebpf.Variable `ebpf:"no_tls_socket"`
 	ReceiveArguments   *ebpf.Variable `ebpf:"receive_arguments"`
+	SessionRecordType  *ebpf.Variable `ebpf:"session_record_type"`
 	Settings           *ebpf.Variable `ebpf:"settings"`
 	SocketOriginType   *ebpf.Variable `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.Variable `ebpf:"socket_record_type"`
@@ -621,15 +788,24 @@ type WeftVariables struct {
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftPrograms struct {
 	GoRoundTrip       *ebpf.Program `ebpf:"go_round_trip"`
+	GoTlsReadBegins   *ebpf.Program `ebpf:"go_tls_read_begins"`
+	GoTlsReturns      *ebpf.Program `ebpf:"go_tls_returns"`
+	GoTlsWriteBegins  *ebpf.Program `ebpf:"go_tls_write_begins"`
 	InetSockSetState  *ebpf.Program `ebpf:"inet_sock_set_state"`
 	SchedProcessExec  *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit  *ebpf.Program `ebpf:"sched_process_exit"`
 	SchedProcessFork  *ebpf.Program `ebpf:"sched_process_fork"`
 	SockRecvLength    *ebpf.Program `ebpf:"sock_recv_length"`
 	SockSendLength    *ebpf.Program `ebpf:"sock_send_length"`
+	SslEnds           *ebpf.Program `ebpf:"ssl_ends"`
+	SslReadBegins     *ebpf.Program `ebpf:"ssl_read_begins"`
+	SslReadExBegins   *ebpf.Program `ebpf:"ssl_read_ex_begins"`
+	SslWriteBegins    *ebpf.Program `ebpf:"ssl_write_begins"`
+	SslWriteExBegins  *ebpf.Program `ebpf:"ssl_write_ex_begins"`
 	TcpReceiveReset   *ebpf.Program `ebpf:"tcp_receive_reset"`
 	TcpRecvmsg        *ebpf.Program `ebpf:"tcp_recvmsg"`
 	TcpSendmsg        *ebpf.Program `ebpf:"tcp_sendmsg"`
+	TlsObjectEnds     *ebpf.Program `ebpf:"tls_object_ends"`
 	UnixStreamRecvmsg *ebpf.Program `ebpf:"unix_stream_recvmsg"`
 	UnixStreamSendmsg *ebpf.Program `ebpf:"unix_stream_sendmsg"`
 }
@@ -637,15 +813,24 @@ type WeftPrograms struct {
 func (p *WeftPrograms) Close() error {
 	return _WeftClose(
 		p.GoRoundTrip,
+		p.GoTlsReadBegins,
+		p.GoTlsReturns,
+		p.GoTlsWriteBegins,
 		p.InetSockSetState,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
 		p.SockRecvLength,
 		p.SockSendLength,
+		p.SslEnds,
+		p.SslReadBegins,
+		p.SslReadExBegins,
+		p.SslWriteBegins,
+		p.SslWriteExBegins,
 		p.TcpReceiveReset,
 		p.TcpRecvmsg,
 		p.TcpSendmsg,
+		p.TlsObjectEnds,
 		p.UnixStreamRecvmsg,
 		p.UnixStreamSendmsg,
 	)

@@ -10,6 +10,8 @@ enum record_kind {
 	RECORD_FORK,
 	RECORD_EXIT,
 	RECORD_HANDOVER, /* a goroutine hands its next request to a pooled connection */
+	RECORD_HELLO = 16, /* a message record with bytes of a direction's first TLS record */
+	RECORD_SESSION,	   /* what is known of a TLS session */
 };
 
 enum direction {
@@ -27,6 +29,7 @@ enum message_flag {
 	MESSAGE_LOST = 1 << 5,	 /* records of this socket were lost before this one */
 	MESSAGE_UNREAD = 1 << 6, /* bytes that were needed could not be read, see `unread` */
 	MESSAGE_PORT = 1 << 8,	 /* the connection was chosen by its port */
+	MESSAGE_TLS = 1 << 12,	 /* the bytes are the plaintext of a TLS session */
 	MESSAGE_TUNNEL = 1 << 7, /* from here on the connection carries another protocol and is only counted */
 	MESSAGE_FRAME = 1 << 9,	 /* of HTTP/2: MESSAGE_START, _OPEN and _CUT are of a frame, whose header opens the payload. Without
 				    a payload: frames of this direction are missing before it */
@@ -67,6 +70,10 @@ enum count {
 	COUNT_SOCKETS_REFUSED,				    /* sockets for which no storage could be had */
 	COUNT_OVERLAPPED,				    /* operations left out: another one was under way on the CPU */
 	COUNT_SHED,					    /* records held back because the request that they answer was lost */
+	COUNT_TLS_OPERATIONS,				    /* reads and writes of plaintext */
+	COUNT_TLS_SOCKETS,				    /* sockets that carry TLS */
+	COUNT_TLS_UNTIED,				    /* reads and writes of plaintext whose socket was not known */
+	COUNT_TLS_REFUSED,				    /* sessions and sockets for which no room could be had */
 	COUNT_UNREAD,					    /* + enum unread_reason: operations whose bytes could not be read */
 	COUNT_UNREAD_BYTES = COUNT_UNREAD + UNREAD_REASONS, /* + enum unread_reason */
 	COUNTS = COUNT_UNREAD_BYTES + UNREAD_REASONS,
@@ -96,6 +103,7 @@ struct message_record {
 	__u32 retransmits; /* segments retransmitted since the connection began */
 	__u32 unread;	   /* enum unread_reason, with MESSAGE_UNREAD; with MESSAGE_FRAME: messages of gRPC, as body */
 	__u32 lost;	   /* records of this socket refused by the ring since the last one that was not */
+	__u64 wire;	   /* with MESSAGE_TLS: 1 + offset in the socket's stream of the record that the payload begins; 0: not known */
 };
 
 struct socket_record {
@@ -124,6 +132,8 @@ struct close_record {
 	__u32 retransmits;
 	__u32 reset; /* 1: ended by a reset */
 	__u32 lost;
+	__u32 sent_messages; /* of WebSocket */
+	__u32 received_messages;
 	__u32 pad;
 };
 
@@ -131,6 +141,17 @@ struct handover_record {
 	struct record head;	/* socket: the connection that will carry the request */
 	__u64 goroutine;	/* that works on what the request is for */
 	__u64 parent_goroutine; /* or the nearest ancestor that has read a request */
+};
+
+/* Of a TLS session, before its first message. */
+struct session_record {
+	struct record head; /* socket: the id of the session's messages */
+	__u64 under;	    /* cookie of the socket that carries it */
+	__u64 hello;	    /* time of the handshake's first record; 0: not seen */
+	__u64 handshake[2]; /* by direction: time of the last record of the handshake before the first one of data */
+	__u64 data[2];	    /* by direction: time of the first record of data */
+	__u64 offset;	    /* in the plaintext sent: where the bytes begin that are at `wire`; all ones: none */
+	__u64 wire;
 };
 
 struct process_record {

@@ -102,6 +102,9 @@ func (p *Pipeline) Report() propagation.Report { return p.judge.Report() }
 // Brief gives the numbers of Report alone.
 func (p *Pipeline) Brief() propagation.Report { return p.judge.Brief() }
 
+// Sealed gives what is known of the TLS connections that can't be read.
+func (p *Pipeline) Sealed() []flow.Sealed { return p.flows.Sealed() }
+
 // Explain gives the evidence behind a CLIENT span, by its span id in hexadecimal; false when it is not known any more.
 func (p *Pipeline) Explain(id string) (propagation.Explanation, bool) { return p.judge.Explain(id) }
 

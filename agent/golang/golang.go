@@ -72,16 +72,26 @@ func ReadBuild(r io.ReaderAt) (b Build, err error) {
 // It streams through the line table, tens of megabytes of a large executable: not for the data path.
 func Inspect(path string) (o Offsets, version string, err error) {
 	defer recovered(&err)
+	file, err := openRegular(path)
+	if err != nil {
+		return Offsets{}, "", err
+	}
+	defer file.Close() //nolint:errcheck // read only
+	return inspect(file)
+}
+
+// openRegular opens an executable: ErrNotGo if it is no file.
+func openRegular(path string) (*os.File, error) {
 	// Without O_NONBLOCK a FIFO put in the place of an executable would hold the caller.
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return Offsets{}, "", fmt.Errorf("open executable: %w", err)
+		return nil, fmt.Errorf("open executable: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // read only
 	if s, err := file.Stat(); err != nil || !s.Mode().IsRegular() {
-		return Offsets{}, "", ErrNotGo
+		file.Close() //nolint:errcheck // read only
+		return nil, ErrNotGo
 	}
-	return inspect(file)
+	return file, nil
 }
 
 func inspect(r io.ReaderAt) (o Offsets, version string, err error) {

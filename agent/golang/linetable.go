@@ -36,14 +36,22 @@ type lineTable struct {
 
 // function gives the virtual address of the function with the linker's name, in a program of go1.minor.
 func (im *image) function(name string, minor int, textField uint32) (uint64, error) {
+	from, _, err := im.bounds(name, minor, textField)
+	return from, err
+}
+
+// bounds gives the virtual addresses at which the function begins and the next one does.
+func (im *image) bounds(name string, minor int, textField uint32) (from, to uint64, err error) {
 	t, err := im.lines(minor, textField)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	at, ok := im.find(append([]byte(name), 0), t.names, t.units)
+	// From the name before it on: another package's path may end in the same.
+	at, ok := im.find(append(append([]byte{0}, name...), 0), t.names, t.units)
 	if !ok {
-		return 0, errAbsent
+		return 0, 0, errAbsent
 	}
+	at++
 	index := window{r: im.r}
 	records := window{r: im.r}
 	for i := range t.count {
@@ -57,10 +65,14 @@ func (im *image) function(name string, minor int, textField uint32) (uint64, err
 			break
 		}
 		if uint64(binary.LittleEndian.Uint32(b[4:])) == at-t.names && binary.LittleEndian.Uint32(b) == entry {
-			return t.text + uint64(entry), nil
+			next := index.bytes(t.functions+i*8+8, 4) // behind the last one stands where it ends
+			if next == nil {
+				break
+			}
+			return t.text + uint64(entry), t.text + uint64(binary.LittleEndian.Uint32(next)), nil
 		}
 	}
-	return 0, errAbsent
+	return 0, 0, errAbsent
 }
 
 func (im *image) lines(minor int, textField uint32) (lineTable, error) {

@@ -17,7 +17,7 @@ import (
 )
 
 // serveControl answers requests on a unix socket: one line with a word and its argument, answered by one JSON object. The words
-// are account, report and explain ID; an answer with the member "error" says what was wrong.
+// are account, sealed, report and explain ID; an answer with the member "error" says what was wrong.
 func serveControl(path string, l *ledger, d *desk) (closeControl func(), err error) {
 	closeControl = func() {}
 	if path == "" {
@@ -86,7 +86,7 @@ type failure struct {
 func reply(conn net.Conn, l *ledger, d *desk) any {
 	line, err := bufio.NewReader(io.LimitReader(conn, requestMax)).ReadString('\n')
 	if err != nil {
-		return failure{"no request: send one line with account, report or explain ID"}
+		return failure{"no request: send one line with account, sealed, report or explain ID"}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), controlTime)
 	defer cancel()
@@ -94,12 +94,14 @@ func reply(conn net.Conn, l *ledger, d *desk) any {
 	switch word, argument, _ := strings.Cut(strings.TrimSpace(line), " "); word {
 	case "account":
 		out, err = l.account()
+	case "sealed":
+		out, err = tellSealed(ctx, l, d)
 	case "report":
 		out, err = d.report(ctx)
 	case "explain":
 		out, err = d.explain(ctx, argument)
 	default:
-		return failure{fmt.Sprintf("unknown request %q: there are account, report and explain ID", word)}
+		return failure{fmt.Sprintf("unknown request %q: there are account, sealed, report and explain ID", word)}
 	}
 	if err != nil {
 		return failure{err.Error()}

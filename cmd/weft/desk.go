@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"weft/correlate"
+	"weft/correlate/flow"
 	"weft/correlate/propagation"
 )
 
@@ -64,6 +65,12 @@ func (d *desk) report(ctx context.Context) (r propagation.Report, err error) {
 func (d *desk) brief(ctx context.Context) (r propagation.Report, err error) {
 	err = d.ask(ctx, func() { r = d.pipeline.Brief() })
 	return r, err
+}
+
+// sealed gives what is known of TLS connections that can't be read.
+func (d *desk) sealed(ctx context.Context) (s []flow.Sealed, err error) {
+	err = d.ask(ctx, func() { s = d.pipeline.Sealed() })
+	return s, err
 }
 
 // explain gives the evidence behind a span id.

@@ -14,7 +14,7 @@ import (
 var errUnfit = errors.New("weft can't trace here, see what is marked above")
 
 // doctorCommand tells what works here and what a running weft counts.
-func doctorCommand(_ context.Context, args []string) error {
+func doctorCommand(ctx context.Context, args []string) error {
 	c, rest, err := config.Load(args, os.Environ())
 	if err != nil {
 		return err
@@ -24,7 +24,7 @@ func doctorCommand(_ context.Context, args []string) error {
 	}
 	fit := true
 	fmt.Println("this machine")
-	for _, f := range agent.Survey(uint64(c.RingSize), hookOf(&c)) {
+	for _, f := range append(agent.Survey(uint64(c.RingSize), hookOf(&c)), surveyPods(ctx, &c)) {
 		mark := "ok"
 		if !f.OK {
 			mark = "!!"
@@ -47,4 +47,10 @@ func tellRunning(c *config.Config) {
 		return
 	}
 	fmt.Print(a.lines())
+	var s sealed
+	if err := askControl(c.Control, "sealed", &s); err != nil {
+		fmt.Printf("  what TLS can't be read is not told: %v\n", err)
+		return
+	}
+	fmt.Print(s.lines())
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"weft/agent"
 	"weft/bpf"
@@ -39,6 +40,7 @@ type ledger struct {
 	gate     *gate
 	notices  *notice.Notices // nil: nobody is told of edges
 	last     atomic.Pointer[snapshot]
+	ticked   atomic.Int64 // Unix time, ns, of the last snapshot
 }
 
 type snapshot struct {
@@ -54,6 +56,7 @@ func newLedger(a *agent.Agent, p *correlate.Pipeline, g *gate) *ledger {
 }
 
 func (l *ledger) snapshot() {
+	l.ticked.Store(time.Now().UnixNano())
 	l.last.Store(&snapshot{counts: l.pipeline.Counts(), unsampled: l.gate.unsampled, export: l.gate.Counts()})
 }
 
@@ -146,6 +149,10 @@ var kernelNames = map[int]string{
 	int(bpf.WeftCountCOUNT_SOCKETS_REFUSED): "sockets_refused",
 	int(bpf.WeftCountCOUNT_OVERLAPPED):      "operations_overlapped",
 	int(bpf.WeftCountCOUNT_SHED):            "records_shed",
+	int(bpf.WeftCountCOUNT_TLS_OPERATIONS):  "tls_operations",
+	int(bpf.WeftCountCOUNT_TLS_SOCKETS):     "tls_sockets",
+	int(bpf.WeftCountCOUNT_TLS_UNTIED):      "tls_operations_untied",
+	int(bpf.WeftCountCOUNT_TLS_REFUSED):     "tls_refused",
 }
 
 func (l *ledger) print(w io.Writer) {

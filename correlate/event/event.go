@@ -24,6 +24,9 @@ const (
 	KindLoss     Kind = 9 // Loss is set: what the kernel refused since the last one
 	// KindRename: Process is set: it describes the program that runs in PID better than before, as when its pod has become known.
 	KindRename Kind = 10
+	// KindHello: Message.Payload holds bytes of the first TLS record of that direction, from stream offset Message.Offset on.
+	KindHello   Kind = 12
+	KindSession Kind = 13 // Session is set: what is known of the TLS session whose plaintext is told under Socket
 )
 
 // Direction is seen from the process that owns the socket.
@@ -52,6 +55,7 @@ const (
 	// Frame: of HTTP/2. Start, Open and Cut are of a frame, whose header of nine bytes opens the payload. With Cut and without a
 	// payload: frames of this direction are missing before it.
 	Frame Flags = 1 << 9
+	TLS   Flags = 1 << 12 // the bytes are the plaintext of a TLS session: offsets count plaintext
 )
 
 // Message is the result of one or more operations in one direction of a socket.
@@ -70,6 +74,7 @@ type Message struct {
 	RTT             uint32 // smoothed, microseconds
 	Retransmits     uint32 // of the connection so far
 	Lost            uint32 // events of this socket lost since its last one
+	Wire            uint64 // with TLS: 1 + offset in the socket's stream of the record that Payload begins; 0: not known
 	Payload         []byte // valid until the next event is read
 }
 
@@ -107,6 +112,8 @@ type Close struct {
 	Retransmits    uint32
 	Lost           uint32
 	Reset          bool
+	// Of WebSocket, in each direction.
+	SentMessages, ReceivedMessages uint32
 }
 
 // Attribute is one attribute of a resource, in the names of the OpenTelemetry semantic conventions.
@@ -122,6 +129,20 @@ type Process struct {
 	Exports    bool        // the process is known to export spans of its own
 	Go         bool
 }
+
+// Session is what the kernel has seen of a TLS session.
+type Session struct {
+	Under     uint64    // the socket that carries it
+	Hello     uint64    // boot time, ns, of the first record of the handshake; 0: not seen
+	Handshake [2]uint64 // by direction: of the last record of the handshake before the first one of data
+	Data      [2]uint64 // by direction: of the first record of data
+	// Offset and Wire place a request that was told before it was on the wire: it begins at Offset of the plaintext that was sent,
+	// and in the record at Wire of the socket's stream. NoOffset: none.
+	Offset, Wire uint64
+}
+
+// NoOffset is the Offset of a Session that places no request.
+const NoOffset = ^uint64(0)
 
 // Loss is what the kernel side refused or could not see since the last loss event.
 type Loss struct {
@@ -142,4 +163,5 @@ type Event struct {
 	Parent   uint32
 	Wall     int64 // with KindClock: Unix time, ns, at Time
 	Loss     Loss
+	Session  Session
 }

@@ -78,7 +78,7 @@ func decodeEvent(frame []byte, before uint64, ev *Event) bool {
 	ev.PID = c.uint32()
 	ev.TID = ev.PID + uint32(c.varint())
 	switch ev.Kind {
-	case KindMessage, KindHandover:
+	case KindMessage, KindHandover, KindHello:
 		c.message(&ev.Message, ev.Time)
 	case KindSocket:
 		c.conn(&ev.Conn)
@@ -89,6 +89,8 @@ func decodeEvent(frame []byte, before uint64, ev *Event) bool {
 	case KindFork:
 		ev.Parent = c.uint32()
 	case KindExit:
+	case KindSession:
+		c.session(&ev.Session)
 	case KindClock:
 		ev.Wall = int64(c.varint())
 	case KindLoss:
@@ -108,6 +110,9 @@ func (c *cursor) message(m *Message, time uint64) {
 	}
 	if present != 0 {
 		c.rare(m, present, time)
+	}
+	if m.Flags&TLS != 0 {
+		m.Wire = c.uvarint()
 	}
 	m.Offset = c.uvarint()
 	length := c.uvarint()
@@ -148,6 +153,12 @@ func (c *cursor) rare(m *Message, present byte, time uint64) {
 	}
 }
 
+func (c *cursor) session(s *Session) {
+	for _, v := range [...]*uint64{&s.Under, &s.Hello, &s.Handshake[0], &s.Handshake[1], &s.Data[0], &s.Data[1], &s.Offset, &s.Wire} {
+		*v = c.uvarint()
+	}
+}
+
 func (c *cursor) conn(n *Conn) {
 	n.Family = uint16(c.limited(0xffff))
 	n.Origin = Origin(c.limited(uint64(Opened)))
@@ -167,10 +178,14 @@ func (c *cursor) address() netip.AddrPort {
 }
 
 func (c *cursor) close(e *Close, time uint64) {
-	e.Reset = c.flags(1) != 0
+	flags := c.flags(isReset | isCounted)
+	e.Reset = flags&isReset != 0
 	e.Sent, e.Received = c.uvarint(), c.uvarint()
 	e.Previous = time - c.varint()
 	e.Retransmits, e.Lost = c.uint32(), c.uint32()
+	if flags&isCounted != 0 {
+		e.SentMessages, e.ReceivedMessages = c.uint32(), c.uint32()
+	}
 }
 
 // process allocates: it is handed on for good. Each attribute takes two bytes of the frame at least, which bounds them.

@@ -33,6 +33,10 @@ func appendEvent(b []byte, ev *Event, step uint64, r *redactor) []byte {
 		}
 		b = appendMessage(b, &ev.Message, ev.Time, ev.Message.Payload)
 		r.message(ev, b[len(b)-len(ev.Message.Payload):])
+	case KindHello:
+		b = appendMessage(b, &ev.Message, ev.Time, ev.Message.Payload)
+	case KindSession:
+		b = appendSession(b, &ev.Session)
 	case KindHandover:
 		b = appendMessage(b, &ev.Message, ev.Time, nil)
 	case KindSocket:
@@ -71,6 +75,9 @@ func appendMessage(b []byte, m *Message, time uint64, payload []byte) []byte {
 		}
 		b = binary.AppendUvarint(b, v)
 	}
+	if m.Flags&TLS != 0 {
+		b = binary.AppendUvarint(b, m.Wire)
+	}
 	b = binary.AppendUvarint(b, m.Offset)
 	b = binary.AppendUvarint(b, uint64(len(payload)))
 	b = binary.AppendVarint(b, int64(m.Through-m.Offset-uint64(len(payload))))
@@ -107,14 +114,32 @@ func appendAddress(b []byte, a netip.AddrPort) []byte {
 	return binary.AppendUvarint(b, uint64(a.Port()))
 }
 
+func appendSession(b []byte, s *Session) []byte {
+	for _, v := range [...]uint64{s.Under, s.Hello, s.Handshake[0], s.Handshake[1], s.Data[0], s.Data[1], s.Offset, s.Wire} {
+		b = binary.AppendUvarint(b, v)
+	}
+	return b
+}
+
 func appendClose(b []byte, c *Close, time uint64) []byte {
-	b = append(b, bit(c.Reset))
+	counted := c.SentMessages|c.ReceivedMessages != 0
+	b = append(b, bit(c.Reset)*isReset|bit(counted)*isCounted)
 	b = binary.AppendUvarint(b, c.Sent)
 	b = binary.AppendUvarint(b, c.Received)
 	b = binary.AppendUvarint(b, zigzag(time-c.Previous))
 	b = binary.AppendUvarint(b, uint64(c.Retransmits))
-	return binary.AppendUvarint(b, uint64(c.Lost))
+	b = binary.AppendUvarint(b, uint64(c.Lost))
+	if counted {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(c.SentMessages)), uint64(c.ReceivedMessages))
+	}
+	return b
 }
+
+// Bits of the byte that opens a close.
+const (
+	isReset = 1 << iota
+	isCounted
+)
 
 // Bits of the byte that opens a process.
 const (

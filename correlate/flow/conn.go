@@ -29,9 +29,11 @@ type Conn struct {
 	retransmits uint32
 	last        uint64 // time of the last event with data
 	streams     [2]stream
+	TLS         *TLS        // nil: not of a TLS session, as far as is known; never changed once it has a Version
 	open        []*Exchange // oldest first
 	order       order
-	mux         *mux // of HTTP/2
+	mux         *mux      // of HTTP/2
+	socket      *Exchange // that made it a WebSocket, and ends with it
 
 	previous, next *Conn
 }
@@ -42,6 +44,7 @@ type stream struct {
 	holed     bool      // records were lost since it was opened
 	offset    uint64    // of its first byte
 	start     uint64    // time of its first byte
+	wire      uint64    // see event.Message
 	at        place     // of the message that was read last or is open
 	follows   uint64    // offset at which the next message starts, or nowhere
 	remaining *Exchange // whose request body goes on
@@ -49,6 +52,9 @@ type stream struct {
 
 // nowhere is an offset that is not known.
 const nowhere = ^uint64(0)
+
+// Multiplexes tells that the connection is one of HTTP/2.
+func (c *Conn) Multiplexes() bool { return c.mux != nil }
 
 func (c *Conn) unlink() {
 	if c.next == nil {

@@ -38,6 +38,7 @@ type Exchange struct {
 	Goroutine, ParentGoroutine uint64 // 0: not Go, or not known
 
 	Offset    uint64 // stream offset of the request's first byte
+	Wire      uint64 // of a TLS session: 1 + offset on the socket of the record that it begins; 0: not known
 	Start     uint64 // first byte of the request
 	FirstByte uint64 // first byte of the final reply; 0: none came
 	End       uint64 // last byte of the reply, or the end of the connection
@@ -57,7 +58,7 @@ type Exchange struct {
 	HasRPCStatus                    bool
 	RPCStatus                       uint32
 	Timeout                         uint64 // ns, that the caller gives; 0: none
-	RequestMessages, ReplyMessages  uint32 // with RPC
+	RequestMessages, ReplyMessages  uint32 // with RPC; of WebSocket: from the client and from the server
 	Status                          uint16
 	RequestBody, ReplyBody          uint64
 	Headers                         []event.Attribute // allowed headers of both heads, with their attribute names
@@ -110,6 +111,7 @@ type Cause struct {
 	HeadParent    [8]byte
 	HeadDecision  tracecontext.Decision
 	Resolved      bool
+	Left          bool // it is not under way any more, for link, although it has not ended
 	HasRemote     bool
 	RemoteSampled bool
 	Passed        bool // the carrier is the one that came in, unchanged

@@ -175,6 +175,7 @@ type book struct {
 	wrong   []string // broken promises
 	pairs   int
 	started int
+	placed  func(*Exchange)
 }
 
 func newBook(o Options) *book {
@@ -200,6 +201,12 @@ func (b *book) Abandoned(x *Exchange) {
 }
 
 func (b *book) Touched(*Exchange, Touch) {}
+
+func (b *book) Placed(x *Exchange) {
+	if b.placed != nil {
+		b.placed(x)
+	}
+}
 
 func (b *book) Ended(x *Exchange) {
 	if !b.open[x] {

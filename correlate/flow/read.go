@@ -25,6 +25,9 @@ func (t *Table) feedMessage(ev *event.Event) {
 		c.loses()
 	}
 	m.Direction &= 1
+	if m.Flags&event.TLS != 0 && c.TLS == nil {
+		c.TLS = &TLS{}
+	}
 	if m.Flags&event.Frame != 0 {
 		t.multiplexes(c)
 	}
@@ -89,7 +92,7 @@ func (t *Table) feedHead(c *Conn, ev *event.Event) {
 			t.broken(c, m.Direction)
 		}
 		s.at = s.place(m.Offset)
-		s.offset, s.start = m.Offset, ev.Time
+		s.offset, s.start, s.wire = m.Offset, ev.Time, m.Wire
 		s.follows = nowhere
 		c.overlaps(m, s.at)
 	case len(s.head) == 0:
@@ -193,6 +196,7 @@ func (t *Table) takeHeads(c *Conn, ev *event.Event, data []byte) {
 			data = data[skip:]
 		}
 		s.offset += uint64(n)
+		s.wire = 0
 		s.start, s.at = ev.Time, inOrder
 		if len(data) > 0 {
 			c.overlaps(m, s.at)

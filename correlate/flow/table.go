@@ -14,6 +14,8 @@ type Observer interface {
 	// Touched tells that a thread has gone on with an exchange that is open: it has read the rest of the request or some
 	// of the reply, or has begun to send the reply. It comes before Ended.
 	Touched(*Exchange, Touch)
+	// Placed tells that Wire, or the name of the connection, has become known of an open exchange that has started.
+	Placed(*Exchange)
 	Ended(*Exchange)
 	// Abandoned ends an exchange that started and becomes no span; it has been counted.
 	Abandoned(*Exchange)
@@ -24,6 +26,8 @@ type Touch struct {
 	TID  uint32
 	Time uint64 // boot time, ns
 	Sent bool
+	// Upgraded: the connection goes on as a WebSocket. The exchange ends with it, and causes nothing until then that could be told.
+	Upgraded bool
 }
 
 // Reason is why an exchange that started, or a message, did not become a span.
@@ -88,9 +92,11 @@ type Table struct {
 	head     []byte        // what message was read from
 	room     []byte        // for a head of HTTP/2, written as one of HTTP/1
 	fields   []hpack.Field // of HTTP/2, used again for each block
+	lines    []proto.Field // the same, of message
 	texts    *texts
 	unix     map[uint32]int // AF_UNIX connections by the process that used them last
 	counts   Counts
+	sealed   sealedTable
 }
 
 // New makes an empty table that tells the observer.
@@ -124,10 +130,16 @@ func (t *Table) Feed(ev *event.Event) {
 		t.use(c, pid)
 	case event.KindClose:
 		if c := t.conns[ev.Socket]; c != nil {
+			t.seal(c, &ev.Close)
 			t.closes(c, ev)
 			t.drop(c)
 		}
+	case event.KindHello:
+		t.greet(ev)
+	case event.KindSession:
+		t.session(ev)
 	case event.KindExit:
+		t.unseal(ev.PID)
 		t.ownerGone(ev.PID)
 	}
 }

@@ -133,8 +133,8 @@ func (l *Linker) inherit(x, from *flow.Exchange) {
 // and every agent with the same key, get the same.
 func (l *Linker) hash128(x *flow.Exchange, side byte) (a, b uint64) {
 	n := nameOf(x)
-	if n.client == 0 && n.server == 0 {
-		n.client, n.server = x.Conn.Socket, x.Start
+	if !isNamed(x) {
+		n.client, n.server, n.offset = x.Conn.Socket, x.Start, x.Offset
 	}
 	var text [25]byte
 	binary.LittleEndian.PutUint64(text[0:], n.client)

@@ -12,8 +12,23 @@ type wireName struct {
 	unix                   bool
 }
 
+// Placed looks for the other end again: what names the request was not known when it started.
+func (l *Linker) Placed(x *flow.Exchange) { l.join(x) }
+
+// isNamed tells whether the other end of the connection would give the request the same name.
+func isNamed(x *flow.Exchange) bool {
+	return (x.Conn.NameLocal != 0 || x.Conn.NamePeer != 0) && (x.Conn.TLS == nil || x.Wire != 0 || x.Stream != 0)
+}
+
 func nameOf(x *flow.Exchange) wireName {
 	n := wireName{client: x.Conn.NameLocal, server: x.Conn.NamePeer, offset: x.Offset, unix: x.Conn.Family == familyUnix}
+	switch {
+	case x.Conn.TLS == nil:
+	case x.Stream != 0: // of HTTP/2: the number of the stream is name enough
+		n.offset = 1<<63 | uint64(x.Stream)
+	default:
+		n.offset = x.Wire - 1
+	}
 	if x.Server {
 		n.client, n.server = n.server, n.client
 	}
@@ -27,10 +42,13 @@ func nameOf(x *flow.Exchange) wireName {
 //
 // Both ends must have seen the same request line: a check that costs nothing, against names that are not what they seem.
 func (l *Linker) join(x *flow.Exchange) {
+	if !isNamed(x) {
+		return // the record that names the connection was lost, or where a TLS session has the request is not known
+	}
 	name := nameOf(x)
 	older := name.unix && x.Conn.Origin == event.Found
-	if (name.client == 0 && name.server == 0) || older {
-		return // the record that names the connection was lost, or the offsets of both ends do not start together
+	if older {
+		return // the offsets of both ends do not start together
 	}
 	other := l.wires[name]
 	if other == nil || other.Server == x.Server {

@@ -18,6 +18,7 @@ const (
 	ErrCoding                 // a request whose last transfer coding is not chunked
 	ErrFrame                  // a frame of HTTP/2 that is not what it says
 	ErrBlock                  // a block of fields of HTTP/2 that can't be read
+	ErrHello                  // the first TLS record is no hello
 	Errors                    // how many there are
 )
 
@@ -32,6 +33,7 @@ var errorTable = [Errors]struct {
 	ErrTooLong:   {"head_too_long", "head longer than 64 KiB"},
 	ErrCut:       {"start_line_cut", "start line is not whole"},
 	ErrLength:    {"content_length", "malformed or conflicting Content-Length"},
+	ErrHello:     {"tls_hello", "the first TLS record holds no hello"},
 	ErrCoding:    {"transfer_encoding", "last transfer coding of a request is not chunked"},
 	ErrFrame:     {"frame", "malformed frame of HTTP/2"},
 	ErrBlock:     {"header_block", "malformed block of fields"},

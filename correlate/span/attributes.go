@@ -261,6 +261,7 @@ func (s *Span) appendConnection(dst []Attribute) []Attribute {
 	if s.ConnectNS != 0 {
 		dst = appendDouble(dst, "weft.connection.connect_time", float64(s.ConnectNS)/1e9)
 	}
+	dst = s.appendTLS(dst)
 	if s.RTT != 0 {
 		dst = appendDouble(dst, "weft.connection.rtt", float64(s.RTT)/1e6)
 	}
@@ -268,10 +269,32 @@ func (s *Span) appendConnection(dst []Attribute) []Attribute {
 		dst = appendInt(dst, "weft.connection.retransmits", int64(s.Retransmits))
 	}
 	dst = appendTrue(dst, "weft.connection.upgraded", s.Upgraded)
+	if s.Status == switching && s.RequestMessages+s.ReplyMessages > 0 {
+		dst = appendInt(dst, "weft.websocket.client_messages", int64(s.RequestMessages))
+		dst = appendInt(dst, "weft.websocket.server_messages", int64(s.ReplyMessages))
+	}
 	dst = appendTrue(dst, "weft.head.cut", s.HeadCut)
 	dst = appendTrue(dst, "weft.head.partly_unknown", s.Partial)
 	return appendTrue(dst, "weft.loss", s.Loss)
 }
+
+// appendTLS tells of the TLS session: https://opentelemetry.io/docs/specs/semconv/registry/attributes/tls/
+func (s *Span) appendTLS(dst []Attribute) []Attribute {
+	if !s.TLS {
+		return dst
+	}
+	dst = appendString(dst, "tls.protocol.name", "tls")
+	dst = appendString(dst, "tls.protocol.version", s.TLSVersion)
+	dst = appendString(dst, "tls.client.server_name", s.ServerName)
+	dst = appendString(dst, "tls.next_protocol", s.TLSProtocol)
+	if s.HandshakeNS != 0 {
+		dst = appendDouble(dst, "weft.tls.handshake_time", float64(s.HandshakeNS)/1e9)
+	}
+	return dst
+}
+
+// switching is the status with which a connection changes its protocol.
+const switching = 101
 
 // appendHeaders brings the values of one header together, in their order: a key may occur only once in a span.
 func appendHeaders(dst []Attribute, headers []event.Attribute) []Attribute {

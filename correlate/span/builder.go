@@ -65,9 +65,17 @@ func (b *Builder) Fill(s *Span, x *flow.Exchange, resource *Resource, wall func(
 		RTT: x.RTT, Retransmits: x.Retransmits, Upgraded: x.Upgraded, HeadCut: x.HeadCut && !x.Partial, Loss: x.Lost,
 		Fault: faults[x.Fault],
 	}
+	if tls := x.Conn.TLS; tls != nil {
+		s.TLS, s.TLSVersion, s.TLSProtocol = true, tls.Version, tls.Protocol
+		s.ServerName, s.HandshakeNS = tls.ServerName, tls.Handshake
+		if x.Major == 2 {
+			s.TLSProtocol = "h2" // there is no other way to it: RFC 9113 section 3.2
+		}
+	}
 	if x.Major == 2 {
 		fillStream(s, x)
 	}
+	s.RequestMessages, s.ReplyMessages = x.RequestMessages, x.ReplyMessages
 	if x.FirstByte != 0 {
 		s.FirstByte = wall(x.FirstByte)
 	}
@@ -102,7 +110,6 @@ var faults = [...]Fault{flow.NoFault: NoFault, flow.Reset: Reset, flow.Closed: C
 func fillStream(s *Span, x *flow.Exchange) {
 	s.Partial, s.RPC = x.Partial, RPC(x.RPC)
 	s.HasRPCStatus, s.RPCStatus, s.Timeout = x.HasRPCStatus, x.RPCStatus, x.Timeout
-	s.RequestMessages, s.ReplyMessages = x.RequestMessages, x.ReplyMessages
 }
 
 func (b *Builder) fillTarget(s *Span, x *flow.Exchange) {

@@ -131,6 +131,12 @@ type Span struct {
 	Timeout                        uint64 // ns, that the caller gives a call; 0: none
 	RequestMessages, ReplyMessages uint32
 
+	TLS         bool
+	TLSVersion  string // empty: not known, like the next two
+	TLSProtocol string // by ALPN
+	ServerName  string // that the client of a TLS session has named
+	HandshakeNS uint64 // of TLS; 0: not known
+
 	Local, Peer netip.AddrPort
 	Unix        bool
 	ConnectNS   uint64

@@ -48,6 +48,9 @@ func (a *Attribute) Text() string {
 func appendAddr(dst []byte, a netip.AddrPort) []byte { return a.Addr().Unmap().AppendTo(dst) }
 
 func (s *Span) scheme() string {
+	if s.Scheme == "" && s.TLS {
+		return "https"
+	}
 	if s.Scheme == "" {
 		return "http"
 	}

@@ -44,6 +44,10 @@ var kernelCounts = map[string]kernelCount{
 	"sockets_refused":       {kernelSocketsRefused, ""},
 	"programs_missed":       {kernelMissed, "running"},
 	"operations_overlapped": {kernelMissed, "overlapped"},
+	"tls_operations":        {kernelTLS, ""},
+	"tls_sockets":           {kernelTLSSockets, ""},
+	"tls_operations_untied": {kernelTLSUntied, ""},
+	"tls_refused":           {kernelTLSRefused, ""},
 	// These two are told among the losses.
 	"requests_lost_server": {counters, ""},
 	"requests_lost_client": {counters, ""},

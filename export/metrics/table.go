@@ -39,6 +39,10 @@ const (
 	kernelSockets
 	kernelSocketsMuted
 	kernelSocketsRefused
+	kernelTLS
+	kernelTLSSockets
+	kernelTLSUntied
+	kernelTLSRefused
 	kernelUnread
 	kernelUnreadSize
 	kernelMissed
@@ -71,6 +75,10 @@ var counterRows = [counters]row{
 		"`weft.reason`: `ring_full`, `shed` (the request that they answer was lost)"},
 	kernelCut:            {"weft.kernel.heads.cut", "{head}", "Heads longer than what is read", ""},
 	kernelSockets:        {"weft.kernel.sockets", "{socket}", "Sockets seen", ""},
+	kernelTLS:            {"weft.kernel.tls.operations", "{operation}", "Reads and writes of the plaintext of TLS sessions", ""},
+	kernelTLSSockets:     {"weft.kernel.tls.sockets", "{socket}", "Sockets that carry TLS", ""},
+	kernelTLSUntied:      {"weft.kernel.tls.operations.untied", "{operation}", "Reads and writes of plaintext whose socket was not known", ""},
+	kernelTLSRefused:     {"weft.kernel.tls.refused", "{operation}", "Sessions, sockets and operations of TLS for which there was no room", ""},
 	kernelSocketsMuted:   {"weft.kernel.sockets.muted", "{socket}", "Sockets that speak no known protocol", ""},
 	kernelSocketsRefused: {"weft.kernel.sockets.refused", "{socket}", "Sockets for which the kernel had no memory", ""},
 	kernelUnread:         {"weft.kernel.unread", "{operation}", "Socket operations whose bytes could not be read", "`weft.reason`"},

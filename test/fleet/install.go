@@ -39,6 +39,9 @@ func Install() (cache string, err error) {
 	return cache, nil
 }
 
+// InstallPackages brings the packages alone.
+func InstallPackages() error { return script("packages.sh") }
+
 // InstallAgent builds the agent alone, and gives the cache.
 func InstallAgent() (cache string, err error) {
 	if cache, err = Cache(); err != nil {

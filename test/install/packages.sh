@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(
   nginx-light apache2-bin haproxy
-  curl wrk
+  curl wget wrk
   gunicorn python3-flask python3-fastapi python3-uvicorn python3-requests
   ruby puma
   openjdk-17-jdk-headless maven nodejs npm

@@ -1,0 +1,161 @@
+package agent
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+
+	"github.com/cilium/ebpf/link"
+
+	"weft/agent/golang"
+	"weft/agent/library"
+)
+
+// libraries puts probes on the TLS libraries that processes run, once for each file: a probe holds for every process that maps the
+// file, and which of them are traced is decided in the kernel as for sockets. It belongs to the scout's goroutine.
+type libraries struct {
+	kernel *kernel
+	log    *slog.Logger
+	files  map[library.File]*probed
+	users  map[uint32][]*probed
+	idle   []*probed // with probes and without users, oldest first
+}
+
+// probed is one file that was looked at.
+type probed struct {
+	file   library.File
+	name   string      // by which it may be found again
+	links  []link.Link // none: there is nothing in it, or it could not be had
+	users  int
+	lasts  bool  // stays without users
+	rests  bool  // is idle
+	failed error // why it could not be had
+}
+
+// What is kept of files that no process uses: a program that runs for a moment is often run again, and finds its probes. A file that
+// was deleted or replaced is let go at once, for a probe keeps its space from being freed.
+const (
+	probedMax = 1 << 10 // files that were looked at
+	idleMax   = 32      // files with probes
+)
+
+func newLibraries(k *kernel, log *slog.Logger) *libraries {
+	l := &libraries{kernel: k, log: log, files: make(map[library.File]*probed), users: make(map[uint32][]*probed)}
+	for _, m := range library.Usual() {
+		l.file(m).lasts = true
+	}
+	return l
+}
+
+// look puts probes on what a process has mapped by now. It tells whether weft can read the TLS of the process.
+func (l *libraries) look(pid uint32) bool {
+	mappings, err := library.Mappings(pid)
+	if err != nil {
+		return false
+	}
+	var files []*probed
+	for _, m := range mappings {
+		p := l.file(m)
+		p.users++
+		files = append(files, p)
+	}
+	l.forget(pid)
+	l.users[pid] = files
+	return l.reads(pid)
+}
+
+// reads tells whether a library that the process runs has probes.
+func (l *libraries) reads(pid uint32) bool {
+	for _, p := range l.users[pid] {
+		if len(p.links) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *libraries) file(m library.Mapping) *probed {
+	if p := l.files[m.File]; p != nil {
+		l.rouse(p)
+		return p
+	}
+	p := &probed{file: m.File, name: m.Name}
+	l.files[m.File] = p
+	err := l.probe(p, m)
+	switch {
+	case errors.Is(err, os.ErrNotExist): // the process is gone
+		delete(l.files, m.File)
+	case err != nil && !errors.Is(err, library.ErrNone):
+		p.failed = err
+		l.log.Warn("what passes through a TLS library is not read", "file", m.Name, "reason", err)
+	}
+	return p
+}
+
+// probe puts what probes there are for a file on it.
+func (l *libraries) probe(p *probed, m library.Mapping) error {
+	calls, err := golang.InspectTLS(m.Path)
+	if !errors.Is(err, golang.ErrNotGo) {
+		if err == nil {
+			p.links, err = l.kernel.probeGo(m.Path, calls)
+		}
+		return err
+	}
+	functions, err := library.Inspect(m.Path)
+	if err == nil {
+		p.links, err = l.kernel.probeLibrary(m.Path, functions)
+	}
+	return err
+}
+
+func (l *libraries) forget(pid uint32) {
+	for _, p := range l.users[pid] {
+		if p.users--; p.users == 0 && !p.lasts {
+			l.rest(p)
+		}
+	}
+	delete(l.users, pid)
+}
+
+// rest is told of a file that no process uses any more.
+func (l *libraries) rest(p *probed) {
+	switch {
+	case len(p.links) == 0 && len(l.files) <= probedMax:
+	case len(p.links) == 0 || !library.Stands(p.name, p.file):
+		l.drop(p)
+	default:
+		p.rests = true
+		l.idle = append(l.idle, p)
+		if len(l.idle) > idleMax {
+			l.drop(l.idle[0])
+		}
+	}
+}
+
+// rouse is told of a file that a process uses.
+func (l *libraries) rouse(p *probed) {
+	if p.rests {
+		p.rests = false
+		l.idle = slices.DeleteFunc(l.idle, func(o *probed) bool { return o == p })
+	}
+}
+
+func (l *libraries) drop(p *probed) {
+	l.rouse(p)
+	p.close()
+	delete(l.files, p.file)
+}
+
+func (l *libraries) close() {
+	for _, p := range l.files {
+		p.close()
+	}
+}
+
+func (p *probed) close() {
+	for _, one := range p.links {
+		one.Close()
+	}
+	p.links = nil
+}

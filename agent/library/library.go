@@ -1,0 +1,134 @@
+// Package library owns what weft must know of a TLS library to read what passes through it: where its functions are in the file,
+// be it a shared library or a program that has the library inside.
+//
+// Files belong to strangers: every read is bounded, and what cannot be understood is an error, never a guess.
+package library
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"syscall"
+)
+
+// ErrNone means that a file has none of the functions.
+var ErrNone = errors.New("no function of a TLS library")
+
+// names are the functions that are looked for: those of OpenSSL and BoringSSL, and of GnuTLS.
+var names = []string{
+	"SSL_read", "SSL_write", "SSL_read_ex", "SSL_write_ex", "SSL_free",
+	"gnutls_record_recv", "gnutls_record_send", "gnutls_deinit",
+}
+
+// tableMax bounds a table of symbols and the names in it, in bytes each.
+const tableMax = 64 << 20
+
+// Functions are the offsets in the file of the functions that are in it, by name.
+type Functions map[string]uint64
+
+// Inspect looks for the functions in the file at path, among the symbols for the dynamic linker, and then among those for debuggers.
+func Inspect(path string) (f Functions, err error) {
+	defer func() {
+		// The standard library's parsers do not promise to stand hostile input.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("parse %s: %v", path, p)
+		}
+	}()
+	// Without O_NONBLOCK a FIFO put in the place of a library would hold the caller.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open library: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // read only
+	if s, err := file.Stat(); err != nil || !s.Mode().IsRegular() {
+		return nil, ErrNone
+	}
+	return inspect(file)
+}
+
+func inspect(r io.ReaderAt) (Functions, error) {
+	image, err := elf.NewFile(r)
+	if err != nil || image.Class != elf.ELFCLASS64 || image.ByteOrder != binary.LittleEndian {
+		return nil, ErrNone
+	}
+	for _, kind := range []elf.SectionType{elf.SHT_DYNSYM, elf.SHT_SYMTAB} {
+		f, err := symbols(image, kind)
+		if err != nil {
+			return nil, err
+		}
+		if len(f) > 0 {
+			return f, nil
+		}
+	}
+	return nil, ErrNone
+}
+
+// symbolSize is that of Elf64_Sym.
+const symbolSize = 24
+
+func symbols(image *elf.File, kind elf.SectionType) (Functions, error) {
+	table := image.SectionByType(kind)
+	if table == nil || int(table.Link) >= len(image.Sections) {
+		return nil, nil
+	}
+	texts := image.Sections[table.Link]
+	if table.Size > tableMax || texts.Size > tableMax {
+		return nil, fmt.Errorf("symbols: %d and %d bytes, more than %d are not read", table.Size, texts.Size, tableMax)
+	}
+	entries, err := table.Data()
+	if err != nil {
+		return nil, fmt.Errorf("read symbols: %w", err)
+	}
+	text, err := texts.Data()
+	if err != nil {
+		return nil, fmt.Errorf("read names of symbols: %w", err)
+	}
+	f := Functions{}
+	for ; len(entries) >= symbolSize; entries = entries[symbolSize:] {
+		section, address := binary.LittleEndian.Uint16(entries[6:]), binary.LittleEndian.Uint64(entries[8:])
+		if elf.ST_TYPE(entries[4]) != elf.STT_FUNC || elf.SectionIndex(section) == elf.SHN_UNDEF {
+			continue
+		}
+		name := wanted(text, binary.LittleEndian.Uint32(entries))
+		if name == "" {
+			continue
+		}
+		if at, ok := offset(image, address); ok {
+			f[name] = at
+		}
+	}
+	return f, nil
+}
+
+// wanted gives the name at an offset if it is one of those that are looked for.
+func wanted(text []byte, at uint32) string {
+	const longest = len("gnutls_record_recv")
+	if uint64(at) >= uint64(len(text)) {
+		return ""
+	}
+	text = text[at:min(len(text), int(at)+longest+1)]
+	end := slices.Index(text, 0)
+	if end < 0 {
+		return ""
+	}
+	for _, name := range names {
+		if string(text[:end]) == name {
+			return name
+		}
+	}
+	return ""
+}
+
+// offset turns a virtual address into an offset in the file.
+func offset(image *elf.File, address uint64) (uint64, bool) {
+	for _, p := range image.Progs {
+		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 && address >= p.Vaddr && address-p.Vaddr < p.Filesz {
+			return address - p.Vaddr + p.Off, true
+		}
+	}
+	return 0, false
+}

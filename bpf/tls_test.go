@@ -1,0 +1,297 @@
+package bpf
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"weft/agent/golang"
+	"weft/correlate/event"
+)
+
+// secure is an exchange over TLS as the flow table told it.
+type secure struct {
+	server              bool
+	target              string
+	wire                uint64
+	nameLocal, namePeer uint64
+	version, serverName string
+	timed               bool
+}
+
+func sessionOf(sample []byte) event.Event {
+	r := as[WeftSessionRecord](sample)
+	return event.Event{Kind: event.KindSession, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, Session: event.Session{
+		Under: r.Under, Hello: r.Hello, Handshake: r.Handshake, Data: r.Data, Offset: r.Offset, Wire: r.Wire,
+	}}
+}
+
+// startTLS is start, with probes on the crypto/tls of this very program.
+func startTLS(t *testing.T) *capture {
+	t.Helper()
+	const self = "/proc/self/exe"
+	o, _, err := golang.Inspect(self)
+	check(t, err)
+	calls, err := golang.InspectTLS(self)
+	check(t, err)
+	s := everything()
+	s.Tls = 1
+	k := load(t, s)
+	check(t, k.objects.Processes.Put(uint32(os.Getpid()), WeftProcess{
+		Choice: uint8(WeftChoiceCHOICE_TRACE), Go: 1, Tls: int32(o.TLS), Goid: o.Goid, M: o.M, Curg: o.CurG,
+	}))
+	k.attach()
+	file, err := link.OpenExecutable(self)
+	check(t, err)
+	put := func(at uint64, p *ebpf.Program) {
+		l, err := file.Uprobe("", p, &link.UprobeOptions{Address: at})
+		check(t, err)
+		t.Cleanup(func() { l.Close() })
+	}
+	for call, entry := range map[*golang.Call]*ebpf.Program{
+		calls.Read: k.objects.GoTlsReadBegins, calls.Write: k.objects.GoTlsWriteBegins,
+	} {
+		for _, at := range call.Returns {
+			put(at, k.objects.GoTlsReturns)
+		}
+		put(call.Entry, entry)
+	}
+	return k
+}
+
+// byteWise sends what is written a byte at a time, from some number of writes on.
+type byteWise struct{ net.Conn }
+
+func (c byteWise) Write(b []byte) (n int, err error) {
+	for ; n < len(b) && err == nil; n++ {
+		_, err = c.Conn.Write(b[n : n+1])
+	}
+	return n, err
+}
+
+// talk is a connection over TLS between two goroutines of this process.
+type talk struct {
+	t      *testing.T
+	client *tls.Conn
+	reader *bufio.Reader
+	done   chan error
+}
+
+func newTalk(t *testing.T, version uint16, wrap func(net.Conn) net.Conn) *talk {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	check(t, err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer listener.Close()
+	k := &talk{t: t, done: make(chan error, 1)}
+	go func() {
+		conn, err := listener.Accept()
+		if err == nil {
+			config := &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MaxVersion: version}
+			err = serve(tls.Server(wrap(conn), config))
+		}
+		k.done <- err
+	}()
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	check(t, err)
+	check(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	k.client = tls.Client(wrap(conn), &tls.Config{InsecureSkipVerify: true, ServerName: "shop.example"})
+	check(t, k.client.Handshake())
+	k.reader = bufio.NewReader(k.client)
+	return k
+}
+
+// serve answers each request with its own target.
+func serve(conn *tls.Conn) error {
+	defer conn.Close()
+	if err := conn.Handshake(); err != nil {
+		return err
+	}
+	r := bufio.NewReaderSize(conn, 4096)
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return nil //nolint:nilerr // the client has ended
+		}
+		for field := line; field != "\r\n"; {
+			if field, err = r.ReadString('\n'); err != nil {
+				return err
+			}
+		}
+		target := strings.Fields(line)[1]
+		if _, err := fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(target), target); err != nil {
+			return err
+		}
+	}
+}
+
+func (k *talk) ask(targets ...string) {
+	k.t.Helper()
+	var text strings.Builder
+	for _, target := range targets {
+		fmt.Fprintf(&text, "GET %s HTTP/1.1\r\nHost: shop.example\r\n\r\n", target)
+	}
+	_, err := io.WriteString(k.client, text.String())
+	check(k.t, err)
+	for _, target := range targets {
+		for line := ""; line != "\r\n"; {
+			line, err = k.reader.ReadString('\n')
+			check(k.t, err)
+		}
+		got := make([]byte, len(target))
+		_, err = io.ReadFull(k.reader, got)
+		check(k.t, err)
+		if string(got) != target {
+			k.t.Fatalf("asked for %s, got %s", target, got)
+		}
+	}
+}
+
+func (k *talk) end() {
+	k.t.Helper()
+	k.client.Close()
+	check(k.t, <-k.done)
+}
+
+// pairs holds that each target was seen once by each end, and that both ends name it alike.
+func (k *capture) pairs(targets []string, version string, named bool) {
+	k.t.Helper()
+	k.drain()
+	if len(k.secure) != 2*len(targets) || len(k.ended) != len(k.secure) {
+		k.t.Fatalf("%d exchanges, %d over TLS, of %d requests: %+v", len(k.ended), len(k.secure), len(targets), k.secure)
+	}
+	for _, target := range targets {
+		var ends [2]*secure
+		for i := range k.secure {
+			s := &k.secure[i]
+			if s.target != target {
+				continue
+			}
+			if s.server {
+				ends[1] = s
+			} else {
+				ends[0] = s
+			}
+			if s.version != version || (version != "" && (s.serverName != "shop.example" || !s.timed)) {
+				k.t.Errorf("%+v", *s)
+			}
+		}
+		c, s := ends[0], ends[1]
+		if c == nil || s == nil {
+			k.t.Fatalf("%s: client %v, server %v", target, c, s)
+		}
+		if c.nameLocal == 0 || c.nameLocal != s.namePeer || c.namePeer != s.nameLocal {
+			k.t.Errorf("%s: the ends are of different connections: %+v, %+v", target, *c, *s)
+		}
+		if named && (c.wire == 0 || c.wire != s.wire) {
+			k.t.Errorf("%s: at %d of the client's stream and %d of the server's", target, c.wire, s.wire)
+		}
+	}
+}
+
+// empty holds that nothing is kept of connections that are over.
+func (k *capture) empty() {
+	k.t.Helper()
+	var key [16]byte
+	var cookie uint64
+	var session, socket error
+	for range 100 { // the last segments of a connection take their time
+		session, socket = k.objects.Sessions.NextKey(nil, &key), k.objects.TlsSockets.NextKey(nil, &cookie)
+		if session != nil && socket != nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	k.t.Errorf("a session is left: %t, a socket is left: %t", session == nil, socket == nil)
+}
+
+func asIs(c net.Conn) net.Conn { return c }
+
+func TestTLS(t *testing.T) {
+	k := startTLS(t)
+	split := func(c net.Conn) net.Conn { return byteWise{c} }
+	for name, test := range map[string]struct {
+		version uint16
+		text    string
+		wrap    func(net.Conn) net.Conn
+	}{
+		"1.2":              {tls.VersionTLS12, "1.2", asIs},
+		"1.3":              {tls.VersionTLS13, "1.3", asIs},
+		"1.2 byte by byte": {tls.VersionTLS12, "1.2", split},
+		"1.3 byte by byte": {tls.VersionTLS13, "1.3", split},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k.t = t
+			k.forget()
+			c := newTalk(t, test.version, test.wrap)
+			targets := []string{"/first", "/second/" + strings.Repeat("x", 3000), "/third"}
+			for _, target := range targets {
+				c.ask(target)
+			}
+			c.end()
+			k.pairs(targets, test.text, true)
+			k.empty()
+		})
+	}
+}
+
+// TestTLSPipelined has several requests in one record: all are seen, and only where the first one is can be said.
+func TestTLSPipelined(t *testing.T) {
+	k := startTLS(t)
+	c := newTalk(t, tls.VersionTLS13, asIs)
+	targets := []string{"/a", "/b", "/c"}
+	c.ask(targets...)
+	c.end()
+	k.pairs(targets, "1.3", false)
+	for _, s := range k.secure {
+		if (s.wire != 0) != (s.target == "/a") {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// TestTLSOlder starts in the middle of a connection: both ends are joined all the same. The read that the server was in is not seen.
+func TestTLSOlder(t *testing.T) {
+	c := newTalk(t, tls.VersionTLS13, asIs)
+	c.ask("/before")
+	k := startTLS(t)
+	c.ask("/unseen")
+	k.forget()
+	targets := []string{"/one", "/two", "/three"}
+	for _, target := range targets {
+		c.ask(target)
+	}
+	c.end()
+	k.pairs(targets, "", true)
+	k.empty()
+}
+
+// TestTLSOff leaves TLS alone when it is told to.
+func TestTLSOff(t *testing.T) {
+	k := start(t)
+	c := newTalk(t, tls.VersionTLS13, asIs)
+	c.ask("/")
+	c.end()
+	k.drain()
+	if len(k.ended) != 0 || k.count(WeftCountCOUNT_TLS_SOCKETS) != 0 {
+		t.Errorf("%+v", k.ended)
+	}
+}
