@@ -1,6 +1,7 @@
 /* Puts records on the ring, and decides whose. */
 #pragma once
 #include "ancestor.h"
+#include "handed.h"
 #include "head.h"
 #include "operation.h"
 #include "task.h"
@@ -102,6 +103,16 @@ __noinline int announce(struct operation *op, struct socket_state *s)
 	return 0;
 }
 
+/* Tells of the request that was given to a connection before it had a number. */
+static __noinline int tell_handed(struct operation *op, struct socket_state *s)
+{
+	struct handover_record r = {};
+
+	if (take_handed(op, s->cookie, &r))
+		bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
 /* Asks what was decided of the process and keeps the answer with the socket, until something else is decided or another
  * process uses it. A Go process's goroutine is read on the way. */
 static __always_inline bool judge(struct operation *op, struct socket_state *s)
@@ -166,8 +177,11 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 		return 0;
 	}
 	s->shed = 0;
-	if (!s->announced)
+	if (!s->announced) {
 		announce(op, s);
+		if (s->go)
+			tell_handed(op, s);
+	}
 	size = sizeof(*r) + clamp(length, PIECE_MAX);
 	r = &area->record;
 	fill_record(&r->head, RECORD_MESSAGE, op, s);

@@ -59,7 +59,9 @@ static __always_inline int hand_over(struct pt_regs *regs)
 	r.head.tid = bpf_get_current_pid_tgid();
 	r.goroutine = op.work;
 	r.parent_goroutine = serving_ancestor(p, pid, op.work, op.origin);
-	if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(sizeof(r))))
+	if (!r.head.socket)
+		keep_handed(sk, &r);
+	else if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(sizeof(r))))
 		count_add(COUNT_RING_FULL, 1);
 	return 0;
 }

@@ -92,6 +92,13 @@ type WeftGoroutineValue struct {
 	Serves uint32
 }
 
+type WeftHanded struct {
+	_               structs.HostLayout
+	Time            uint64
+	Goroutine       uint64
+	ParentGoroutine uint64
+}
+
 type WeftHandoverRecord struct {
 	_    structs.HostLayout
 	Head struct {
@@ -555,6 +562,7 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	WeftMapGiven              = "given"
 	WeftMapGoroutines         = "goroutines"
 	WeftMapInterpreters       = "interpreters"
 	WeftMapOwn                = "own"
@@ -690,6 +698,7 @@ type WeftProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
+	Given            *ebpf.MapSpec `ebpf:"given"`
 	Goroutines       *ebpf.MapSpec `ebpf:"goroutines"`
 	Interpreters     *ebpf.MapSpec `ebpf:"interpreters"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
@@ -755,6 +764,7 @@ func (o *WeftObjects) Close() error {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
+	Given            *ebpf.Map `ebpf:"given"`
 	Goroutines       *ebpf.Map `ebpf:"goroutines"`
 	Interpreters     *ebpf.Map `ebpf:"interpreters"`
 	Own              *ebpf.Map `ebpf:"own"`
@@ -776,6 +786,7 @@ type WeftMaps struct {
 
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
+		m.Given,
 		m.Goroutines,
 		m.Interpreters,
 		m.Own,
