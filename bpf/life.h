@@ -57,7 +57,8 @@ static __always_inline void connection_closes(struct sock *sk, int old_state)
 		return;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	/* Under TLS nearly always a last alert is left, which nobody reads. */
-	if (tcp && sk->sk_socket && !s->tls && !s->reset && !s->muted && !owner_closes(sk, old_state) && (__s32)(tcp->rcv_nxt - tcp->copied_seq) > 1) {
+	if (tcp && sk->sk_socket && !s->tls && !s->reset && !s->muted && !owner_closes(sk, old_state) &&
+	    (__s32)(tcp->rcv_nxt - tcp->copied_seq) > 1) {
 		s->closing = 1;
 		return;
 	}
