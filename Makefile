@@ -23,8 +23,10 @@ GO_TEST_ROOT := $(GO_TEST) $(if $(ROOT),-exec 'sudo -H env PATH=$(PATH)')
 APT_INSTALL = $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=300
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 # The Go packages whose tests need neither root nor another program.
-UNIT := ./agent/... ./cmd/... ./correlate/... ./export/... ./test/accuracy
-E2E = $$(go list ./test/... | grep -v -e /test/backend -e /test/kernel)
+UNIT := ./agent/... ./cmd/... ./correlate/... ./deploy/... ./export/... ./test/accuracy
+E2E = $$(go list ./test/... | grep -v -e /test/backend -e /test/kernel -e /test/node)
+HELM_VERSION := v3.22.0
+HELM := $(CACHE)/helm-$(HELM_VERSION)/helm
 
 .PHONY: help
 help: ## what can be made
@@ -74,6 +76,29 @@ test-conformance: ## the W3C's 41 cases through services under five SDKs (1 minu
 .PHONY: test-backend
 test-backend: ## a real collector and a real Jaeger behind the agent (builds both: 11 minutes the first time)
 	$(GO_TEST_ROOT) -timeout 40m ./test/backend/...
+
+$(HELM):
+	GOBIN=$(dir $@) go install -p 2 helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+
+.PHONY: manifests
+manifests: $(HELM) ## deploy/kubernetes/weft.yaml, from deploy/chart
+	{ cat deploy/kubernetes/head.yaml; $(HELM) template weft deploy/chart --namespace weft --kube-version 1.34.0; } > bin/weft.yaml
+	mv bin/weft.yaml deploy/kubernetes/weft.yaml
+
+.PHONY: test-deploy
+test-deploy: $(HELM) ## the chart with several values, the manifests and the image for both architectures (builds helm: 5 minutes the first time)
+	$(HELM) lint --strict deploy/chart
+	{ cat deploy/kubernetes/head.yaml; $(HELM) template weft deploy/chart --namespace weft --kube-version 1.34.0; } | diff deploy/kubernetes/weft.yaml -
+	rm -rf bin/rendered; mkdir -p bin/rendered
+	for values in deploy/testdata/*.yaml; do \
+		$(HELM) template other deploy/chart --namespace n --kube-version 1.28.0 -f $$values > bin/rendered/$$(basename $$values); done
+	RENDERED=$(CURDIR)/bin/rendered $(GO_TEST) ./deploy
+	deploy/image.sh bin/image
+
+.PHONY: test-node
+test-node: ## weft with just its capabilities, containers with namespaces and address translation of their own, chaos (3 minutes)
+	@command -v runc ip iptables setpriv sysctl >/dev/null || { $(ROOT) apt-get -qq update; $(APT_INSTALL) runc iproute2 iptables util-linux procps; }
+	$(GO_TEST_ROOT) -timeout 20m ./test/node/...
 
 .PHONY: test-kernels
 test-kernels: ## the programs and weft itself under stock kernels 6.1, 6.12 and Debian's newest, by each hook, in an emulator (12 minutes)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf/ringbuf"
@@ -53,6 +54,8 @@ type Agent struct {
 	options Options
 	scout   *scout
 	known   map[uint32]Verdict // processes that the consumer was told of
+	chosen  map[uint32]Verdict // what the kernel was told of a process
+	pending atomic.Pointer[Choice]
 	lives   lives
 	handle  func(*event.Event) error
 	ev      event.Event
@@ -74,7 +77,7 @@ func Open(o Options) (*Agent, error) {
 		return nil, fmt.Errorf("open the ring: %w", err)
 	}
 	return &Agent{
-		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), lives: newLives(bootTime()),
+		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), chosen: make(map[uint32]Verdict), lives: newLives(bootTime()),
 		scout: startScout(k, &o),
 		older: findOlder(o.Log),
 	}, nil
@@ -210,6 +213,9 @@ func (a *Agent) tick(now uint64) error {
 		}
 	}
 	if err := a.rename(now); err != nil {
+		return err
+	}
+	if err := a.reconsider(); err != nil {
 		return err
 	}
 	wall := time.Now().UnixNano() - int64(bootTime()) + int64(now)

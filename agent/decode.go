@@ -76,6 +76,7 @@ func decodeClose(sample []byte, ev *event.Event) error {
 	ev.Close = event.Close{
 		Sent: r.Sent, Received: r.Received, Previous: r.Previous,
 		Retransmits: r.Retransmits, Lost: r.Lost, Reset: r.Reset != 0,
+		SentMessages: r.SentMessages, ReceivedMessages: r.ReceivedMessages,
 	}
 	return nil
 }

@@ -14,9 +14,6 @@ import (
 	"weft/bpf"
 )
 
-// ErrPermission means that the kernel refused programs or maps to this process.
-var ErrPermission = errors.New("the kernel refused: run weft as root, or with CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_NET_ADMIN")
-
 // ErrKernel means that this kernel lacks what the capture stands on.
 var ErrKernel = errors.New("this kernel lacks both the tracepoints sock_send_length and sock_recv_length (Linux 6.3) and fexit (Linux 5.15), or its type information (CONFIG_DEBUG_INFO_BTF)")
 
@@ -98,11 +95,11 @@ func loadHook(o *Options, hook bpf.Hook) (*kernel, error) {
 		return nil, fmt.Errorf("configure the programs: %w", err)
 	}
 	if err := hook.Choose(spec); err != nil {
-		return nil, explain(err)
+		return nil, explain("choose the hook", err)
 	}
 	k := &kernel{epoch: 1, hook: hook}
 	if err := spec.LoadAndAssign(&k.objects, nil); err != nil {
-		return nil, explain(fmt.Errorf("load the programs: %w", err))
+		return nil, explain("load the programs", err)
 	}
 	if err := k.putPorts(&o.Choice); err != nil {
 		k.close()
@@ -168,22 +165,22 @@ func (k *kernel) attach() error {
 			continue
 		}
 		if h.effect == "" {
-			return explain(fmt.Errorf("attach to %s: %w", h.name, err))
+			return explain("attach to "+h.name, err)
 		}
 		k.missing = append(k.missing, Missing{Hook: h.name, Effect: h.effect, Reason: err})
 	}
 	return nil
 }
 
-// explain adds what the user can do to what the kernel said.
-func explain(err error) error {
+// explain says what the user can do about what the kernel said.
+func explain(doing string, err error) error {
 	switch {
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%w (%w)", err, ErrPermission)
+		return refused(doing, err)
 	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%w (%w)", err, ErrKernel)
+		return fmt.Errorf("%s: %w (%w)", doing, err, ErrKernel)
 	}
-	return err
+	return fmt.Errorf("%s: %w", doing, err)
 }
 
 // detach takes the programs off; what is on the ring can still be read.

@@ -60,6 +60,7 @@ func (a *Agent) process(sample []byte) error {
 	}
 	a.scout.gone(pid)
 	a.lives.end(pid)
+	delete(a.chosen, pid)
 	traced, known := a.known[pid]
 	delete(a.known, pid)
 	a.options.Processes.Exit(pid)
@@ -79,6 +80,7 @@ func (a *Agent) decideEarly(pid uint32) error {
 
 // choose writes a verdict to the kernel and has the sockets of processes that were not traced looked at again.
 func (a *Agent) choose(pid uint32, v Verdict) error {
+	a.chosen[pid] = v
 	return a.kernel.update(pid, func(p *bpf.WeftProcess) { p.Choice = uint8(v) })
 }
 

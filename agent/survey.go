@@ -77,37 +77,8 @@ func lockdown() Finding {
 	return Finding{"lockdown", mode != "confidentiality", mode + "; weft works up to integrity"}
 }
 
-// needed are the capabilities, by number, and what each is for. capabilities(7).
-var needed = []struct {
-	number int
-	name   string
-	use    string
-}{
-	{39, "CAP_BPF", "load programs and maps"},
-	{38, "CAP_PERFMON", "attach to tracepoints and read kernel memory"},
-	{19, "CAP_SYS_PTRACE", "read the executables and environments of other users' processes"},
-	{12, "CAP_NET_ADMIN", "load programs that look at sockets"},
-}
-
 func capabilities() Finding {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return Finding{"capabilities", false, err.Error()}
-	}
-	_, after, _ := strings.Cut(string(status), "CapEff:")
-	line, _, _ := strings.Cut(after, "\n")
-	set, err := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
-	if err != nil {
-		return Finding{"capabilities", false, fmt.Sprintf("read CapEff: %v", err)}
-	}
-	const sysAdmin = 21
-	var missing []string
-	for _, c := range needed {
-		if set&(1<<c.number) == 0 && set&(1<<sysAdmin) == 0 {
-			missing = append(missing, c.name+" ("+c.use+")")
-		}
-	}
-	if len(missing) > 0 {
+	if missing := missingCapabilities(false); len(missing) > 0 {
 		return Finding{"capabilities", false, "missing: " + strings.Join(missing, ", ")}
 	}
 	return Finding{"capabilities", true, "all that weft uses"}

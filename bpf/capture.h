@@ -177,6 +177,10 @@ __noinline int tell_close(struct socket_state *s, __u32 retransmits)
 	r.reset = s->reset;
 	r.lost = s->lost;
 	r.retransmits = retransmits;
+	if (s->protocol == PROTOCOL_WEBSOCKET) {
+		r.sent_messages = s->follower[DIRECTION_SEND].chunk;
+		r.received_messages = s->follower[DIRECTION_RECEIVE].chunk;
+	}
 	if (bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP))
 		count_add(COUNT_RING_FULL, 1);
 	return 0;

@@ -306,5 +306,6 @@ func closeOf(sample []byte) event.Event {
 	r := as[WeftCloseRecord](sample)
 	return event.Event{Kind: event.KindClose, Time: r.Head.Time, Socket: r.Head.Socket, Close: event.Close{
 		Sent: r.Sent, Received: r.Received, Previous: r.Previous, Retransmits: r.Retransmits, Lost: r.Lost, Reset: r.Reset != 0,
+		SentMessages: r.SentMessages, ReceivedMessages: r.ReceivedMessages,
 	}}
 }

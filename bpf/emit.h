@@ -152,6 +152,8 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 		return 0;
 	if (((s->go && !op->goroutine) || !is_judged(s, op->pid)) && !judge(op, s))
 		return 0;
+	if (s->ignored)
+		return 0; /* as the step before in the same operation has found */
 	f = &s->follower[op->direction & 1];
 	if (s->shed && !((flags & MESSAGE_START) && f->request)) {
 		s->lost++;

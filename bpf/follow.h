@@ -366,23 +366,18 @@ __noinline int step(struct operation *op, struct socket_state *s)
 	return op->done < op->size;
 }
 
-/* One step of whichever protocol. Neither calls the other one: that would need more stack than there is.
- * verifier: a function of its own, so that a turn of the loop over it is one state. */
-__noinline int follow_step(struct operation *op, struct socket_state *s)
-{
-	if (!op || !s)
-		return 0;
-	return s->protocol ? follow_frames(op, s) : step(op, s);
-}
-
-/* Follows all bytes of an operation. */
+/* Follows all bytes of an operation. Neither protocol calls the other one: that would need more stack than there is. */
 static __always_inline void follow_bytes(struct operation *op, struct socket_state *s, struct follower *f)
 {
 	op->first = op->position;
 	if (f->phase == PHASE_REST && s->last != op->direction + 1)
 		f->phase = PHASE_BOUNDARY;
 	for (int i = 0; i < STEPS_MAX; i++) {
-		if (!follow_step(op, s))
+		if (s->protocol || !step(op, s))
+			break;
+	}
+	for (int i = 0; i < STEPS_MAX / 2; i++) {
+		if (!s->protocol || !follow_frames(op, s))
 			break;
 	}
 	if (op->done < op->size)

@@ -1,7 +1,7 @@
 /* Follows the frames of HTTP/2 through the operations of a stream: RFC 9113. Heads of messages, and what ends a stream, leave the
  * kernel; DATA is counted by stream, and so are the messages of gRPC in it; all else is passed over. */
 #pragma once
-#include "body.h"
+#include "websocket.h"
 
 enum {
 	FRAME_HEADER = 9,
@@ -10,7 +10,7 @@ enum {
 	FRAME_TURNS = 32,      /* frames followed in one step */
 	PREFACE = 24,	       /* bytes that a client sends before its first frame */
 	SETTING_SIZE = 6,
-	PREFIX = 5, /* bytes before each message of gRPC: whether it is compressed, and its length */
+	PREFIX = 5,		/* bytes before each message of gRPC: whether it is compressed, and its length */
 	PREFIX_TRAILERS = 0x80, /* gRPC-Web: trailers follow */
 	PREFIX_END = 0x02,	/* Connect: how the call has ended follows */
 	STREAMS_MAX = 16384,
@@ -56,9 +56,6 @@ struct {
 	__type(key, struct stream_key);
 	__type(value, struct stream_count);
 } streams SEC(".maps");
-
-/* What a stream begins with; not on the stack. */
-static const volatile struct stream_count fresh_count;
 
 static __always_inline __u32 frame_length(const __u8 *h)
 {
@@ -116,15 +113,6 @@ static __always_inline void frame_ends(struct follower *f)
 	f->phase = PHASE_FRAME;
 	f->line_length = 0;
 	f->skip = 0;
-}
-
-/* The place in the frames of this direction is lost. */
-__noinline int lose_frames(struct operation *op, struct socket_state *s)
-{
-	if (!op || !s)
-		return 0;
-	give_up(op, s, &s->follower[op->direction & 1]);
-	return 0;
 }
 
 /* The connection is HTTP/2, as this direction shows. The other one is at its beginning, in that phase; or it has to be found where
@@ -220,33 +208,54 @@ __noinline int find_http2(struct operation *op, struct socket_state *s)
 	return 1;
 }
 
-static __always_inline struct stream_key key_of(const struct operation *op, const struct socket_state *s, const struct follower *f)
+/* The key of the frame's stream, and an empty count, behind what is used of the area for pieces: they would be much for the
+ * stack. */
+static __always_inline struct stream_key *key_of(const struct operation *op, const struct socket_state *s, struct scratch *area)
 {
-	struct stream_key k = {};
+	struct stream_key *k = (struct stream_key *)(area->payload + 2 * PIECE_MAX);
 
-	k.socket = s->cookie;
-	k.stream = frame_stream(f->line);
-	k.direction = op->direction & 1;
+	k->socket = s->cookie;
+	k->stream = frame_stream(s->follower[op->direction & 1].line);
+	k->direction = op->direction & 1;
 	return k;
+}
+static __always_inline struct stream_count *empty_count(struct scratch *area)
+{
+	struct stream_count *c = (struct stream_count *)(area->payload + 2 * PIECE_MAX + sizeof(struct stream_key));
+
+	__builtin_memset(c, 0, sizeof(*c));
+	return c;
 }
 
 /* Takes what was counted of the frame's stream in this direction, for the record that ends it. */
 __noinline int take_counts(struct operation *op, struct socket_state *s)
 {
 	struct stream_count *c;
-	struct stream_key k;
+	struct scratch *area;
+	struct stream_key *k;
 	struct follower *f;
 
 	if (!op || !s)
 		return 0;
+	area = scratch_of(op);
+	if (!area)
+		return 0;
 	f = &s->follower[op->direction & 1];
-	k = key_of(op, s, f);
-	c = bpf_map_lookup_elem(&streams, &k);
+	k = key_of(op, s, area);
+	c = bpf_map_lookup_elem(&streams, k);
 	f->body = c ? c->bytes : 0;
 	f->length = c && !c->blind ? c->messages : 0;
 	if (c)
-		bpf_map_delete_elem(&streams, &k);
+		bpf_map_delete_elem(&streams, k);
 	return 0;
+}
+
+/* Has a record of the area put on the ring when the frame was followed: the stack is short, and emit takes much of it. */
+static __always_inline void tell_later(struct operation *op, __u32 flags, __u32 length, __u64 offset)
+{
+	op->tell_flags = flags;
+	op->tell_length = length;
+	op->tell_offset = offset;
 }
 
 /* Puts the frame's header at the front of the area. */
@@ -265,7 +274,7 @@ static __always_inline void data_ends(struct operation *op, struct socket_state 
 		take_counts(op, s);
 		put_header(area, f);
 		f->request = 0;
-		emit(op, s, MESSAGE_FRAME | MESSAGE_START, FRAME_HEADER, op->position);
+		tell_later(op, MESSAGE_FRAME | MESSAGE_START, FRAME_HEADER, op->position);
 	}
 	frame_ends(f);
 }
@@ -305,8 +314,9 @@ static __always_inline __u32 read_prefix(struct operation *op, struct stream_cou
 /* Counts DATA, up to the end of a message of gRPC, of the frame or of the operation. */
 __noinline int follow_data(struct operation *op, struct socket_state *s)
 {
-	struct stream_count *c;
-	struct stream_key k;
+	struct stream_count *c = 0;
+	struct scratch *area;
+	struct stream_key *k;
 	struct follower *f;
 	__u32 n, left;
 
@@ -315,11 +325,14 @@ __noinline int follow_data(struct operation *op, struct socket_state *s)
 	f = &s->follower[op->direction & 1];
 	left = op->size - op->done;
 	n = f->skip < left ? f->skip : left;
-	k = key_of(op, s, f);
-	c = bpf_map_lookup_elem(&streams, &k);
-	if (!c) {
-		bpf_map_update_elem(&streams, &k, (const void *)&fresh_count, BPF_ANY);
-		c = bpf_map_lookup_elem(&streams, &k);
+	area = scratch_of(op);
+	if (area && n) {
+		k = key_of(op, s, area);
+		c = bpf_map_lookup_elem(&streams, k);
+		if (!c) {
+			bpf_map_update_elem(&streams, k, empty_count(area), BPF_NOEXIST);
+			c = bpf_map_lookup_elem(&streams, k);
+		}
 	}
 	if (c) {
 		if (op->unread || f->line[4] & FLAG_PADDED)
@@ -334,24 +347,32 @@ __noinline int follow_data(struct operation *op, struct socket_state *s)
 	}
 	advance(op, f, n);
 	f->skip -= n < f->skip ? n : f->skip;
+	if (!f->skip)
+		data_ends(op, s, f);
 	return 0;
 }
 
 /* Copies what is there of a frame whose payload is wanted, but no more than HEAD_MAX of a block. `with`: the header stands
- * before it, at op->done; else it was told before. */
-static __always_inline void copy_frame(struct operation *op, struct socket_state *s, struct follower *f, __u32 with)
+ * before it, at op->done; else it was told before. Returns 0 when the bytes could not be read.
+ * verifier: a function of its own, verified once. */
+__noinline int copy_frame(struct operation *op, struct socket_state *s, __u32 with)
 {
-	__u32 left = op->size - op->done - with, n = f->skip < left ? f->skip : left;
-	__u32 flags = MESSAGE_FRAME | (with ? MESSAGE_START : 0);
-	struct scratch *area = scratch_of(op);
-	__u64 offset = op->position;
+	__u32 flags = MESSAGE_FRAME | (with ? MESSAGE_START : 0), left, n;
+	struct scratch *area;
+	struct follower *f;
+	__u64 offset;
 
+	if (!op || !s)
+		return 0;
+	f = &s->follower[op->direction & 1];
+	area = scratch_of(op);
+	left = op->size - op->done - with;
+	n = f->skip < left ? f->skip : left;
+	offset = op->position;
 	if (n > PIECE_MAX - FRAME_HEADER)
 		n = PIECE_MAX - FRAME_HEADER;
-	if (!area || op->unread || (op->unread = copy_bytes(op, op->done, area, n + with))) {
-		give_up(op, s, f);
-		return;
-	}
+	if (!area || op->unread || (op->unread = copy_bytes(op, op->done, area, n + with)))
+		return 0;
 	advance(op, f, n + with);
 	f->skip -= n;
 	f->head_bytes += n;
@@ -364,7 +385,8 @@ static __always_inline void copy_frame(struct operation *op, struct socket_state
 	} else {
 		frame_ends(f);
 	}
-	emit(op, s, flags, n + with, offset);
+	tell_later(op, flags, n + with, offset);
+	return 1;
 }
 
 /* Whether a header block opens a stream by a request. */
@@ -398,7 +420,7 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 		if (f->skip)
 			return;
 		if (type == FRAME_DATA)
-			data_ends(op, s, f);
+			follow_data(op, s);
 		else
 			frame_ends(f);
 		return;
@@ -408,7 +430,8 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 	if (type == FRAME_RST_STREAM || (type == FRAME_HEADERS && f->line[4] & FLAG_END_STREAM))
 		take_counts(op, s);
 	if (with) {
-		copy_frame(op, s, f, with);
+		if (!copy_frame(op, s, with))
+			give_up(op, s, f);
 		return;
 	}
 	/* The header came in pieces: it is told by itself. */
@@ -416,7 +439,7 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 	if (!area)
 		return;
 	put_header(area, f);
-	emit(op, s, MESSAGE_FRAME | MESSAGE_START | (f->skip ? MESSAGE_OPEN : 0), FRAME_HEADER, op->position - FRAME_HEADER);
+	tell_later(op, MESSAGE_FRAME | MESSAGE_START | (f->skip ? MESSAGE_OPEN : 0), FRAME_HEADER, op->position - FRAME_HEADER);
 	if (!f->skip)
 		frame_ends(f);
 }
@@ -450,6 +473,35 @@ static __always_inline void read_frame(struct operation *op, struct socket_state
 	frame_starts(op, s, f, whole ? FRAME_HEADER : 0);
 }
 
+/* Mutes a connection that is neither HTTP/2 nor WebSocket. */
+static __always_inline int leave_tunnel(struct operation *op, struct socket_state *s)
+{
+	s->muted = 1;
+	op->done = op->size;
+	return 0;
+}
+
+/* A frame of WebSocket, as far as it is there. */
+static __always_inline int follow_socket(struct operation *op, struct socket_state *s)
+{
+	if (s->follower[op->direction & 1].phase != PHASE_FRAME || !read_socket_frame(op, s))
+		return leave_tunnel(op, s);
+	return op->done < op->size;
+}
+
+/* What follows a 101: HTTP/2, or else WebSocket, if it looks like that. */
+static __always_inline void enter_tunnel(struct operation *op, struct socket_state *s)
+{
+	if (find_http2(op, s))
+		return;
+	s->protocol = PROTOCOL_WEBSOCKET;
+	for (int i = 0; i < 2; i++) {
+		s->follower[i].phase = PHASE_FRAME;
+		s->follower[i].line_length = 0;
+		s->follower[i].chunk = 0;
+	}
+}
+
 /* One frame, or what the operation has of it. verifier: a function of its own, verified once. */
 __noinline int follow_frame(struct operation *op, struct socket_state *s)
 {
@@ -460,15 +512,16 @@ __noinline int follow_frame(struct operation *op, struct socket_state *s)
 	f = &s->follower[op->direction & 1];
 	switch (f->phase) {
 	case PHASE_FRAME:
+		if (s->protocol == PROTOCOL_WEBSOCKET)
+			return follow_socket(op, s);
 		read_frame(op, s, f);
 		break;
 	case PHASE_FRAME_COPY:
-		copy_frame(op, s, f, 0);
+		if (!copy_frame(op, s, 0))
+			give_up(op, s, f);
 		break;
 	case PHASE_DATA:
 		follow_data(op, s);
-		if (!f->skip)
-			data_ends(op, s, f);
 		break;
 	case PHASE_PREFACE:
 	case PHASE_FRAME_SKIP:
@@ -477,6 +530,8 @@ __noinline int follow_frame(struct operation *op, struct socket_state *s)
 		break;
 	default:
 		/* The place was lost: it may be found again at the beginning of an operation. */
+		if (s->protocol == PROTOCOL_WEBSOCKET)
+			return follow_socket(op, s);
 		if (!find_frame(op, s)) {
 			f->phase = PHASE_REST;
 			advance(op, f, op->size - op->done);
@@ -488,15 +543,17 @@ __noinline int follow_frame(struct operation *op, struct socket_state *s)
 /* The bytes of a connection that carries frames. */
 __noinline int follow_frames(struct operation *op, struct socket_state *s)
 {
-	if (!op || !s)
+	if (!op || !s || op->done >= op->size)
 		return 0;
-	if (s->protocol == PROTOCOL_TUNNEL && !find_http2(op, s)) {
-		s->muted = 1;
-		op->done = op->size;
-		return 0;
-	}
+	if (s->protocol == PROTOCOL_TUNNEL)
+		enter_tunnel(op, s);
 	for (__u32 i = 0; i < FRAME_TURNS; i++) {
-		if (!follow_frame(op, s))
+		int more = follow_frame(op, s);
+
+		if (op->tell_flags)
+			emit(op, s, op->tell_flags, op->tell_length, op->tell_offset);
+		op->tell_flags = 0;
+		if (!more)
 			break;
 	}
 	return op->done < op->size;

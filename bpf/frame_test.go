@@ -303,7 +303,7 @@ func TestDataIsNotCopied(t *testing.T) {
 		size += 112 + r.length
 		if r.text != "" && r.text[3] == 0 {
 			if ended++; r.Body != each {
-				t.Fatalf("%d bytes of a stream, sent were %d", r.Body, each)
+				t.Fatalf("%d bytes of a stream, sent were %d: %+v", r.Body, each, r)
 			}
 		}
 	}
@@ -312,5 +312,42 @@ func TestDataIsNotCopied(t *testing.T) {
 	}
 	if per := size / streams / 2; per > 4096 {
 		t.Errorf("%d bytes through the ring for a request at each end", per)
+	}
+}
+
+// TestUpgrade: behind a 101 that agrees to HTTP/2 its frames are followed, whoever speaks first and however the bytes come.
+func TestUpgrade(t *testing.T) {
+	k := start(t)
+	request := "GET /up HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n\r\n"
+	reply := "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+	settings, ack := "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64", "\x00\x00\x00\x04\x01\x00\x00\x00\x00"
+	window := "\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x01\x00\x00"
+	answer := "\x00\x00\x01\x01\x05\x00\x00\x00\x01\x8d" // :status 404, the last
+	type move1 struct {
+		server bool
+		text   string
+	}
+	for name, moves := range map[string][]move1{
+		"server first": {{true, reply}, {true, settings + window}, {false, http2.ClientPreface + settings}, {true, ack + answer}, {false, ack}},
+		"one write":    {{true, reply + settings}, {false, http2.ClientPreface + settings + ack}, {true, ack}, {true, answer}},
+		"client first": {{true, reply}, {false, http2.ClientPreface}, {false, settings}, {true, settings + answer}, {false, ack}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k.forget()
+			p := families["ipv4"](t)
+			move(t, p.client, p.server, request, 1<<20)
+			for _, m := range moves {
+				from, to := p.client, p.server
+				if m.server {
+					from, to = to, from
+				}
+				move(t, from, to, m.text, 1<<20)
+			}
+			for _, server := range []bool{true, false} {
+				if got := k.exchanges(server); len(got) != 1 || got[0].status != 404 || got[0].target != "/up" || !got[0].upgraded {
+					t.Errorf("server %v: %+v", server, got)
+				}
+			}
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -167,6 +168,10 @@ func TestTunnels(t *testing.T) {
 		if n := k.count(WeftCountCOUNT_MUTED) - before; n < 10 {
 			t.Errorf("%d operations muted of 12", n)
 		}
+		// A WebSocket is told when it ends.
+		check(t, unix.Shutdown(p.client, unix.SHUT_RDWR))
+		check(t, unix.Shutdown(p.server, unix.SHUT_RDWR))
+		time.Sleep(20 * time.Millisecond)
 		for _, server := range []bool{true, false} {
 			if got := k.exchanges(server); len(got) != 1 || !got[0].upgraded {
 				t.Errorf("server %v: %+v", server, got)

@@ -27,6 +27,8 @@ struct operation {
 	__u64 goroutine, parent_goroutine;
 	__u64 wire;   /* of plaintext: see struct message_record */
 	__u64 record; /* of ciphertext: 1 + offset of the first record of data that begins in it */
+	__u64 tell_offset; /* of a frame that is to be told, with the flags and the length of its record; no flags: none */
+	__u32 tell_flags, tell_length;
 };
 
 /* The areas of a CPU: DIRECTION_RECEIVE and DIRECTION_SEND are those of socket operations, the next two of calls to TLS libraries. */

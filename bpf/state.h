@@ -56,9 +56,10 @@ enum protocol {
 	PROTOCOL_HTTP1 = 0, /* or nothing that is known */
 	PROTOCOL_HTTP2,
 	PROTOCOL_TUNNEL, /* behind a 101: what comes next tells */
+	PROTOCOL_WEBSOCKET,
 };
 
-/* One direction of a stream. In HTTP/2 line is the header of the current frame, of which line_length bytes are there; head_bytes
+/* One direction of a stream. In WebSocket line is the header of the current frame, and chunk counts messages. In HTTP/2 line is the header of the current frame, of which line_length bytes are there; head_bytes
  * are those of a header block that were copied; chunk is the highest stream; body and length are the bytes and the messages of
  * the stream that the frame ends. */
 struct follower {

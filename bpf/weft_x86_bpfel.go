@@ -35,13 +35,15 @@ type WeftCloseRecord struct {
 		Pid       uint32
 		Tid       uint32
 	}
-	Sent        uint64
-	Received    uint64
-	Previous    uint64
-	Retransmits uint32
-	Reset       uint32
-	Lost        uint32
-	Pad         uint32
+	Sent             uint64
+	Received         uint64
+	Previous         uint64
+	Retransmits      uint32
+	Reset            uint32
+	Lost             uint32
+	SentMessages     uint32
+	ReceivedMessages uint32
+	Pad              uint32
 }
 
 type WeftCount uint32
@@ -164,6 +166,9 @@ type WeftPlace struct {
 		ParentGoroutine uint64
 		Wire            uint64
 		Record          uint64
+		TellOffset      uint64
+		TellFlags       uint32
+		TellLength      uint32
 	}
 	Taken uint32
 	Pad   uint32

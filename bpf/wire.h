@@ -132,6 +132,8 @@ struct close_record {
 	__u32 retransmits;
 	__u32 reset; /* 1: ended by a reset */
 	__u32 lost;
+	__u32 sent_messages; /* of WebSocket */
+	__u32 received_messages;
 	__u32 pad;
 };
 

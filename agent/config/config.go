@@ -70,9 +70,11 @@ type Config struct {
 	Cgroup []Glob `key:"cgroup"`
 	// Trace only connections that have this port at one end.
 	Port []uint16 `key:"port"`
-	// Trace only what one of these rules matches. A rule has one or more of the conditions exe, command, pid
-	// and cgroup, and matches where all of them do, or it is a port alone. Each value of the five settings of those names is one
-	// more rule. Without any rule everything is traced.
+	// Trace only what one of these rules matches. A rule has one or more conditions, and matches where all of them do: exe,
+	// command, pid and cgroup as in the settings of those names, namespace, pod and label (KEY=VALUE) of the pod, owner, a
+	// workload that it belongs to, image, that of the container without tag, and env (NAME=VALUE), a variable of the process. Or
+	// it is a port alone. Each value of the settings exe, command, pid, cgroup and port is one more rule. Without any rule
+	// everything is traced.
 	TraceInclude []Rule `key:"trace.include"`
 	// Do not trace what one of these rules matches, whatever the other rules say.
 	TraceExclude []Rule `key:"trace.exclude"`
@@ -156,6 +158,18 @@ type Config struct {
 	// Where a Prometheus server may fetch weft's metrics, at the path /metrics: HOST:PORT, or a port alone, which is then on
 	// 127.0.0.1. Nowhere unless it is set, or OTEL_METRICS_EXPORTER is prometheus.
 	MetricsListen string `key:"metrics.listen"`
+	// Where /livez and /readyz answer, for the probes of a pod: HOST:PORT, or a port alone, which is then on 127.0.0.1. They say
+	// one word each. Nowhere unless it is set.
+	HealthListen string `key:"health.listen"`
+	// The certificate of what listens beyond loopback, a file in PEM form.
+	ListenCertificate string `key:"listen.certificate"`
+	// Its key, a file in PEM form.
+	ListenKey string `key:"listen.key"`
+	// A file that holds the token which a client beyond loopback has to send, as Authorization: Bearer TOKEN.
+	ListenTokenFile string `key:"listen.token.file"`
+	// Whether anybody may read, in clear text, what listens beyond loopback. off: without a certificate and a token weft does
+	// not listen there, but for the probes.
+	ListenOpen string `key:"listen.open"`
 	// Edges (a service on a route toward a peer) that have metrics of their own. Broken ones come first.
 	MetricsEdges int `key:"metrics.edges"`
 	// Unix socket on which a running agent answers weft doctor, weft report and weft explain.
@@ -165,6 +179,8 @@ type Config struct {
 	// How the log is written.
 	LogFormat string `key:"log.format"`
 
+	// File is the configuration file that was read; empty: none.
+	File string
 	// Sampler and SamplerArg are OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG as they were found.
 	Sampler, SamplerArg string
 	// PushMetrics and PushLogs tell whether metrics and log records go to a collector: see addStandard.
@@ -195,6 +211,7 @@ func Default() Config {
 
 		KubernetesWatch:      Auto,
 		KubernetesLabelNames: Off,
+		ListenOpen:           Off,
 	}
 }
 
@@ -218,6 +235,16 @@ func (c *Config) Rules() []Rule {
 		rules = append(rules, Rule{Port: port})
 	}
 	return rules
+}
+
+// Changed gives the keys of the settings in which two configurations differ. A secret that was changed looks the same.
+func Changed(a, b *Config) (keys []string) {
+	for i := range settings {
+		if s := &settings[i]; s.text(a) != s.text(b) {
+			keys = append(keys, s.key)
+		}
+	}
+	return keys
 }
 
 // Validate tells every setting whose value is not allowed, as joined errors of type *Error.

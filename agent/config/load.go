@@ -37,7 +37,7 @@ func Load(args, environ []string, own ...func(*flag.FlagSet)) (c Config, rest []
 		return Config{}, nil, err
 	}
 	variables, faults := readEnviron(environ)
-	values, fileFaults := readNamedFile(flags, variables)
+	values, file, fileFaults := readNamedFile(flags, variables)
 	faults = append(faults, fileFaults...)
 	for _, layer := range []map[string][]item{variables, flags} {
 		for key, v := range layer {
@@ -45,6 +45,7 @@ func Load(args, environ []string, own ...func(*flag.FlagSet)) (c Config, rest []
 		}
 	}
 	c = Default()
+	c.File = file
 	faults = append(faults, apply(&c, values)...)
 	faults = append(faults, c.addStandard(environ)...)
 	if err := errors.Join(faults...); err != nil {
@@ -180,17 +181,19 @@ func variableNames() []string {
 }
 
 // readNamedFile reads the file that a flag or a variable names, if one does.
-func readNamedFile(flags, variables map[string][]item) (values map[string][]item, faults []error) {
+func readNamedFile(flags, variables map[string][]item) (values map[string][]item, file string, faults []error) {
 	name, ok := flags[fileFlag]
 	if !ok {
 		name, ok = variables[fileFlag]
 	}
 	if !ok {
-		return map[string][]item{}, nil
+		return map[string][]item{}, "", nil
 	}
-	content, err := os.ReadFile(name[0].text)
+	file = name[0].text
+	content, err := os.ReadFile(file)
 	if err != nil {
-		return map[string][]item{}, []error{fmt.Errorf("read the configuration: %w", err)}
+		return map[string][]item{}, file, []error{fmt.Errorf("read the configuration: %w", err)}
 	}
-	return readYAML(name[0].text, content)
+	values, faults = readYAML(file, content)
+	return values, file, faults
 }

@@ -46,7 +46,7 @@ func (s *setting) fault(where, value string) *Error {
 
 const (
 	globAllowed   = "a pattern in which * stands for any characters and ? for one"
-	ruleAllowed   = "one or more of exe=PATTERN, command=PATTERN, pid=NUMBER and cgroup=PATTERN, joined by &, or port=NUMBER alone"
+	ruleAllowed   = "one or more of exe, command, cgroup, namespace, pod, owner, image, label and env, each =PATTERN, and pid=NUMBER, joined by &, or port=NUMBER alone"
 	headerAllowed = "the name of a header"
 	nameAllowed   = "a name of at most 253 bytes without blanks"
 )
@@ -101,6 +101,11 @@ var settings = []setting{
 		func(n int) bool { return n >= 1024 && n <= 4<<20 }),
 	many("record.redact", headerAllowed, func(c *Config) *[]string { return &c.RecordRedact }, parseHeader, isHeader),
 	one("metrics.listen", "HOST:PORT, like 127.0.0.1:9464, or a port alone", func(c *Config) *string { return &c.MetricsListen }, parseAddress, isAddress),
+	one("health.listen", "HOST:PORT, like 127.0.0.1:9465, or a port alone", func(c *Config) *string { return &c.HealthListen }, parseAddress, isAddress),
+	one("listen.certificate", "an absolute path", func(c *Config) *string { return &c.ListenCertificate }, parseText, isPath),
+	one("listen.key", "an absolute path", func(c *Config) *string { return &c.ListenKey }, parseText, isPath),
+	one("listen.token.file", "an absolute path", func(c *Config) *string { return &c.ListenTokenFile }, parseText, isPath),
+	choice("listen.open", func(c *Config) *string { return &c.ListenOpen }, On, Off),
 	one("metrics.edges", "a number from 10 to 100000", func(c *Config) *int { return &c.MetricsEdges }, parseInt,
 		func(n int) bool { return n >= 10 && n <= 100_000 }),
 	one("control", "an absolute path of at most 107 bytes", func(c *Config) *string { return &c.Control }, parseText,

@@ -49,18 +49,35 @@ func TestGlobTime(t *testing.T) {
 	}
 }
 
-func TestRuleMatchProcess(t *testing.T) {
-	all := Rule{Exe: "nginx", Command: "*-g*", PID: 5, Cgroup: "/a/*", Port: 80}
-	if !all.MatchProcess(5, "/usr/sbin/nginx", "nginx -g x", "/a/b") {
+func TestRuleMatch(t *testing.T) {
+	all := Rule{
+		Exe: "nginx", Command: "*-g*", PID: 5, Cgroup: "/a/*", Namespace: "shop", Pod: "cart-*", Owner: "cart", Image: "*/cart", Label: "team=?",
+		Env: "TRACE=on", Port: 80,
+	}
+	is := func(change func(*Subject)) *Subject {
+		s := &Subject{
+			PID: 5, Exe: "/usr/sbin/nginx", Command: "nginx -g x", Cgroup: "/a/b", Namespace: "shop", Pod: "cart-1", Image: "registry/cart",
+			Owners: []string{"cart-7d", "cart"}, Labels: []string{"app=x", "team=a"}, Env: []string{"A=1", "TRACE=on"},
+		}
+		change(s)
+		return s
+	}
+	if !all.Match(is(func(*Subject) {})) {
 		t.Error("does not match where all conditions hold")
 	}
-	for name, match := range map[string]bool{
-		"pid":     all.MatchProcess(6, "/usr/sbin/nginx", "nginx -g x", "/a/b"),
-		"exe":     all.MatchProcess(5, "/usr/sbin/nginx2", "nginx -g x", "/a/b"),
-		"command": all.MatchProcess(5, "/usr/sbin/nginx", "nginx", "/a/b"),
-		"cgroup":  all.MatchProcess(5, "/usr/sbin/nginx", "nginx -g x", "/b/a"),
+	for name, change := range map[string]func(*Subject){
+		"pid":       func(s *Subject) { s.PID = 6 },
+		"exe":       func(s *Subject) { s.Exe = "/usr/sbin/nginx2" },
+		"command":   func(s *Subject) { s.Command = "nginx" },
+		"cgroup":    func(s *Subject) { s.Cgroup = "/b/a" },
+		"namespace": func(s *Subject) { s.Namespace = "" },
+		"pod":       func(s *Subject) { s.Pod = "shop-1" },
+		"owner":     func(s *Subject) { s.Owners = nil },
+		"image":     func(s *Subject) { s.Image = "cart" },
+		"label":     func(s *Subject) { s.Labels = []string{"team=ab"} },
+		"env":       func(s *Subject) { s.Env = []string{"TRACE=off"} },
 	} {
-		if match {
+		if all.Match(is(change)) {
 			t.Errorf("matches with another %s", name)
 		}
 	}

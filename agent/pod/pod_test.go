@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -181,6 +182,10 @@ func TestWatchFollowsThisNode(t *testing.T) {
 	if w.Version() == before {
 		t.Error("nobody is told that there is a new pod")
 	}
+	if f := w.Facts(container.Place{Pod: "uid-b"}); f.Namespace != "shop" || f.Pod != "cart-7d4b9c-b" || f.Image != "registry:5000/shop/cart" ||
+		fmt.Sprint(f.Owners) != "[cart cart-7d4b9c]" || !slices.Contains(f.Labels, "team=a") {
+		t.Errorf("facts %+v", f)
+	}
 	static := newPod("n1", "s")
 	static.Annotations[hashAnnotation] = "d6a1b2c3d4e5f60718293a4b5c6d7e8f"
 	s.put(static)
@@ -242,6 +247,23 @@ func TestChurn(t *testing.T) {
 		}
 	}
 	await(t, "the last ones alone", patience, func() bool { return w.Len() == 5 })
+}
+
+func TestTry(t *testing.T) {
+	s := serve(t)
+	s.put(newPod("n1", "a"))
+	o := Options{Kubeconfig: s.kubeconfig(t), Node: "n1", Log: slog.New(slog.DiscardHandler)}
+	if n, err := Try(t.Context(), o); n != 1 || err != nil {
+		t.Errorf("%d pods, %v", n, err)
+	}
+	o.Node = "n2"
+	if _, err := Try(t.Context(), o); err == nil || !strings.Contains(err.Error(), "kubernetes.node") {
+		t.Errorf("a node without pods: %v", err)
+	}
+	s.outage(true)
+	if _, err := Try(t.Context(), o); err == nil || !strings.Contains(err.Error(), "list the pods") {
+		t.Errorf("no server: %v", err)
+	}
 }
 
 func TestNoServer(t *testing.T) {

@@ -39,6 +39,7 @@ type Options struct {
 	Labels      func(string) bool // labels that become attributes; nil: none
 	Annotations func(string) bool // annotations that do
 	Log         *slog.Logger
+	failed      func(error) // instead of Log, of a server that does not answer
 }
 
 // hashAnnotation has the uid that the kubelet gives to a static pod; the API has another one.
@@ -148,6 +149,33 @@ func (w *Watch) Attributes(place container.Place) []event.Attribute {
 	return w.options.describe(p, place)
 }
 
+// Facts are what rules ask for of a pod and one of its containers.
+type Facts struct {
+	Namespace, Pod, Image string
+	Owners                []string
+	Labels                []string // KEY=VALUE
+}
+
+// Facts gives those of a place; empty for one in no pod that is known.
+func (w *Watch) Facts(place container.Place) (f Facts) {
+	w.mu.RLock()
+	p := w.pods[place.Pod]
+	w.mu.RUnlock()
+	if p == nil {
+		return f
+	}
+	f.Namespace, f.Pod = p.Namespace, p.Name
+	_, image, _ := containerOf(p, place.ID)
+	f.Image, _, _ = splitImage(image)
+	for _, o := range ownersOf(p) {
+		f.Owners = append(f.Owners, o.name)
+	}
+	for _, key := range sorted(p.Labels) {
+		f.Labels = append(f.Labels, key+"="+p.Labels[key])
+	}
+	return f
+}
+
 func (w *Watch) put(object any) {
 	p, ok := object.(*core.Pod)
 	if !ok {
@@ -185,6 +213,10 @@ func (w *Watch) drop(object any) {
 // fail tells of an API server that does not answer. That a watch ends and is taken up again is usual.
 func (w *Watch) fail(err error) {
 	if errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+		return
+	}
+	if w.options.failed != nil {
+		w.options.failed(err)
 		return
 	}
 	if !w.failing.Swap(true) {

@@ -6,6 +6,7 @@ package process
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ import (
 type Options struct {
 	Proc     string // where /proc of the host is; default /proc
 	HostName string // host.name; default: that of this machine
-	HostID   string // host.id; default: the contents of /etc/machine-id
+	HostID   string // host.id; default: the contents of /etc/machine-id, that of the first process if weft is in a container
 	Limit    int    // processes that are remembered; default 16384
 	Pods     Pods   // nil: nothing is known of pods but what the cgroup tells
 }
@@ -59,7 +60,7 @@ func New(o Options) *Table {
 		o.HostName, _ = os.Hostname() // without it the attribute is left out
 	}
 	if o.HostID == "" {
-		o.HostID = strings.TrimSpace(string(readBounded("/etc/machine-id")))
+		o.HostID = cmp.Or(machineID(o.Proc+"/1/root"), machineID(""))
 	}
 	if o.Limit <= 0 {
 		o.Limit = 16384
@@ -71,6 +72,10 @@ func New(o Options) *Table {
 		executables: executables{},
 		places:      map[uint64]container.Place{},
 	}
+}
+
+func machineID(root string) string {
+	return strings.TrimSpace(string(readBounded(root + "/etc/machine-id")))
 }
 
 // Execution is what the kernel copied when a process executed a program. The arguments and the environment are

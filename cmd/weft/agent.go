@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"time"
 
 	"weft/agent"
 	"weft/agent/config"
@@ -15,21 +16,37 @@ import (
 	"weft/bpf"
 )
 
-// openAgent wires the agent to the facts about processes and to the rules of the configuration.
-func openAgent(ctx context.Context, c *config.Config, log *slog.Logger) (*agent.Agent, error) {
-	pods, err := openPods(ctx, c, log)
+// openAgent wires the agent to the facts about processes and to the rules of the configuration. The reloader keeps the rules.
+func openAgent(ctx context.Context, c *config.Config, log *slog.Logger) (*agent.Agent, *reloader, error) {
+	watch, err := openPods(ctx, c, log)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	w := newWitness(process.New(process.Options{Pods: pods}))
+	r := &reloader{current: c, log: log}
+	facts := process.Options{HostName: c.KubernetesNode}
+	var pods podFacts
+	if watch != nil {
+		facts.Pods, pods, r.version = watch, watch, watch.Version
+	}
+	w := newWitness(process.New(facts))
+	r.choose = func(c *config.Config) agent.Choice {
+		asks := func(r config.Rule) bool { return r.Env != "" }
+		w.asksEnv.Store(slices.ContainsFunc(slices.Concat(c.Rules(), c.TraceExclude), asks))
+		return newChoice(c.Rules(), c.TraceExclude, w.facts, pods)
+	}
 	o := agent.Options{
-		RingSize: uint64(c.RingSize), Choice: newChoice(c.Rules(), c.TraceExclude, w.facts),
+		RingSize: uint64(c.RingSize), Choice: r.choose(c),
 		Hook: hookOf(c), Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, TLS: c.TLS == config.On, Log: log,
 	}
-	if o.Choice.Decide == nil { // nobody asks a witness
+	if o.Choice.Decide == nil && c.File == "" { // nobody asks a witness, now or later
 		o.Processes = w.Table
 	}
-	return agent.Open(o)
+	a, err := agent.Open(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.rechoose = a.Rechoose
+	return a, r, nil
 }
 
 // hookOf gives the hook that the configuration asks for; empty for the best one.
@@ -41,18 +58,11 @@ func hookOf(c *config.Config) bpf.Hook {
 }
 
 // openPods starts the watch of this node's pods; nil: there is none to be had, or none is wanted.
-func openPods(ctx context.Context, c *config.Config, log *slog.Logger) (process.Pods, error) {
+func openPods(ctx context.Context, c *config.Config, log *slog.Logger) (*pod.Watch, error) {
 	if c.KubernetesWatch == config.Off {
 		return nil, nil
 	}
-	node := c.KubernetesNode
-	if node == "" {
-		node, _ = os.Hostname() // without a name no pod is found, and the cgroups still tell their uids
-	}
-	w, err := pod.Open(ctx, pod.Options{
-		Kubeconfig: c.KubernetesConfig, Node: node, Cluster: c.KubernetesCluster, LabelNames: c.KubernetesLabelNames == config.On,
-		Labels: anyOf(c.KubernetesLabels), Annotations: anyOf(c.KubernetesAnnotations), Log: log,
-	})
+	w, err := pod.Open(ctx, podOptions(c, log))
 	switch {
 	case err == nil:
 		return w, nil
@@ -63,6 +73,38 @@ func openPods(ctx context.Context, c *config.Config, log *slog.Logger) (process.
 	}
 	return nil, nil
 }
+
+func podOptions(c *config.Config, log *slog.Logger) pod.Options {
+	node := c.KubernetesNode
+	if node == "" {
+		node, _ = os.Hostname() // without a name no pod is found, and the cgroups still tell their uids
+	}
+	return pod.Options{
+		Kubeconfig: c.KubernetesConfig, Node: node, Cluster: c.KubernetesCluster, LabelNames: c.KubernetesLabelNames == config.On,
+		Labels: anyOf(c.KubernetesLabels), Annotations: anyOf(c.KubernetesAnnotations), Log: log,
+	}
+}
+
+// surveyPods tells whether the pods of this node can be named.
+func surveyPods(ctx context.Context, c *config.Config) agent.Finding {
+	const what = "pods"
+	if c.KubernetesWatch == config.Off {
+		return agent.Finding{What: what, OK: true, Detail: "not asked for: kubernetes.watch is off"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, surveyTime)
+	defer cancel()
+	n, err := pod.Try(ctx, podOptions(c, slog.New(slog.DiscardHandler)))
+	switch {
+	case err == nil:
+		return agent.Finding{What: what, OK: true, Detail: fmt.Sprintf("the API server names the %d pods of this node", n)}
+	case errors.Is(err, pod.ErrOutside) && c.KubernetesWatch == config.Auto:
+		return agent.Finding{What: what, OK: true, Detail: "weft runs in no pod: containers are named by their cgroups alone"}
+	}
+	return agent.Finding{What: what, OK: false, Detail: fmt.Sprintf("named by their cgroups alone: %v", err)}
+}
+
+// surveyTime is how long doctor waits for an API server.
+const surveyTime = 5 * time.Second
 
 func anyOf(patterns []config.Glob) func(string) bool {
 	return func(text string) bool {

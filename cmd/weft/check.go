@@ -120,7 +120,7 @@ func judgeNow(ctx context.Context, c *config.Config, length time.Duration) (*cor
 	if err != nil {
 		return nil, err
 	}
-	a, err := openAgent(ctx, c, log)
+	a, _, err := openAgent(ctx, c, log)
 	if err != nil {
 		return nil, err
 	}

@@ -5,16 +5,21 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"sync/atomic"
 
 	"weft/agent"
 	"weft/agent/config"
+	"weft/agent/container"
+	"weft/agent/pod"
 	"weft/agent/process"
 	"weft/correlate/event"
 )
 
 // newChoice parts the rules into those on processes and those on ports. known gives the facts that the former ask for.
-func newChoice(include, exclude []config.Rule, known func(pid uint32) facts) agent.Choice {
+// pods may be nil.
+func newChoice(include, exclude []config.Rule, known func(pid uint32) facts, pods podFacts) agent.Choice {
 	var c agent.Choice
 	var including, excluding []config.Rule
 	including, c.IncludePorts = part(include)
@@ -26,9 +31,9 @@ func newChoice(include, exclude []config.Rule, known func(pid uint32) facts) age
 	c.Decide = func(pid uint32) agent.Verdict {
 		f := known(pid)
 		switch {
-		case f.match(excluding, pid):
+		case f.match(excluding, pid, pods):
 			return agent.Excluded
-		case len(including) == 0 && !c.OnlyPorts, f.match(including, pid):
+		case len(including) == 0 && !c.OnlyPorts, f.match(including, pid, pods):
 			return agent.Traced
 		}
 		return agent.Other
@@ -49,15 +54,27 @@ func part(rules []config.Rule) (processes []config.Rule, ports []uint16) {
 }
 
 // facts are what rules ask for of a process.
-type facts struct{ exe, command, cgroup string }
+type facts struct {
+	exe, command, cgroup string
+	place                container.Place
+	env                  []string // only if a rule asks for it
+}
 
-func (f *facts) match(rules []config.Rule, pid uint32) bool {
-	for _, r := range rules {
-		if r.MatchProcess(pid, f.exe, f.command, f.cgroup) {
-			return true
-		}
+func (f *facts) match(rules []config.Rule, pid uint32, pods podFacts) bool {
+	if len(rules) == 0 {
+		return false
 	}
-	return false
+	s := config.Subject{PID: pid, Exe: f.exe, Command: f.command, Cgroup: f.cgroup, Env: f.env}
+	if pods != nil && f.place.Pod != "" {
+		p := pods.Facts(f.place)
+		s.Namespace, s.Pod, s.Image, s.Owners, s.Labels = p.Namespace, p.Pod, p.Image, p.Owners, p.Labels
+	}
+	return slices.ContainsFunc(rules, func(r config.Rule) bool { return r.Match(&s) })
+}
+
+// podFacts knows what rules ask for of pods.
+type podFacts interface {
+	Facts(container.Place) pod.Facts
 }
 
 // readFacts reads them from /proc; a process that is gone has none. unified tells whether the cgroup is the one that the kernel
@@ -70,8 +87,28 @@ func readFacts(pid uint32) (f facts, unified bool) {
 	}
 	if b, err := os.ReadFile(dir + "cgroup"); err == nil {
 		f.cgroup, unified = cgroupPath(string(b))
+		f.place = container.Of(b)
 	}
 	return f, unified
+}
+
+// readEnv gives the variables that a process was started with.
+func readEnv(pid uint32) []string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		return nil
+	}
+	return variables(b)
+}
+
+// variables parts NUL-separated variables; the last is left out if it was cut.
+func variables(env []byte) (list []string) {
+	for v := range bytes.Lines(bytes.ReplaceAll(bytes.ReplaceAll(env, []byte{'\n'}, []byte{' '}), []byte{0}, []byte{'\n'})) {
+		if text, whole := bytes.CutSuffix(v, []byte{'\n'}); whole {
+			list = append(list, string(text))
+		}
+	}
+	return list
 }
 
 func joined(args []byte) string {
@@ -95,6 +132,7 @@ type witness struct {
 	*process.Table
 	seen    map[uint32]facts
 	cgroups map[uint64]string // by the kernel's id
+	asksEnv atomic.Bool       // a rule is about the environment, which is not read otherwise
 }
 
 // witnessMax bounds what is remembered: ends of processes are lost when the ring is full.
@@ -116,6 +154,10 @@ func (w *witness) Exec(e process.Execution) *event.Process {
 		w.cgroups[e.Cgroup] = f.cgroup
 	}
 	f.cgroup = cmp.Or(f.cgroup, w.cgroups[e.Cgroup])
+	f.place = cmp.Or(f.place, container.Parse(f.cgroup))
+	if w.asksEnv.Load() {
+		f.env = variables(e.Env)
+	}
 	w.put(e.PID, f)
 	return w.Table.Exec(e)
 }
@@ -146,5 +188,10 @@ func (w *witness) put(pid uint32, f facts) {
 func (w *witness) facts(pid uint32) facts {
 	now, _ := readFacts(pid)
 	then := w.seen[pid]
-	return facts{cmp.Or(now.exe, then.exe), cmp.Or(now.command, then.command), cmp.Or(now.cgroup, then.cgroup)}
+	now.exe, now.command, now.cgroup = cmp.Or(now.exe, then.exe), cmp.Or(now.command, then.command), cmp.Or(now.cgroup, then.cgroup)
+	now.place = cmp.Or(now.place, then.place)
+	if now.env = then.env; now.env == nil && w.asksEnv.Load() {
+		now.env = readEnv(pid)
+	}
+	return now
 }

@@ -14,7 +14,7 @@ import (
 var errUnfit = errors.New("weft can't trace here, see what is marked above")
 
 // doctorCommand tells what works here and what a running weft counts.
-func doctorCommand(_ context.Context, args []string) error {
+func doctorCommand(ctx context.Context, args []string) error {
 	c, rest, err := config.Load(args, os.Environ())
 	if err != nil {
 		return err
@@ -24,7 +24,7 @@ func doctorCommand(_ context.Context, args []string) error {
 	}
 	fit := true
 	fmt.Println("this machine")
-	for _, f := range agent.Survey(uint64(c.RingSize), hookOf(&c)) {
+	for _, f := range append(agent.Survey(uint64(c.RingSize), hookOf(&c)), surveyPods(ctx, &c)) {
 		mark := "ok"
 		if !f.OK {
 			mark = "!!"

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"weft/agent"
 	"weft/bpf"
@@ -39,6 +40,7 @@ type ledger struct {
 	gate     *gate
 	notices  *notice.Notices // nil: nobody is told of edges
 	last     atomic.Pointer[snapshot]
+	ticked   atomic.Int64 // Unix time, ns, of the last snapshot
 }
 
 type snapshot struct {
@@ -54,6 +56,7 @@ func newLedger(a *agent.Agent, p *correlate.Pipeline, g *gate) *ledger {
 }
 
 func (l *ledger) snapshot() {
+	l.ticked.Store(time.Now().UnixNano())
 	l.last.Store(&snapshot{counts: l.pipeline.Counts(), unsampled: l.gate.unsampled, export: l.gate.Counts()})
 }
 

@@ -34,7 +34,7 @@ func recordCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	// The agent comes first: a recording that is there already is not lost for want of permissions.
-	a, err := openAgent(ctx, &c, log)
+	a, _, err := openAgent(ctx, &c, log)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func runCommand(ctx context.Context, args []string) error {
 		c.IDKey = make([]byte, 16)
 		rand.Read(c.IDKey)
 	}
-	return run(ctx, &c)
+	return run(ctx, &c, args)
 }
 
 // garbage is how much the heap may grow before it is collected, in percent: what lives is small, so that time is worth more
@@ -37,7 +37,7 @@ func runCommand(ctx context.Context, args []string) error {
 const garbage = 150
 
 // run is the wiring: kernel, agent, correlate, export.
-func run(ctx context.Context, c *config.Config) error {
+func run(ctx context.Context, c *config.Config, args []string) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}
@@ -59,7 +59,7 @@ func run(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	a, err := openAgent(ctx, c, log)
+	a, reload, err := openAgent(ctx, c, log)
 	if err != nil {
 		return err
 	}
@@ -71,15 +71,17 @@ func run(ctx context.Context, c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	closeControl, err := serveControl(c.Control, ledger, desk)
+	closeDoors, err := openDoors(ctx, c, log, ledger, desk)
 	if err != nil {
-		log.Warn("weft doctor can't read the counters of this agent", "reason", err)
+		return err
 	}
-	defer closeControl()
+	defer closeDoors()
 	for _, m := range a.Missing() {
 		log.Warn("not seen on this kernel: "+m.Effect, "hook", m.Hook, "reason", m.Reason)
 	}
 	go tellReady(a)
+	reload.args = args
+	go reload.run(ctx)
 	err = a.Run(ctx, func(ev *event.Event) error {
 		pipeline.Feed(ev)
 		if ev.Kind == event.KindClock {
@@ -91,6 +93,23 @@ func run(ctx context.Context, c *config.Config) error {
 	pipeline.Close()
 	desk.end()
 	return errors.Join(err, finish(log, ledger, meter))
+}
+
+// openDoors lets others ask, and then gives up what the start alone needed.
+func openDoors(ctx context.Context, c *config.Config, log *slog.Logger, l *ledger, d *desk) (closeDoors func(), err error) {
+	closeControl, err := serveControl(c.Control, l, d)
+	if err != nil {
+		log.Warn("weft doctor can't read the counters of this agent", "reason", err)
+	}
+	closeHealth, err := serveHealth(ctx, c, l)
+	if err != nil {
+		closeControl()
+		return nil, err
+	}
+	if err := agent.DropCapabilities(); err != nil {
+		log.Warn("capabilities that are not needed any more are kept", "reason", err)
+	}
+	return func() { closeHealth(); closeControl() }, nil
 }
 
 // finish sends what waits, and tells the last counts. meter may be nil.

@@ -32,7 +32,7 @@ func openMetrics(ctx context.Context, c *config.Config, log *slog.Logger, l *led
 		return nil, nil
 	}
 	m, err := metrics.New(ctx, metrics.Options{
-		Report: d.brief, Account: l.measures, Push: c.PushMetrics, Listen: c.MetricsListen, Edges: c.MetricsEdges, Version: version, Logger: log,
+		Report: d.brief, Account: l.measures, Push: c.PushMetrics, Listen: c.MetricsListen, Door: door(c), Edges: c.MetricsEdges, Version: version, Logger: log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the metrics: %w", err)

@@ -112,6 +112,8 @@ type Close struct {
 	Retransmits    uint32
 	Lost           uint32
 	Reset          bool
+	// Of WebSocket, in each direction.
+	SentMessages, ReceivedMessages uint32
 }
 
 // Attribute is one attribute of a resource, in the names of the OpenTelemetry semantic conventions.

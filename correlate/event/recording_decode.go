@@ -178,10 +178,14 @@ func (c *cursor) address() netip.AddrPort {
 }
 
 func (c *cursor) close(e *Close, time uint64) {
-	e.Reset = c.flags(1) != 0
+	flags := c.flags(isReset | isCounted)
+	e.Reset = flags&isReset != 0
 	e.Sent, e.Received = c.uvarint(), c.uvarint()
 	e.Previous = time - c.varint()
 	e.Retransmits, e.Lost = c.uint32(), c.uint32()
+	if flags&isCounted != 0 {
+		e.SentMessages, e.ReceivedMessages = c.uint32(), c.uint32()
+	}
 }
 
 // process allocates: it is handed on for good. Each attribute takes two bytes of the frame at least, which bounds them.

@@ -122,13 +122,24 @@ func appendSession(b []byte, s *Session) []byte {
 }
 
 func appendClose(b []byte, c *Close, time uint64) []byte {
-	b = append(b, bit(c.Reset))
+	counted := c.SentMessages|c.ReceivedMessages != 0
+	b = append(b, bit(c.Reset)*isReset|bit(counted)*isCounted)
 	b = binary.AppendUvarint(b, c.Sent)
 	b = binary.AppendUvarint(b, c.Received)
 	b = binary.AppendUvarint(b, zigzag(time-c.Previous))
 	b = binary.AppendUvarint(b, uint64(c.Retransmits))
-	return binary.AppendUvarint(b, uint64(c.Lost))
+	b = binary.AppendUvarint(b, uint64(c.Lost))
+	if counted {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(c.SentMessages)), uint64(c.ReceivedMessages))
+	}
+	return b
 }
+
+// Bits of the byte that opens a close.
+const (
+	isReset = 1 << iota
+	isCounted
+)
 
 // Bits of the byte that opens a process.
 const (

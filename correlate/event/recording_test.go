@@ -87,7 +87,8 @@ func everyKind() []Event {
 		{Kind: KindHandover, Time: 8e9, Socket: 3, Message: Message{Goroutine: 99}},
 		{Kind: KindFork, PID: 8, TID: 8, Parent: math.MaxUint32},
 		{Kind: KindExit, PID: 8, TID: 8},
-		{Kind: KindClose, Time: 9e9, Socket: 2, Close: Close{Sent: 5, Received: math.MaxUint64, Previous: 8e9, Retransmits: 3, Lost: 4, Reset: true}},
+		{Kind: KindClose, Time: 9e9, Socket: 2, Close: Close{Sent: 5, Received: math.MaxUint64, Previous: 8e9, Retransmits: 3, Lost: 4, Reset: true,
+			SentMessages: 5, ReceivedMessages: math.MaxUint32}},
 		{Kind: KindClose, Time: math.MaxUint64, Socket: math.MaxUint64},
 		{Kind: KindLoss, Time: 1, Loss: Loss{LostServer: 1, LostClient: math.MaxUint64, Records: 3}},
 	}

@@ -31,7 +31,8 @@ type Conn struct {
 	TLS         *TLS        // nil: not of a TLS session, as far as is known; never changed once it has a Version
 	open        []*Exchange // oldest first
 	order       order
-	mux         *mux // of HTTP/2
+	mux         *mux      // of HTTP/2
+	socket      *Exchange // that made it a WebSocket, and ends with it
 
 	previous, next *Conn
 }
@@ -50,6 +51,9 @@ type stream struct {
 
 // nowhere is an offset that is not known.
 const nowhere = ^uint64(0)
+
+// Multiplexes tells that the connection is one of HTTP/2.
+func (c *Conn) Multiplexes() bool { return c.mux != nil }
 
 func (c *Conn) unlink() {
 	if c.next == nil {

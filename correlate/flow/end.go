@@ -47,6 +47,7 @@ func (t *Table) closes(c *Conn, ev *event.Event) {
 	if c.mux != nil {
 		t.closesStreams(c, ev)
 	}
+	t.socketCloses(c, e)
 	for len(c.open) > 0 {
 		x := c.open[0]
 		switch {
@@ -106,6 +107,7 @@ func (x *Exchange) closes(ev *event.Event) (end uint64) {
 // abandon gives up the open exchanges of a connection; one whose reply was known is a span all the same.
 func (t *Table) abandon(c *Conn, why Reason) {
 	t.abandonStreams(c, why)
+	t.socketEnds(c, c.last)
 	for len(c.open) > 0 {
 		t.abandonOne(c, why)
 	}

@@ -58,7 +58,7 @@ type Exchange struct {
 	HasRPCStatus                    bool
 	RPCStatus                       uint32
 	Timeout                         uint64 // ns, that the caller gives; 0: none
-	RequestMessages, ReplyMessages  uint32 // with RPC
+	RequestMessages, ReplyMessages  uint32 // with RPC; of WebSocket: from the client and from the server
 	Status                          uint16
 	RequestBody, ReplyBody          uint64
 	Headers                         []event.Attribute // allowed headers of both heads, with their attribute names
@@ -111,6 +111,7 @@ type Cause struct {
 	HeadParent    [8]byte
 	HeadDecision  tracecontext.Decision
 	Resolved      bool
+	Left          bool // it is not under way any more, for link, although it has not ended
 	HasRemote     bool
 	RemoteSampled bool
 	Passed        bool // the carrier is the one that came in, unchanged

@@ -42,12 +42,6 @@ func (t *Table) multiplexes(c *Conn) {
 	t.abandon(c, Unpaired)
 }
 
-// upgrades tells whether the reply in t.message makes the connection one of HTTP/2.
-func (t *Table) upgrades() (found bool) {
-	t.message.ForEach("upgrade", func(value []byte) { found = found || string(value) == "h2c" })
-	return found
-}
-
 // upgrade makes the connection one of HTTP/2, on whose first stream the request is answered that has asked for it.
 func (t *Table) upgrade(c *Conn, x *Exchange) {
 	c.remove(x)
@@ -124,7 +118,9 @@ func (t *Table) takeBlock(c *Conn, w *way, ev *event.Event, block []byte) {
 		t.misses(c, ev.Message.Direction)
 		return
 	}
+	t.message.Fields = t.lines // those of the parser are remembered with their head
 	kind := proto.ReadBlock(fields, missing, &t.message)
+	t.lines = t.message.Fields[:0]
 	if w.frames.Opens.Type == proto.FrameHeaders {
 		t.takeFields(c, &w.frames, ev, kind)
 	}

@@ -386,20 +386,39 @@ func TestFloods(t *testing.T) {
 // TestUpgrade: the request that asks for HTTP/2 is answered on the first stream.
 func TestUpgrade(t *testing.T) {
 	s, table, client, srv := connection(t, false)
+	for socket := range uint64(3) {
+		client.socket, srv.socket = 7+socket, 7+socket
+		client.fresh()
+		srv.fresh()
+		s.ended = nil
+		upgradeOne(t, s, table, client, srv)
+	}
+	if c := table.Counts(); c.Exchanges != 6 {
+		t.Errorf("%d exchanges", c.Exchanges)
+	}
+}
+
+// fresh begins with an empty table of fields.
+func (p *peer) fresh() {
+	p.encoder = hpack.NewEncoder(&p.block)
+	p.offset = 100
+}
+
+func upgradeOne(t *testing.T, s *seen, table *Table, client, srv *peer) {
+	t.Helper()
 	request := "GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n\r\n"
 	reply := "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-	table.Feed(&event.Event{Kind: event.KindMessage, Time: 100, Socket: 7, Message: event.Message{Direction: event.Send,
+	table.Feed(&event.Event{Kind: event.KindMessage, Time: 100, Socket: client.socket, Message: event.Message{Direction: event.Send,
 		Flags: event.Start | event.End, Through: uint64(len(request)), Payload: []byte(request)}})
-	table.Feed(&event.Event{Kind: event.KindMessage, Time: 200, Socket: 7, Message: event.Message{Direction: event.Receive,
+	table.Feed(&event.Event{Kind: event.KindMessage, Time: 200, Socket: client.socket, Message: event.Message{Direction: event.Receive,
 		Flags: event.Start | event.End | event.Tunnel, Through: uint64(len(reply)), Payload: []byte(reply)}})
-	srv.headers(1, false, ":status:200")
+	srv.headers(1, false, ":status:200", "a:b", "c:d", "e:f")
 	srv.data(1, 9, 0)
 	client.request(3, true, "/next")
 	srv.headers(3, true, ":status:404")
 	if len(s.ended) != 2 || s.ended[0].Target != "/up" || s.ended[0].Status != 200 || s.ended[0].ReplyBody != 9 || s.ended[1].Status != 404 {
-		t.Errorf("%+v", s.ended)
+		t.Errorf("socket %d: %+v", client.socket, s.ended)
 	}
-	balance(t, s, table, 0)
 }
 
 // FuzzFrames feeds frames of any content, in records of any flags.

@@ -26,6 +26,8 @@ type Touch struct {
 	TID  uint32
 	Time uint64 // boot time, ns
 	Sent bool
+	// Upgraded: the connection goes on as a WebSocket. The exchange ends with it, and causes nothing until then that could be told.
+	Upgraded bool
 }
 
 // Reason is why an exchange that started, or a message, did not become a span.
@@ -90,6 +92,7 @@ type Table struct {
 	head     []byte        // what message was read from
 	room     []byte        // for a head of HTTP/2, written as one of HTTP/1
 	fields   []hpack.Field // of HTTP/2, used again for each block
+	lines    []proto.Field // the same, of message
 	texts    *texts
 	unix     map[uint32]int // AF_UNIX connections by the process that used them last
 	counts   Counts

@@ -175,8 +175,11 @@ func (t *Table) startBody(c *Conn, x *Exchange, ev *event.Event, last bool) {
 		x.ReplyBody = t.message.Length
 		x.replyEnd += t.message.Length
 		ends = ends || m.Through >= x.replyEnd
-	case x.framing == proto.Tunnel && t.upgrades():
+	case x.framing == proto.Tunnel && t.asksFor("h2c"):
 		t.upgrade(c, x)
+		return
+	case x.framing == proto.Tunnel && t.asksFor("websocket") && c.Family != familyUnix:
+		t.becomesSocket(c, x, ev)
 		return
 	case x.framing == proto.Tunnel:
 		ends = true

@@ -81,7 +81,7 @@ func (d *Decoder) field(r *representation) (f Field, known bool, err error) {
 	if r.kind == indexed {
 		return d.at(r.index)
 	}
-	ok := true
+	var ok bool
 	if known = true; r.index > 0 {
 		f, known, err = d.at(r.index)
 	} else if f.Name, ok = r.name.plain(&d.scratch); !ok {

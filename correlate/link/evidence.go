@@ -181,16 +181,21 @@ func (l *Linker) ofAncestor(p *Process, x *flow.Exchange, parent uint64) ([]*flo
 	case !p.lingers:
 		return open, 0.95
 	}
-	l.same = append(l.same[:0], last, open[0])
+	l.same = append(append(l.same[:0], last), open...)
 	return l.same, 0.9
 }
 
-// onGoroutine gives what a goroutine works on: of the requests that it has read on its connection the oldest.
+// onGoroutine gives what a goroutine works on: of the requests that it has read on its connection the oldest. The streams of
+// HTTP/2 do not wait for each other: each of them can be it.
 func (p *Process) onGoroutine(id uint64) []*flow.Exchange {
 	if id == 0 {
 		return nil
 	}
 	if g := p.goroutines[id]; g != nil {
+		if g.first.Major == 2 && g.size > 1 {
+			p.streams = g.look(byWorker, p.streams[:0], nil)
+			return p.streams
+		}
 		p.oldest[0] = g.first
 		return p.oldest[:]
 	}
@@ -213,7 +218,7 @@ func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	// What is being answered is done, as far as calls go.
 	working := g.look(byWorker, l.same[:0], works)
 	l.same = working
-	if len(working) > 1 && p.habits.alone() && onOneConn(working) {
+	if len(working) > 1 && working[0].Major < 2 && p.habits.alone() && onOneConn(working) {
 		working = working[:1] // pipelined: one after the other
 	}
 	if sure := p.habits.trust(x.Start); sure < threshold || !p.crew.swaps() {

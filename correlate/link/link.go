@@ -174,6 +174,10 @@ func Peer(x *flow.Exchange) string {
 }
 
 func (l *Linker) leave(x *flow.Exchange) {
+	if x.Cause.Left {
+		return
+	}
+	x.Cause.Left = true
 	if x.Server {
 		p := owner(x)
 		p.closes(x)

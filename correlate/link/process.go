@@ -20,6 +20,7 @@ type Process struct {
 	traces     map[[16]byte]*group
 	spare      []*group
 	oldest     [1]*flow.Exchange // room for onGoroutine
+	streams    []*flow.Exchange  // the same, for several
 	habits     habits
 	work       work
 	turns      turns

@@ -26,6 +26,7 @@ type turn struct {
 	via   *flow.Exchange // the call whose reply it is, when the owner is not known; held
 	conn  *flow.Conn     // it was read from
 	from  stepKey        // to is not set
+	at    uint64         // boot time
 }
 
 // pool is how many connections to one peer have a call under way.
@@ -57,6 +58,10 @@ func (l *Linker) reads(p *Process, tid uint32, t turn) {
 		}
 		o = p.turns.turn()
 		p.turns.byThread[tid] = o
+	}
+	if t.at == o.at && t.conn == o.conn && t.conn.Multiplexes() {
+		// One operation has read several streams: what is sent now can be for any of them.
+		t.owner, t.via, t.chain = nil, nil, flow.Chain{}
 	}
 	if t.owner != nil {
 		t.owner.Hold()
@@ -102,6 +107,10 @@ func (s *turns) turn() *turn {
 
 // Touched follows the turns of event loops.
 func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
+	if t.Upgraded {
+		l.leave(x)
+		return
+	}
 	p, c := owner(x), &x.Cause
 	if !x.Server {
 		p.habits.asks(x, false)
@@ -116,7 +125,7 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 		l.begins(p, x, t.TID)
 	case t.Sent:
 	default:
-		next := turn{owner: c.Parent, conn: x.Conn, from: stepKey{from: x.Conn.Peer}}
+		next := turn{owner: c.Parent, conn: x.Conn, at: t.Time, from: stepKey{from: x.Conn.Peer}}
 		if c.Parent == nil || c.Parent == c.Guess {
 			next.owner, next.chain = c.Guess, c.Chain
 		}
@@ -129,7 +138,7 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 
 // begins is the turn in which a request is read.
 func (l *Linker) begins(p *Process, x *flow.Exchange, tid uint32) {
-	l.reads(p, tid, turn{owner: x, conn: x.Conn, from: stepKey{place: placeOf(x.Target)}})
+	l.reads(p, tid, turn{owner: x, conn: x.Conn, at: x.Start, from: stepKey{place: placeOf(x.Target)}})
 }
 
 // answers learns from a reply that a thread begins to send.

@@ -12,7 +12,7 @@ type exporter struct {
 	path string // prefix of the target of a POST or PUT
 }
 
-// exporters speak HTTP/1. OTLP: opentelemetry.io/docs/specs/otlp; Zipkin: zipkin.io/zipkin-api; Jaeger's collector; the Datadog agent;
+// exporters speak HTTP, or gRPC over it. OTLP: opentelemetry.io/docs/specs/otlp; Zipkin: zipkin.io/zipkin-api; Jaeger's collector; the Datadog agent;
 // SkyWalking's HTTP protocol; New Relic's trace API; Elastic APM's intake; Instana's agent; Sentry's envelopes.
 var exporters = [...]exporter{
 	{"OTLP", "/v1/traces"},
@@ -29,13 +29,14 @@ var exporters = [...]exporter{
 	{"Elastic", "/intake/v2/events"},
 	{"Instana", "/com.instana.plugin."},
 	{"OTLP", "/opentelemetry.proto.collector.trace"},
+	{"SkyWalking", "/skywalking.v3.TraceSegmentReportService"},
 }
 
 // otherTelemetry goes the same ways but tells nothing of spans. Datadog's tracers also get /info.
 var otherTelemetry = [...]string{"/v1/metrics", "/v1/logs", "/telemetry/proxy/", "/v0.6/stats", "/v0.7/config", "/api/v1/write",
-	"/profiling/v1/input", "/loki/api/v1/push", "/evp_proxy/"}
+	"/opentelemetry.proto.collector.", "/skywalking.v3.", "/profiling/v1/input", "/loki/api/v1/push", "/evp_proxy/"}
 
-// exporterPorts are those of exporters that do not speak HTTP/1: who connects there has spans to send.
+// exporterPorts are those of exporters: who connects there has spans to send, whether or not what it says can be read.
 var exporterPorts = map[uint16]string{4317: "OTLP by gRPC", 11800: "SkyWalking by gRPC"}
 
 // spansOf names the protocol by which a request carries spans; empty when it carries none.

@@ -269,6 +269,10 @@ func (s *Span) appendConnection(dst []Attribute) []Attribute {
 		dst = appendInt(dst, "weft.connection.retransmits", int64(s.Retransmits))
 	}
 	dst = appendTrue(dst, "weft.connection.upgraded", s.Upgraded)
+	if s.Status == switching && s.RequestMessages+s.ReplyMessages > 0 {
+		dst = appendInt(dst, "weft.websocket.client_messages", int64(s.RequestMessages))
+		dst = appendInt(dst, "weft.websocket.server_messages", int64(s.ReplyMessages))
+	}
 	dst = appendTrue(dst, "weft.head.cut", s.HeadCut)
 	dst = appendTrue(dst, "weft.head.partly_unknown", s.Partial)
 	return appendTrue(dst, "weft.loss", s.Loss)
@@ -288,6 +292,9 @@ func (s *Span) appendTLS(dst []Attribute) []Attribute {
 	}
 	return dst
 }
+
+// switching is the status with which a connection changes its protocol.
+const switching = 101
 
 // appendHeaders brings the values of one header together, in their order: a key may occur only once in a span.
 func appendHeaders(dst []Attribute, headers []event.Attribute) []Attribute {

@@ -75,6 +75,7 @@ func (b *Builder) Fill(s *Span, x *flow.Exchange, resource *Resource, wall func(
 	if x.Major == 2 {
 		fillStream(s, x)
 	}
+	s.RequestMessages, s.ReplyMessages = x.RequestMessages, x.ReplyMessages
 	if x.FirstByte != 0 {
 		s.FirstByte = wall(x.FirstByte)
 	}
@@ -109,7 +110,6 @@ var faults = [...]Fault{flow.NoFault: NoFault, flow.Reset: Reset, flow.Closed: C
 func fillStream(s *Span, x *flow.Exchange) {
 	s.Partial, s.RPC = x.Partial, RPC(x.RPC)
 	s.HasRPCStatus, s.RPCStatus, s.Timeout = x.HasRPCStatus, x.RPCStatus, x.Timeout
-	s.RequestMessages, s.ReplyMessages = x.RequestMessages, x.ReplyMessages
 }
 
 func (b *Builder) fillTarget(s *Span, x *flow.Exchange) {

@@ -3,7 +3,6 @@ package metrics
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -12,11 +11,13 @@ import (
 	"github.com/prometheus/otlptranslator"
 	"go.opentelemetry.io/otel/exporters/prometheus"
 	sdk "go.opentelemetry.io/otel/sdk/metric"
+
+	"weft/export/listen"
 )
 
 // server answers GET /metrics.
 type server struct {
-	listener net.Listener
+	listener *listen.Door
 	http     *http.Server
 }
 
@@ -26,22 +27,22 @@ const (
 	scrapeTime = 10 * time.Second
 )
 
-// listen opens the address and makes the reader behind it.
-func listen(ctx context.Context, address string) (sdk.Reader, *server, error) {
+// serve opens the address and makes the reader behind it.
+func serve(ctx context.Context, address string, o listen.Options) (sdk.Reader, *server, error) {
 	r := registry.NewRegistry()
 	reader, err := prometheus.New(prometheus.WithRegisterer(r), prometheus.WithoutScopeInfo(),
 		prometheus.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes))
 	if err != nil {
 		return nil, nil, fmt.Errorf("make metrics for Prometheus: %w", err)
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	l, err := o.Listen(ctx, address)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen for Prometheus: %w: set metrics.listen to another address", err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: scrapes, Timeout: scrapeTime}))
 	return reader, &server{listener: l, http: &http.Server{
-		Handler: mux, ReadTimeout: scrapeTime, WriteTimeout: 2 * scrapeTime, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
+		Handler: l.Guard(mux), ReadTimeout: scrapeTime, WriteTimeout: 2 * scrapeTime, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
 	}}, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/metric"
 
 	"weft/correlate/propagation"
+	"weft/export/listen"
 	"weft/export/otlp"
 )
 
@@ -27,6 +28,8 @@ type Options struct {
 	Push bool
 	// Listen is the host:port at which a Prometheus server may fetch /metrics; empty: nowhere.
 	Listen string
+	// Door says how Listen is protected beyond loopback.
+	Door listen.Options
 	// Edges is how many edges have series of their own; 0: DefaultEdges.
 	Edges int
 	// Version of weft.
@@ -77,7 +80,7 @@ func New(ctx context.Context, o Options) (*Meter, error) {
 		settings = append(settings, sdk.WithReader(reader))
 	}
 	if o.Listen != "" {
-		reader, s, err := listen(ctx, o.Listen)
+		reader, s, err := serve(ctx, o.Listen, o.Door)
 		if err != nil {
 			return nil, err
 		}

@@ -3,12 +3,15 @@ package otlp
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,6 +19,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/mem"
+
+	"weft/export/spill"
 )
 
 // discardVariable makes the test binary a collector that throws everything away, so that the benchmark's CPU time
@@ -138,4 +143,74 @@ func BenchmarkEncode(b *testing.B) {
 		enc.add(m, s)
 	}
 	b.ReportMetric(float64(m.size)/float64(m.count), "B/span")
+}
+
+// BenchmarkSpill puts spans while no collector is there, and then drains them to one that throws them away.
+func BenchmarkSpill(b *testing.B) {
+	const n = 1 << 16
+	url := serveDiscard(b, HTTP)
+	var disk, put, drained float64
+	before := cpu()
+	for b.Loop() {
+		on := &spill.Options{Dir: b.TempDir(), Size: 1 << 30, Age: time.Hour}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		away := "http://" + l.Addr().String()
+		l.Close()
+		began := time.Now()
+		e := benchExporter(b, Options{Protocol: HTTP, Endpoint: away, Interval: time.Hour, Spill: on})
+		for i := range n {
+			s := sample(i)
+			binary.NativeEndian.PutUint64(s.TraceID[:8], rand.Uint64())
+			binary.NativeEndian.PutUint64(s.TraceID[8:], rand.Uint64())
+			binary.NativeEndian.PutUint64(s.SpanID[:], rand.Uint64())
+			binary.NativeEndian.PutUint64(s.ParentID[:], rand.Uint64())
+			s.Start += rand.Int64N(1e9)
+			s.End = s.Start + rand.Int64N(1e7)
+			for e.Counts().Waiting > 1<<15 {
+				time.Sleep(time.Millisecond)
+			}
+			e.Put(s)
+		}
+		if err := e.Close(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+		put += time.Since(began).Seconds()
+		files, _ := filepath.Glob(filepath.Join(on.Dir, "*.zst"))
+		for _, f := range files {
+			info, err := os.Stat(f)
+			if err != nil {
+				b.Fatal(err)
+			}
+			disk += float64(info.Size())
+		}
+		began = time.Now()
+		e = benchExporter(b, Options{Protocol: HTTP, Endpoint: url, Interval: time.Hour, Spill: on})
+		for e.Counts().Spilled > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		drained += time.Since(began).Seconds()
+		if c := e.Counts(); c.Exported != n {
+			b.Fatalf("counts %+v", c)
+		}
+		if err := e.Close(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	all := float64(n) * float64(b.N)
+	b.ReportMetric(float64((cpu()-before).Nanoseconds())/all, "cpu-ns/span")
+	b.ReportMetric(disk/all, "disk-B/span")
+	b.ReportMetric(all/put, "spilled-spans/s")
+	b.ReportMetric(all/drained, "drained-spans/s")
+}
+
+func benchExporter(b *testing.B, o Options) *Exporter {
+	b.Helper()
+	e, err := New(context.Background(), o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return e
 }

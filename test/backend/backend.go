@@ -18,6 +18,9 @@ import (
 	"time"
 )
 
+// Collector is the program of the collector in the cache's bin; its name changes with its parts.
+const Collector = "otelcol-v0.161.0-sampling"
+
 //go:embed conf
 var conf embed.FS
 
@@ -44,7 +47,7 @@ func Start(cache string) (*Backend, error) {
 	values := map[string]string{
 		"GRPC": b.GRPC, "HTTP": b.HTTP, "Query": b.query, "QueryGRPC": ports[3], "JaegerGRPC": ports[4], "JaegerHTTP": ports[5],
 	}
-	for _, p := range []struct{ program, conf string }{{"jaeger-v1.76.0", "jaeger.yaml"}, {"otelcol-v0.161.0", "collector.yaml"}} {
+	for _, p := range []struct{ program, conf string }{{"jaeger-v1.76.0", "jaeger.yaml"}, {Collector, "collector.yaml"}} {
 		if err := b.run(filepath.Join(cache, "bin", p.program), p.conf, values); err != nil {
 			b.Stop()
 			return nil, fmt.Errorf("start %s: %w", p.program, err)

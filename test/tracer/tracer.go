@@ -29,11 +29,14 @@ type Counts struct {
 
 // Export is the output's part of the counts, in spans.
 type Export struct {
-	Put, Waiting, Exported, QueueFull, Rejected, ExportFailed, Shutdown uint64
+	Put, Waiting, Exported, QueueFull, Rejected, ExportFailed, Shutdown    uint64
+	Recovered, Spilled, SpillFull, SpillExpired, SpillCorrupt, SpillFailed uint64
 }
 
 // Dropped is what weft had but did not give out.
-func (e Export) Dropped() uint64 { return e.QueueFull + e.Rejected + e.ExportFailed + e.Shutdown }
+func (e Export) Dropped() uint64 {
+	return e.QueueFull + e.Rejected + e.ExportFailed + e.Shutdown + e.SpillFull + e.SpillExpired + e.SpillCorrupt + e.SpillFailed
+}
 
 // Options say how weft is started.
 type Options struct {

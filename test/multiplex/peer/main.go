@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/h2c"
+	"golang.org/x/net/http2/h2c" //nolint:staticcheck // the only server in Go that is asked for HTTP/2 by Upgrade
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -42,7 +42,7 @@ func main() {
 		go func() { fail(s.Serve(listener)) }()
 	case "h2-server":
 		listener := listen()
-		s := &http.Server{Handler: h2c.NewHandler(http.HandlerFunc(serve), &http2.Server{})}
+		s := &http.Server{Handler: h2c.NewHandler(http.HandlerFunc(serve), &http2.Server{})} //nolint:staticcheck // as above
 		go func() { fail(s.Serve(listener)) }()
 	case "grpc-client":
 		ask(callGRPC())
