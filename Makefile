@@ -123,12 +123,15 @@ bench: build ## the numbers of docs/BENCHMARKS.md, also in bin/BENCHMARKS.md (12
 	$(GO_TEST_ROOT) -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./bpf/... $(UNIT) | tee bin/bench.txt
 	$(ROOT) bin/benchmark -weft bin/weft -go bin/bench.txt -o bin/BENCHMARKS.md
 
+# With a choice the tables are only shown.
+SCENARIO ?= .*
+FLIGHT ?= 1,8,64,256
 .PHONY: accuracy
-accuracy: build ## the tables of docs/ACCURACY.md, from real services under load (15 minutes)
+accuracy: build ## the tables of docs/ACCURACY.md, from real services under load (SCENARIO='go-.*' FLIGHT=8,64 for a part)
 	$(ROOT) bash test/install/accuracy.sh $(CACHE)-test
 	go build -o bin/linkscore ./test/accuracy
-	$(ROOT) bin/linkscore record -weft bin/weft -cache $(CACHE)-test -out bin/accuracy
-	bin/linkscore score -out bin/accuracy -o docs/ACCURACY.md
+	$(ROOT) bin/linkscore record -weft bin/weft -cache $(CACHE)-test -out bin/accuracy -only '$(SCENARIO)' -in-flight $(FLIGHT)
+	bin/linkscore score -out bin/accuracy -only '$(SCENARIO)' -in-flight $(FLIGHT) $(if $(filter filefile,$(origin SCENARIO)$(origin FLIGHT)),-o docs/ACCURACY.md)
 
 .PHONY: llvm
 llvm:

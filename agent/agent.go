@@ -185,6 +185,7 @@ func (a *Agent) introduce(pid uint32) (Verdict, error) {
 	p := a.options.Processes.Find(pid)
 	v := a.options.Choice.of(pid)
 	a.known[pid] = v
+	a.scout.talks(pid)
 	if a.options.Choice.Decide != nil {
 		if err := a.choose(pid, v); err != nil {
 			return v, err

@@ -46,6 +46,7 @@ const (
 	gone                   // it is gone
 	loaded                 // it has run for a little, and may have loaded its libraries by now
 	greeted                // a socket of it has begun with TLS
+	talks                  // its first message was seen: its runtime works by now
 )
 
 // loadings are when a new process is looked at again: what it loads is mapped some time after it was executed.
@@ -102,6 +103,8 @@ func (s *scout) do(t task) {
 	switch {
 	case t.why == gone:
 		s.forget(t.pid)
+	case t.why == talks:
+		s.findGoroutines(t.pid)
 	case t.why == executed:
 		s.inspect(t.pid)
 		if s.tls != nil {
@@ -137,6 +140,7 @@ func (s *scout) close() {
 func (s *scout) look(pid uint32)   { s.tell(task{pid, executed}) }
 func (s *scout) gone(pid uint32)   { s.tell(task{pid, gone}) }
 func (s *scout) greets(pid uint32) { s.tell(task{pid, greeted}) }
+func (s *scout) talks(pid uint32)  { s.tell(task{pid, talks}) }
 
 func (s *scout) tell(t task) {
 	select {
@@ -178,6 +182,21 @@ func (s *scout) inspectGo(pid uint32) {
 	}
 	if err := s.kernel.update(pid, func(w *bpf.WeftProcess) { tellOffsets(&p.offsets, w) }); err != nil {
 		s.log.Warn("goroutines of a process are not told apart", "pid", pid, "reason", err)
+	}
+}
+
+// findGoroutines looks for the list of all goroutines, in which the kernel side looks up ancestors that it has not seen.
+func (s *scout) findGoroutines(pid uint32) {
+	p := s.running[pid]
+	if p == nil || p.probe == nil || !p.offsets.HasParent {
+		return
+	}
+	at, err := golang.FindGoroutines(pid, &p.offsets.Layout)
+	if err == nil {
+		err = s.kernel.update(pid, func(w *bpf.WeftProcess) { w.AllGoroutines = at })
+	}
+	if err != nil {
+		s.log.Warn("calls of goroutines that were not started by the one which serves the request are not linked", "pid", pid, "reason", err)
 	}
 }
 

@@ -1,5 +1,6 @@
 /* Puts records on the ring, and decides whose. */
 #pragma once
+#include "ancestor.h"
 #include "head.h"
 #include "operation.h"
 
@@ -185,5 +186,7 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 	}
 	s->lost = 0;
 	count_add(COUNT_RECORDS, 1);
+	if (s->go && (flags & MESSAGE_START) && f->request && op->direction == DIRECTION_RECEIVE && op->goroutine)
+		note_serving(op->pid, op->goroutine);
 	return 0;
 }

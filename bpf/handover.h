@@ -1,6 +1,7 @@
 /* Go's net/http gives a request to a goroutine that owns the pooled connection: the only moment at which the two are seen
  * together is the entry of (*persistConn).roundTrip. Entry only: a return probe breaks Go's stacks. */
 #pragma once
+#include "ancestor.h"
 #include "follow.h"
 
 #if defined(__TARGET_ARCH_x86)
@@ -55,7 +56,7 @@ static __always_inline int hand_over(struct pt_regs *regs)
 	r.head.pid = pid;
 	r.head.tid = bpf_get_current_pid_tgid();
 	r.goroutine = op.goroutine;
-	r.parent_goroutine = op.parent_goroutine;
+	r.parent_goroutine = serving_ancestor(p, pid, op.goroutine, op.parent_goroutine);
 	if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(sizeof(r))))
 		count_add(COUNT_RING_FULL, 1);
 	return 0;

@@ -169,6 +169,7 @@ struct process {
 	__u32 pad2;
 	/* From net/http.persistConn to the file descriptor of a plain TCP connection. */
 	__u32 conn, tls_state, fd, sysfd, itab_hash, tcp_conn_hash;
+	__u64 all_goroutines; /* address of runtime.allgs, a slice of all goroutines; 0: not known */
 };
 enum choice {
 	CHOICE_NONE = 0, /* not decided */

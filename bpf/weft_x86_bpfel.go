@@ -77,6 +77,20 @@ const (
 	WeftDirectionDIRECTION_SEND    WeftDirection = 1
 )
 
+type WeftGoroutineKey struct {
+	_   structs.HostLayout
+	Pid uint32
+	Pad uint32
+	Id  uint64
+}
+
+type WeftGoroutineValue struct {
+	_      structs.HostLayout
+	Parent uint64
+	Known  uint32
+	Serves uint32
+}
+
 type WeftHandoverRecord struct {
 	_    structs.HostLayout
 	Head struct {
@@ -175,24 +189,25 @@ type WeftPlace struct {
 }
 
 type WeftProcess struct {
-	_           structs.HostLayout
-	Choice      uint8
-	Go          uint8
-	HasParent   uint8
-	Pad         uint8
-	Tls         int32
-	Goid        uint32
-	ParentGoid  uint32
-	M           uint32
-	Curg        uint32
-	G_at        int32
-	Pad2        uint32
-	Conn        uint32
-	TlsState    uint32
-	Fd          uint32
-	Sysfd       uint32
-	ItabHash    uint32
-	TcpConnHash uint32
+	_             structs.HostLayout
+	Choice        uint8
+	Go            uint8
+	HasParent     uint8
+	Pad           uint8
+	Tls           int32
+	Goid          uint32
+	ParentGoid    uint32
+	M             uint32
+	Curg          uint32
+	G_at          int32
+	Pad2          uint32
+	Conn          uint32
+	TlsState      uint32
+	Fd            uint32
+	Sysfd         uint32
+	ItabHash      uint32
+	TcpConnHash   uint32
+	AllGoroutines uint64
 }
 
 type WeftProcessRecord struct {
@@ -508,6 +523,7 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	WeftMapGoroutines         = "goroutines"
 	WeftMapOwn                = "own"
 	WeftMapPlaces             = "places"
 	WeftMapPorts              = "ports"
@@ -633,6 +649,7 @@ type WeftProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
+	Goroutines       *ebpf.MapSpec `ebpf:"goroutines"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
 	Places           *ebpf.MapSpec `ebpf:"places"`
 	Ports            *ebpf.MapSpec `ebpf:"ports"`
@@ -694,6 +711,7 @@ func (o *WeftObjects) Close() error {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
+	Goroutines       *ebpf.Map `ebpf:"goroutines"`
 	Own              *ebpf.Map `ebpf:"own"`
 	Places           *ebpf.Map `ebpf:"places"`
 	Ports            *ebpf.Map `ebpf:"ports"`
@@ -711,6 +729,7 @@ type WeftMaps struct {
 
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
+		m.Goroutines,
 		m.Own,
 		m.Places,
 		m.Ports,

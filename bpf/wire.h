@@ -138,9 +138,9 @@ struct close_record {
 };
 
 struct handover_record {
-	struct record head; /* socket: the connection that will carry the request */
-	__u64 goroutine;    /* that works on what the request is for */
-	__u64 parent_goroutine;
+	struct record head;	/* socket: the connection that will carry the request */
+	__u64 goroutine;	/* that works on what the request is for */
+	__u64 parent_goroutine; /* or the nearest ancestor that has read a request */
 };
 
 /* Of a TLS session, before its first message. */

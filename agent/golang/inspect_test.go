@@ -209,6 +209,7 @@ func compare(t *testing.T, o Offsets, said told) {
 			t.Errorf("parent goroutine %d, the program says %d", parent, said.parent)
 		}
 	}
+	compareList(t, m, o, said)
 	if want := fileOffset(t, said.pid, said.entry); o.RoundTrip != want {
 		t.Errorf("roundTrip at %#x of the file, the program says %#x", o.RoundTrip, want)
 	}
@@ -218,6 +219,44 @@ func compare(t *testing.T, o Offsets, said told) {
 	netFD := m.word(m.word(said.conn+8) + uint64(o.FDOffset))
 	if fd := m.word(netFD + uint64(o.SysfdOffset)); fd != said.sysfd {
 		t.Errorf("fd %d, the program says %d", fd, said.sysfd)
+	}
+}
+
+// compareList looks the goroutine up in the list of all.
+func compareList(t *testing.T, m memory, o Offsets, said told) {
+	t.Helper()
+	at, err := FindGoroutines(uint32(said.pid), &o.Layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, length := m.word(at), m.word(at+8)
+	for i := range min(length, 1000) {
+		g := m.word(list + 8*i)
+		if m.word(g+uint64(o.Goid)) == said.goid {
+			if parent := m.word(g + uint64(o.ParentGoid)); o.HasParent && parent != said.parent {
+				t.Errorf("parent goroutine %d by the list of all, the program says %d", parent, said.parent)
+			}
+			return
+		}
+	}
+	t.Errorf("goroutine %d is not among the %d of the list", said.goid, length)
+}
+
+func TestFindGoroutinesRefusesOthers(t *testing.T) {
+	c := exec.Command("cat")
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = c.Wait()
+	})
+	if at, err := FindGoroutines(uint32(c.Process.Pid), &layouts[0]); !errors.Is(err, ErrNoGoroutines) {
+		t.Errorf("%#x, %v", at, err)
 	}
 }
 

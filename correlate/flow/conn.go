@@ -18,6 +18,7 @@ type Conn struct {
 	event.Conn
 	Socket uint64
 	First  uint64 // boot time of the first event
+	Writer uint64 // of link: the goroutine that has sent the last request, 0: not known
 
 	announced   bool // Conn is known
 	tunnel      bool // changed its protocol: nothing more is read

@@ -117,15 +117,17 @@ type Cause struct {
 	Passed        bool // the carrier is the one that came in, unchanged
 	Waiting       bool
 
-	Guess    *Exchange // what the turn of its thread says it is part of, sure or not; held
-	Chain    Chain     // the steps by which that is known
-	Via      *Exchange // the call whose reply began the turn in which this one was sent, when nobody knows of which request; held
-	Open     bool      // what comes may still tell what it is part of
-	Queued   *Exchange // what its thread had read first of what it had not passed on; held
-	Answered bool      // its reply has begun
-	Asks     bool      // a call whose reply has not begun: it is counted with its thread
-	Spot     int       // among the requests with the same target that were not passed on yet, from 1; 0: it is not there
-	Passes   bool      // it is Parent, passed on
+	Guess     *Exchange // what the turn of its thread says it is part of, sure or not; held
+	Chain     Chain     // the steps by which that is known
+	Via       *Exchange // the call whose reply began the turn in which this one was sent, when nobody knows of which request; held
+	Open      bool      // what comes may still tell what it is part of
+	Queued    *Exchange // what its thread had read first of what it had not passed on; held
+	Beside    int       // requests that the process had under way when a call was sent
+	Contained bool      // of a call: left open until its reply, see link
+	Answered  bool      // its reply has begun
+	Asks      bool      // a call whose reply has not begun: it is counted with its thread
+	Spot      int       // among the requests with the same target that were not passed on yet, from 1; 0: it is not there
+	Passes    bool      // it is Parent, passed on
 
 	Peer       any   // of link, of a client: the process at the other end, if that was seen
 	Linked     uint8 // what decided Parent, and how sure that is: a trace that is not put together over a break forgets it

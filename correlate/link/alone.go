@@ -18,6 +18,9 @@ func (alone) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchan
 	if given := p.habits.gaveUp; given > 0 && x.Start < given+lastAge {
 		return nil, 0 // it may be for one that nobody waits for any more
 	}
+	if p.heads.passesMost() && (x.Target != p.requests[0].Target || x.Method != p.requests[0].Method) {
+		return nil, 0 // a copy that goes out late, of one that was answered
+	}
 	share := l.background(p, x)
 	if p.work.alone[destinationOf(x)] > 0 {
 		return nil, 0

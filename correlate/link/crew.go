@@ -10,7 +10,7 @@ import (
 // since its last answer are told to be part of that one. Whether the process works so is learned: a thread that does anything
 // else while it waits for a call, or that answers what came later than its calls, is proof that it does not.
 type crew struct {
-	byThread map[uint32]*hand // nil: no request was handed over yet
+	byThread map[uint32]*hand // nil: they need not be followed
 	spare    []*hand
 	kept     uint32 // requests that were answered by the thread that has read them
 	swapped  uint32 // those read by a thread that makes calls, and answered by another one
@@ -31,10 +31,18 @@ const (
 	silentMax   = 8    // more answers by a thread that makes no calls: it sends what others have worked on
 	crewOdds    = 250
 	crewSteady  = 40
+	crewKeeps   = 5 // answers, where the thread that reads a request works on it
 	aloneEnough = 8 // answers with one request under way that allow for links with one under way
 )
 
-// of gives the state of a thread, nil while no request was handed over.
+// begin has the threads followed.
+func (c *crew) begin() {
+	if c.byThread == nil {
+		c.byThread = make(map[uint32]*hand)
+	}
+}
+
+// of gives the state of a thread, nil while they are not followed.
 func (c *crew) of(l *Linker, tid uint32) *hand {
 	if c.byThread == nil {
 		return nil
@@ -87,6 +95,13 @@ func (c *crew) trust(open int) float64 {
 	}
 	all := c.all()
 	return float64(all.right) / float64(all.right+all.wrong+1)
+}
+
+// keeps tells that threads were seen to read requests, make calls for them, wait, and answer: what one has read is then what it
+// works on.
+func (c *crew) keeps() bool {
+	all := c.all()
+	return all.right >= crewKeeps && all.wrong*crewOdds <= all.right && !c.swaps()
 }
 
 // swaps tells that a thread that has read a request may be working on another one.
@@ -147,8 +162,8 @@ func (l *Linker) crewAnswers(p *Process, x *flow.Exchange, tid uint32) {
 	}
 	if tid == x.TID {
 		c.kept++
-	} else if c.byThread == nil {
-		c.byThread = make(map[uint32]*hand)
+	} else {
+		c.begin()
 	}
 	h := c.of(l, tid)
 	if h == nil {
@@ -188,6 +203,9 @@ func (l *Linker) crewTells(p *Process, h *hand, x *flow.Exchange) {
 		return // a thread may have worked for one that nobody waits for any more
 	}
 	sure := c.trust(p.open)
+	if sure == 0 && c.keeps() && h.calls[0].TID == x.TID {
+		sure = p.habits.trust(x.Start)
+	}
 	for _, call := range h.calls {
 		switch {
 		case call.Start < l.lossy:

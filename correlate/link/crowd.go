@@ -70,7 +70,15 @@ func (w *work) calls(d destination, now uint64, busy bool) (background float64) 
 		return 1
 	}
 	to[d]++
-	if !busy || w.idle == 0 {
+	if !busy {
+		return 1
+	}
+	return w.share(d, now)
+}
+
+// share gives that bound without counting a call.
+func (w *work) share(d destination, now uint64) float64 {
+	if w.idle == 0 || w.served[d] == 0 {
 		return 1
 	}
 	busyTime := w.busy + now - min(now, w.since)

@@ -3,7 +3,6 @@ package link
 import (
 	"slices"
 
-	"weft/correlate/event"
 	"weft/correlate/flow"
 	"weft/correlate/span"
 )
@@ -147,8 +146,7 @@ func (header) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	return l.named, 0.99
 }
 
-// goroutine: the same goroutine reads the request and sends the call, or its child does on a connection that was opened
-// for this call.
+// goroutine: the same goroutine reads the request and sends the call, or its child does, as far as sends tells.
 type goroutine struct{}
 
 func (goroutine) kind() span.Evidence { return span.Goroutine }
@@ -160,18 +158,20 @@ func (goroutine) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Ex
 	if found := p.onGoroutine(x.Goroutine); found != nil {
 		return found, 0.99
 	}
-	if x.Conn.Origin != event.Connected || x.Offset != 0 {
+	if _, handed := l.handovers[x.Conn.Socket]; handed || !writesItself(x) {
 		return nil, 0
 	}
-	return l.ofAncestor(p, x, x.ParentGoroutine)
+	return l.ofAncestor(p, x, x.Goroutine, x.ParentGoroutine)
 }
 
 // ofAncestor gives what the parent of a goroutine works on, or has worked on last: net/http serves one connection with one
 // goroutine, and what a request has left running may go on after its reply. Once the process was seen to do so, a child can
 // belong to either.
-func (l *Linker) ofAncestor(p *Process, x *flow.Exchange, parent uint64) ([]*flow.Exchange, float64) {
+func (l *Linker) ofAncestor(p *Process, x *flow.Exchange, of, parent uint64) ([]*flow.Exchange, float64) {
 	open, last := p.onGoroutine(parent), p.lastOn(parent, x.Start)
 	switch {
+	case open != nil && !p.heirs.inherits(of, open[0]), open == nil && last != nil && !p.heirs.inherits(of, last):
+		return nil, 0
 	case last == nil:
 		return open, 0.95
 	case open == nil:
@@ -221,7 +221,10 @@ func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	if len(working) > 1 && working[0].Major < 2 && p.habits.alone() && onOneConn(working) {
 		working = working[:1] // pipelined: one after the other
 	}
-	if sure := p.habits.trust(x.Start); sure < threshold || !p.crew.swaps() {
+	sure := p.habits.trust(x.Start)
+	if unknown := p.open > 1 && p.habits.own == 0 && !p.crew.keeps(); unknown && sure >= threshold {
+		p.crew.begin() // an event loop's first calls look the same
+	} else if sure < threshold || !p.crew.swaps() {
 		return working, sure
 	}
 	return working, guessed // it is known for sure when the thread answers

@@ -76,5 +76,5 @@ func (handover) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exc
 	if found := p.onGoroutine(given.goroutine); found != nil {
 		return found, 0.99
 	}
-	return l.ofAncestor(p, x, given.parent)
+	return l.ofAncestor(p, x, given.goroutine, given.parent)
 }

@@ -13,7 +13,7 @@ import (
 // of its own which request a call is, and a thread that does not keep the order makes them disagree.
 type lines struct {
 	byThread map[uint32]*line
-	levels   [9]tally
+	levels   [9]tally // agreements, by how many requests were under way
 	tries    int
 	rests    int // answers until it is tried again with a process that does not keep the order
 }
@@ -26,34 +26,37 @@ type place struct{ x, from *flow.Exchange }
 
 const (
 	lineMax   = 256 // that wait at one thread
-	lineOdds  = 50  // one disagreement outweighs so many agreements; a link needs both orders to be wrong in the same way
+	lineOdds  = 20  // one disagreement outweighs so many agreements; a link needs both orders to be wrong in the same way
 	lineYoung = 20
 	lineRests = 1 << 12
 	lineTries = 64 // beginnings after which it rests
 )
 
-func (s *lines) all() (all tally) {
-	for _, t := range s.levels {
+// sum adds up what was seen, and how often it was right with about as many requests under way.
+func (s *lines) sum(open int) (all tally, near uint32) {
+	for i, t := range s.levels {
 		all.right, all.wrong = all.right+t.right, all.wrong+t.wrong
+		if i >= max(level(open)-1, 2) {
+			near += t.right
+		}
 	}
-	return all
+	return all, near
 }
 
+// holds tells that the orders were not seen to be broken.
 func (s *lines) holds() bool {
-	all := s.all()
+	all, _ := s.sum(0)
 	return all.wrong*lineOdds <= all.right
 }
 
-// trust says how sure a call is that both orders agree on, 0 if that is not known for as many requests under way.
+// trust says how sure a call is that both orders agree on, 0 if that is not known.
 func (s *lines) trust(open int) float64 {
-	all, near := s.all(), uint32(0)
-	for i := max(level(open)-1, 2); i < len(s.levels); i++ {
-		near += s.levels[i].right
-	}
+	all, near := s.sum(open)
 	if near < steadily || all.wrong*lineOdds > all.right {
 		return 0
 	}
-	return float64(all.right) / float64(all.right+all.wrong+1)
+	wrong := float64(all.wrong+1) / float64(all.right+all.wrong+2) // by one of the orders; by both it is less than the square
+	return min(0.995, 1-wrong*wrong)
 }
 
 // lineOf gives the line of a thread; nil for one that is not followed.
@@ -114,14 +117,13 @@ func (l *Linker) lineTouched(p *Process, x *flow.Exchange, t flow.Touch) {
 
 // passesBack takes the reply to a request, which passes on the oldest reply to a call.
 func (l *Linker) passesBack(p *Process, o *line, x *flow.Exchange) {
-	s := &p.lines
 	c := l.serve(&o.replies, func(m place) bool { return m.from == nil || m.from == x || works(m.from) })
 	if c.x == nil {
 		return
 	}
 	agree := c.from == x && (!c.x.Cause.Confirmed || c.x.Cause.Parent == nil || c.x.Cause.Parent == x)
 	if p.open > 1 && c.from != nil {
-		s.levels[level(p.open)].add(agree)
+		p.lines.levels[level(p.open)].add(agree)
 	}
 	if agree {
 		l.lineTells(p, c.x, x)
@@ -135,7 +137,7 @@ func (l *Linker) passesBack(p *Process, o *line, x *flow.Exchange) {
 // lineFails: what goes wrong soon after the start may come of what was read before, so the count begins anew.
 func (l *Linker) lineFails(p *Process) {
 	s := &p.lines
-	if all := s.all(); all.right > lineYoung && all.wrong < lineTries {
+	if all, _ := s.sum(0); all.right > lineYoung && all.wrong < lineTries {
 		return
 	}
 	s.levels = [9]tally{}

@@ -109,11 +109,13 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.proves(p, x)
 		l.lineStarts(p, x)
 		l.leaveOpen(p, x)
+		l.containsLate(p, x)
 		p.calls(x)
 		if x.Goroutine == 0 {
 			p.habits.asks(x, true)
 		}
 		delete(l.handovers, x.Conn.Socket)
+		x.Conn.Writer = x.Goroutine
 	}
 	l.join(x)
 	if l.options.Started != nil {
@@ -126,6 +128,9 @@ func (l *Linker) Started(x *flow.Exchange) {
 
 // Ended gives the exchange out, or lets it wait for the other end of its connection.
 func (l *Linker) Ended(x *flow.Exchange) {
+	if !x.Server {
+		l.contains(owner(x), x)
+	}
 	l.leave(x)
 	if x.Server {
 		bound(x)

@@ -65,6 +65,11 @@ func (l *Linker) place(p *Process, x *flow.Exchange) {
 	g.members = append(g.members, lookalike{x, l.text.sum(), len(l.text.lines)})
 }
 
+// passesMost tells that the process passes on what comes in, more often than not.
+func (h *heads) passesMost() bool {
+	return h.passes.right >= passesSeen && h.passes.right > h.passes.wrong
+}
+
 // sees tells whether a word was in a head before, and remembers it.
 func (h *heads) sees(word uint64) bool {
 	at := &h.seen[word%seenMax]

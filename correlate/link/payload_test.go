@@ -83,6 +83,19 @@ func TestProxy(t *testing.T) {
 	}
 }
 
+// TestLateCopy: a proxy may send a copy of a request that it has answered, and that is not the one that it works on alone.
+func TestLateCopy(t *testing.T) {
+	for passed, want := range map[uint32]bool{0: true, 20: false} {
+		n := newNode(t, 1)
+		n.play("s0 server 1 1 A path=/a; end s0")
+		n.l.processes.of(1).heads.passes.right = passed
+		n.play("s1 server 1 2 B path=/b; c1 client 1 3 C path=/a")
+		if got := n.exchanges["c1"].Cause.Parent == n.exchanges["s1"]; got != want {
+			t.Errorf("after %d that were passed on: linked is %v", passed, got)
+		}
+	}
+}
+
 // TestNoProxy: a program that happens to call what it is asked for passes nothing on.
 func TestNoProxy(t *testing.T) {
 	n := newNode(t, 1)

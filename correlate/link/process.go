@@ -26,6 +26,8 @@ type Process struct {
 	turns      turns
 	crew       crew
 	lines      lines
+	heirs      heirs
+	contained  containing
 	early      early
 	heads      heads
 	last       last

@@ -33,10 +33,12 @@ var scripts = []struct{ name, script, want string }{
 		end c; end s1; end s2; tick`, `c < s2 header
 		s1 < ~P header
 		s2 < ~Q header`},
-	{"two requests with one carrier", `s1 server 1 1 A head=T:P; s2 server 1 2 B head=T:P; c client 1 2 C head=T:P
+	{"two requests with one carrier", `x server 1 8 X; y client 1 8 Y; end y; end x; s1 server 1 1 A head=T:P; s2 server 1 2 B head=T:P; c client 1 2 C head=T:P
 		end c; end s1; end s2; tick`, `c < s2 thread
 		s1 < ~P header
-		s2 < ~P header`},
+		s2 < ~P header
+		x < -
+		y < x thread`},
 	{"two requests with one carrier and nothing to tell them apart", `s1 server 1 1 A head=T:P; s2 server 1 2 B head=T:P
 		c client 1 3 C head=T:P; end c; end s1; end s2; tick`, `c < - of 2
 		s1 < ~P header
@@ -56,11 +58,18 @@ var scripts = []struct{ name, script, want string }{
 	{"thread, several calls", "s1 server 1 1 A; c1 client 1 1 B; end c1; c2 client 1 1 C; end c2; end s1; tick", `c1 < s1 thread
 		c2 < s1 thread
 		s1 < -`},
-	{"thread, side by side", `s1 server 1 1 A; s2 server 1 2 B; c2 client 1 2 C; c1 client 1 1 D; end c1; end c2; end s1; end s2; tick`,
-		`c1 < s1 thread
-		c2 < s2 thread
+	{"threads side by side, of which nothing is known", `s1 server 1 1 A; s2 server 1 2 B; c2 client 1 2 C; c1 client 1 1 D; end c1; end c2; end s1; end s2; tick`,
+		`c1 < -
+		c2 < -
 		s1 < -
 		s2 < -`},
+	{"threads side by side", `x server 1 8 X; y client 1 8 Y; end y; end x; s1 server 1 1 A; s2 server 1 2 B; c2 client 1 2 C; c1 client 1 1 D
+		end c1; end c2; end s1; end s2; tick`, `c1 < s1 thread
+		c2 < s2 thread
+		s1 < -
+		s2 < -
+		x < -
+		y < x thread`},
 	{"thread that is answering", "s1 server 1 1 A; replies s1; c client 1 1 B; end c; end s1; tick", `c < -
 		s1 < -`},
 	{"thread after the reply", "s1 server 1 1 A; end s1; c client 1 1 B; end c; tick", `c < -
@@ -93,13 +102,14 @@ var scripts = []struct{ name, script, want string }{
 	{"pipelined, threads unknown", "s1 server 1 1 A; s2 server 1 1 A at=1; c client 1 1 B; end c; end s1; end s2; tick", `c < - of 2
 		s1 < -
 		s2 < -`},
-	{"pipelined, thread per connection", `x server 1 8 X; y server 1 9 Y; end x; end y
+	{"pipelined, thread per connection", `x server 1 8 X; z client 1 8 Z; end z; y server 1 9 Y; end x; end y
 		s1 server 1 1 A; s2 server 1 1 A at=1; c1 client 1 1 B; end c1; end s1; c2 client 1 1 B at=1; end c2; end s2; tick`, `c1 < s1 thread
 		c2 < s2 thread
 		s1 < -
 		s2 < -
 		x < -
-		y < -`},
+		y < -
+		z < x thread`},
 	{"given up, by an event loop", `s1 server 1 1 A; c1 client 1 1 C; gone s1; s2 server 1 1 B; c2 client 1 1 D; end c1; end c2; end s2; tick`, `c1 < s1 thread
 		c2 < -
 		s1 < -
@@ -132,6 +142,24 @@ var scripts = []struct{ name, script, want string }{
 		s1 < -`},
 	{"child of a goroutine on a pooled connection", "go 1; s1 server 1 1 A g=5; c client 1 2 C g=7 pg=5 at=9; end c; end s1; tick", `c < -
 		s1 < -`},
+	{"child of a goroutine on a connection that others have written on", `go 1; s1 server 1 1 A g=5; c0 client 1 2 C g=6 at=9; end c0
+		c1 client 1 2 C g=7 pg=5 at=10; end c1; c2 client 1 2 C g=7 pg=5 at=11; end c2; end s1; tick`, `c0 < -
+		c1 < s1 goroutine
+		c2 < -
+		s1 < -`},
+	{"worker that a request has started", `go 1; s1 server 1 1 A g=5; c1 client 1 2 C g=7 pg=5; end c1; end s1
+		s2 server 1 1 A g=5 at=1; c2 client 1 2 D g=7 pg=5; end c2
+		c5 client 1 2 G g=8 pg=5; end c5; c6 client 1 2 H g=8 pg=5; end c6; c7 client 1 2 I g=7 pg=5; end c7; c8 client 1 2 J g=7 pg=5; end c8
+		c3 client 1 2 E g=9 pg=5; end c3; c4 client 1 2 F g=9 pg=5; end c4; end s2; tick`, `c1 < s1 goroutine
+		c2 < -
+		c3 < s2 goroutine
+		c4 < -
+		c5 < s2 goroutine
+		c6 < s2 goroutine
+		c7 < -
+		c8 < -
+		s1 < -
+		s2 < -`},
 	{"goroutine over", "go 1; s1 server 1 1 A g=5; end s1; c client 1 1 C g=5; end c; tick", `c < -
 		s1 < -`},
 	{"threads of Go mean nothing", "go 1; s1 server 1 1 A; c client 1 1 C; end c; end s1; tick", `c < -

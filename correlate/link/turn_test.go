@@ -55,8 +55,14 @@ func TestTurns(t *testing.T) {
 func TestTimers(t *testing.T) {
 	n := newNode(t, 1)
 	n.loop(200, true)
-	if linked, wrong := n.right(); linked > 0 {
-		t.Errorf("%d calls have a link, %d a wrong one", linked, wrong)
+	n.l.Close()
+	if _, wrong := n.right(); wrong > 0 {
+		t.Errorf("%d calls have a wrong link", wrong)
+	}
+	for name, c := range n.spans {
+		if name[0] == 'c' && c.Evidence != 0 && span.Evidence(c.Evidence) != span.Order {
+			t.Fatalf("%s is linked by %v", name, span.Evidence(c.Evidence))
+		}
 	}
 	n = newNode(t, 1)
 	n.loop(100, false)

@@ -104,6 +104,10 @@ var accounts = []struct{ name, script, calls, report string }{
 		proxy GET /p > shop 2/2, passed_through 2`},
 
 	{"thread: two requests side by side, each judged by its own", `
+		in s
+		send t
+		answer t
+		reply s
 		in a : traceparent: $W
 		in b : traceparent: 00-$U-$P-01
 		send y
@@ -111,10 +115,12 @@ var accounts = []struct{ name, script, calls, report string }{
 		send z : traceparent: 00-$V-$Q-01
 		answer y
 		answer z`, `
+		t no_context
 		y dropped
 		z propagated`, `
 		shop GET /b > payments:8080 0/1, dropped 1
-		shop GET /c > payments:8080 1/1`},
+		shop GET /c > payments:8080 1/1
+		shop GET /s > payments:8080 0/0, no context 1`},
 	{"event loop: all requests under way have a context, the process makes no such calls by itself", `
 		wait 10s
 		in a get=/a on=7 : traceparent: $W

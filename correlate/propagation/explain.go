@@ -89,8 +89,8 @@ var meanings = map[span.Evidence]string{
 	span.Header:     "its header, which carries the trace that came in",
 	span.Goroutine:  "the goroutine that sent it, which is or descends from the one that received",
 	span.Handover:   "the goroutine that handed it to its pooled connection",
-	span.Thread:     "the thread that sent it, which had received that one and was working on no other",
-	span.Turn:       "the turn of its thread, which had read that one, or the reply to a call for it, just before",
+	span.Thread:     "the thread that sent it, which was working on that one and on no other",
+	span.Turn:       "the turn of its thread, which had read that one, or the reply to a call for it, just before or first of what it had to pass on",
 	span.Payload:    "what both heads hold and no other one does",
 	span.Order:      "order and time, which is a guess",
 }

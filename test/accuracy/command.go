@@ -22,17 +22,25 @@ func fasthttp(p place) ([]string, error) {
 	return []string{filepath.Join(p.cache, "accuracy-fasthttp", "service")}, nil
 }
 
-func gunicorn(worker, workers, threads string) func(place) ([]string, error) {
+// gunicorn runs workers of a kind; work says who makes the calls, as wsgi.py tells.
+func gunicorn(worker, workers, threads, work string) func(place) ([]string, error) {
 	return func(p place) ([]string, error) {
 		return []string{"/usr/bin/gunicorn", "--chdir", filepath.Join(p.app, "python"), "--workers", workers, "--threads", threads,
-			"--worker-class", worker, "--backlog", "512", "--timeout", "120", "--keep-alive", "60", "--worker-tmp-dir", p.dir,
-			"--bind", "127.0.0.1:" + p.text(), "wsgi:app"}, nil
+			"--worker-class", worker, "--worker-connections", "512", "--backlog", "512", "--timeout", "120", "--keep-alive", "60",
+			"--worker-tmp-dir", p.dir, "--env", "WORK=" + work, "--bind", "127.0.0.1:" + p.text(), "wsgi:app"}, nil
 	}
 }
 
-func uvicorn(p place) ([]string, error) {
-	return []string{"/usr/bin/python3", "-m", "uvicorn", "--app-dir", filepath.Join(p.app, "python"), "--host", "127.0.0.1",
-		"--port", p.text(), "--no-access-log", "--log-level", "warning", "--timeout-keep-alive", "60", "asgi:app"}, nil
+func uvicorn(loop string) func(place) ([]string, error) {
+	return func(p place) ([]string, error) {
+		return []string{"/usr/bin/python3", "-m", "uvicorn", "--app-dir", filepath.Join(p.app, "python"), "--host", "127.0.0.1",
+			"--port", p.text(), "--loop", loop, "--no-access-log", "--log-level", "warning", "--timeout-keep-alive", "60", "asgi:app"}, nil
+	}
+}
+
+func hypercorn(p place) ([]string, error) {
+	return []string{"/usr/bin/python3", "-m", "hypercorn", "--bind", "127.0.0.1:" + p.text(), "--workers", "1", "--worker-class", "asyncio",
+		"--keep-alive", "60", "--backlog", "512", filepath.Join(p.app, "python", "asgi.py") + ":app"}, nil
 }
 
 func aiohttp(loop string) func(place) ([]string, error) {
@@ -81,17 +89,47 @@ func hyper(p place) ([]string, error) {
 	return []string{filepath.Join(p.cache, "accuracy-rust", "target", "release", "accuracy-hyper")}, nil
 }
 
-func nginx(p place) ([]string, error) {
-	path, err := p.configured("nginx.conf")
-	return []string{"/usr/sbin/nginx", "-p", p.dir, "-e", p.dir + "/error.log", "-c", path}, err
+func nginx(file string) func(place) ([]string, error) {
+	return func(p place) ([]string, error) {
+		path, err := p.configured(file)
+		return []string{"/usr/sbin/nginx", "-p", p.dir, "-e", p.dir + "/error.log", "-c", path}, err
+	}
 }
 
-func haproxy(p place) ([]string, error) {
-	path, err := p.configured("haproxy.cfg")
-	return []string{"/usr/sbin/haproxy", "-f", path}, err
+// phpFPM is nginx with PHP behind it, in processes of its own. They leave the process group, and so have to be told that it ends.
+func phpFPM(p place) ([]string, error) {
+	path, err := p.configured("php-fpm.conf")
+	if err != nil {
+		return nil, err
+	}
+	front, err := nginx("nginx-php.conf")(p)
+	if err != nil {
+		return nil, err
+	}
+	back := "setpriv --pdeathsig TERM /usr/sbin/php-fpm8.2 -R -n -d extension=curl -F -y " + path
+	return append([]string{"/bin/sh", "-c", back + ` & exec "$@"`, "sh"}, front...), p.copied("php/service.php")
 }
 
-func apache(p place) ([]string, error) {
-	path, err := p.configured("apache.conf")
-	return []string{"/usr/sbin/apache2", "-DFOREGROUND", "-f", path}, err
+func apachePHP(p place) ([]string, error) {
+	if _, err := p.configured("php.ini"); err != nil {
+		return nil, err
+	}
+	if err := p.copied("php/service.php"); err != nil {
+		return nil, err
+	}
+	return apache("apache-php.conf")(p)
+}
+
+func haproxy(file string) func(place) ([]string, error) {
+	return func(p place) ([]string, error) {
+		path, err := p.configured(file)
+		return []string{"/usr/sbin/haproxy", "-f", path}, err
+	}
+}
+
+func apache(file string) func(place) ([]string, error) {
+	return func(p place) ([]string, error) {
+		path, err := p.configured(file)
+		return []string{"/usr/sbin/apache2", "-DFOREGROUND", "-f", path}, err
+	}
 }

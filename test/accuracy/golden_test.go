@@ -1,9 +1,11 @@
 package main
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -36,7 +38,7 @@ func TestGolden(t *testing.T) {
 }
 
 func golden(t *testing.T, path string, s scenario) {
-	all, err := replay(path)
+	all, err := replay(path, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +85,39 @@ func TestNames(t *testing.T) {
 	}
 	if len(words) != 500*20 {
 		t.Errorf("%d words for %d names", len(words), 500*20)
+	}
+}
+
+// TestFlags: what is made again has no calls of its own, and only what came with a trace context hands one on.
+func TestFlags(t *testing.T) {
+	seen := map[string]int{}
+	for number := range uint32(500) {
+		tr := &tree{random: rand.New(rand.NewPCG(uint64(number), 1)), shape: mixes, number: number, traced: number%2 == 0}
+		_, program := tr.request(0, 0)
+		for rest := program; rest != ""; {
+			line, after, _ := strings.Cut(rest, "\n")
+			words := strings.Fields(line)
+			rest = after
+			if len(words) < 5 {
+				continue
+			}
+			size, err := strconv.Atoi(words[3])
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[words[4]]++
+			if strings.Contains(words[4], "t") && strings.ContainsAny(rest[:size], "cp") {
+				t.Errorf("%q is made again with %q", line, rest[:size])
+			}
+			if strings.Contains(words[4], "h") && !tr.traced {
+				t.Errorf("%q hands on what its request has not", line)
+			}
+		}
+	}
+	for _, flags := range []string{"h", "t", "ht"} {
+		if seen[flags] == 0 {
+			t.Errorf("no call has the flags %q", flags)
+		}
 	}
 }
 

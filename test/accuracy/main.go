@@ -38,7 +38,7 @@ func run(args []string) error {
 	var o options
 	var counts, only string
 	f := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	f.StringVar(&o.weft, "weft", "bin/weft", "the agent")
+	f.StringVar(&o.weft, "weft", "bin/weft", "the agent; empty: the load without it")
 	f.StringVar(&o.cache, "cache", "", "folder of what was built")
 	f.StringVar(&o.dir, "out", "bin/accuracy", "folder of the recordings")
 	f.StringVar(&only, "only", ".*", "scenarios: a regular expression for the whole name")

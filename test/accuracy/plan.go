@@ -78,6 +78,10 @@ type shape struct {
 	parallel bool   // some calls are made at the same time
 	think    bool   // the services wait for a random time between their steps
 	cancel   bool   // the client gives up one of eight requests after some milliseconds
+	headers  bool   // every other request has a trace context, which goes on with two of three calls
+	retries  bool   // one of four calls is given up after 20 ms, and made again
+	slow     bool   // one of eight replies is long, and the client takes its time to read it
+	restart  bool   // the first service is ended and started again under load
 }
 
 // tree is one request of the load with all that follows from it.
@@ -88,6 +92,7 @@ type tree struct {
 	nodes  uint8
 	middle int // port of the second service
 	last   int // port of the terminal service
+	traced bool
 }
 
 var routes = []string{"/orders/", "/users/", "/cart/items/", "/stock/", "/price/eur/", "/search/"}
@@ -96,7 +101,9 @@ var routes = []string{"/orders/", "/users/", "/cart/items/", "/stock/", "/price/
 //
 // A program is what the service has to do before it answers, one step a line: `w N` waits for N milliseconds;
 // `c PORT PATH SIZE` sends a POST whose body, a program, is the SIZE bytes behind the line, and waits for its reply;
-// `p PORT PATH SIZE` does so at the same time as the call before it.
+// `p PORT PATH SIZE` does so at the same time as the call before it. Behind SIZE may stand what not all services know: `h`, to
+// hand on the trace context, and `t`, to give up after 20 ms and make the call again. `r SIZE` in the first line asks for
+// a reply of that size.
 func (t *tree) request(parent uint8, depth int) (path, program string) {
 	t.nodes++
 	node := t.nodes
@@ -127,6 +134,20 @@ func (t *tree) steps(b *strings.Builder, node uint8, depth, calls int) {
 			port, below = t.middle, 1
 		}
 		path, program := t.request(node, below)
-		fmt.Fprintf(b, "%s %d %s %d\n%s", word, port, path, len(program), program)
+		fmt.Fprintf(b, "%s %d %s %d%s\n%s", word, port, path, len(program), t.flags(below), program)
 	}
+}
+
+// flags of a call. What is made again has no calls of its own, for they could not be told apart.
+func (t *tree) flags(below int) (f string) {
+	if t.traced && t.random.IntN(3) > 0 {
+		f += "h"
+	}
+	if t.shape.retries && below == 2 && t.random.IntN(4) == 0 {
+		f += "t"
+	}
+	if f != "" {
+		f = " " + f
+	}
+	return f
 }

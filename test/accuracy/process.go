@@ -29,7 +29,16 @@ func (p place) configured(file string) (string, error) {
 		return "", err
 	}
 	defer out.Close()
-	return path, t.Execute(out, map[string]any{"Dir": p.dir, "Port": p.port, "Last": p.last})
+	return path, t.Execute(out, map[string]any{"Dir": p.dir, "Port": p.port, "Last": p.last, "Flaky": p.flaky})
+}
+
+// copied puts a source into the folder of the service, for those who may not read it where it is.
+func (p place) copied(source string) error {
+	text, err := os.ReadFile(filepath.Join(p.app, source))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(p.dir, filepath.Base(source)), text, 0o644)
 }
 
 // process is a program that runs in a process group and a folder of its own.
@@ -89,16 +98,28 @@ func (s *process) stop() {
 	os.RemoveAll(s.dir)
 }
 
-// members gives the processes of the group.
+// members gives the processes of the service: the first one and all that descend from it.
 func (s *process) members() (pids []string) {
+	parents := map[int]int{}
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
-		if group, err := syscall.Getpgid(pid); err == nil && group == s.cmd.Process.Pid {
-			pids = append(pids, e.Name())
+		// The name is in parentheses and may hold anything; the state and the parent follow.
+		stat, _ := os.ReadFile("/proc/" + e.Name() + "/stat")
+		rest := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		if len(rest) > 1 {
+			parents[pid], _ = strconv.Atoi(rest[1])
+		}
+	}
+	for pid := range parents {
+		for at := pid; at > 1; at = parents[at] {
+			if at == s.cmd.Process.Pid {
+				pids = append(pids, strconv.Itoa(pid))
+				break
+			}
 		}
 	}
 	return pids

@@ -60,12 +60,16 @@ func each(path string, visit func(*event.Event) error) error {
 	}
 }
 
-// replay gives the exchanges of a recording whose names are known, as weft tells them.
-func replay(path string) ([]exchange, error) {
+// replay gives the exchanges of a recording whose names are known, as weft tells them. Where the calls are made by other
+// processes than the one that has the request, all count as one.
+func replay(path string, s scenario) ([]exchange, error) {
 	var all []exchange
 	o := correlate.Options{Hold: 2e8, Sockets: 1 << 16, HeadersRequest: []string{wordField}, Poison: true}
-	p, err := correlate.New(o, func() *span.Span { return new(span.Span) }, func(s *span.Span) {
-		if x, ok := read(s); ok {
+	p, err := correlate.New(o, func() *span.Span { return new(span.Span) }, func(one *span.Span) {
+		if x, ok := read(one); ok {
+			if s.apart {
+				x.pid = 0
+			}
 			all = append(all, x)
 		}
 	})

@@ -6,6 +6,7 @@ type scenario struct {
 	command func(place) ([]string, error)
 	shape   shape
 	proxy   bool // it calls nobody by itself
+	apart   bool // the calls are made by other processes than the one that has the request
 	late    bool // it works on when it has answered
 	alike   bool // of a proxy: the requests have few targets, and the word is in a field past what is looked at
 	floor   float64
@@ -18,6 +19,7 @@ type place struct {
 	dir   string // of the service's own
 	port  int
 	last  int // port of the terminal service
+	flaky int // port of one that does not answer every request
 }
 
 var (
@@ -25,13 +27,15 @@ var (
 	thinks   = shape{calls: [2]int{2, 5}, think: true}
 	cancels  = shape{calls: [2]int{2, 5}, parallel: true, cancel: true}
 	fanThink = shape{calls: [2]int{2, 5}, parallel: true, think: true}
+	mixes    = shape{calls: [2]int{2, 5}, parallel: true, think: true, cancel: true, headers: true, retries: true, slow: true}
+	restarts = shape{calls: [2]int{2, 5}, parallel: true, think: true, cancel: true, headers: true, retries: true, slow: true, restart: true}
 )
 
 // scenarios are all of them. The floor is the recall that the recordings in testdata must reach.
 var scenarios = []scenario{
 	{name: "go-same", command: goService("same"), shape: thinks, floor: 0.97},
 	{name: "go-fresh", command: goService("fresh"), shape: fanThink, floor: 0.93},
-	{name: "go-nested", command: goService("nested"), shape: fanThink},
+	{name: "go-nested", command: goService("nested"), shape: fanThink, floor: 0.93},
 	{name: "go-cancel", command: goService("fresh"), shape: cancels},
 	{name: "go-errgroup", command: goService("errgroup"), shape: fanThink},
 	{name: "go-pool", command: goService("pool"), shape: fanThink},
@@ -42,9 +46,17 @@ var scenarios = []scenario{
 	{name: "go-old", command: goBinary("service-old", "same"), shape: thinks},
 	{name: "go-old-fresh", command: goBinary("service-old", "fresh"), shape: fanThink},
 	{name: "go-fasthttp", command: fasthttp, shape: fanThink},
-	{name: "gunicorn-sync", command: gunicorn("sync", "4", "1"), shape: thinks},
-	{name: "gunicorn-gthread", command: gunicorn("gthread", "2", "32"), shape: thinks, floor: 0.99},
-	{name: "gunicorn-cancel", command: gunicorn("gthread", "2", "32"), shape: cancels},
+	{name: "gunicorn-sync", command: gunicorn("sync", "4", "1", ""), shape: thinks},
+	{name: "gunicorn-gthread", command: gunicorn("gthread", "2", "32", ""), shape: thinks, floor: 0.99},
+	{name: "gunicorn-cancel", command: gunicorn("gthread", "2", "32", ""), shape: cancels},
+	{name: "gunicorn-fan", command: gunicorn("gthread", "2", "32", "fan"), shape: fanThink},
+	{name: "gunicorn-queue", command: gunicorn("gthread", "2", "32", "queue"), shape: fanThink},
+	{name: "gevent", command: gunicorn("gevent", "2", "1", ""), shape: thinks},
+	{name: "gevent-fan", command: gunicorn("gevent", "2", "1", "fan"), shape: fans},
+	{name: "eventlet", command: gunicorn("eventlet", "2", "1", ""), shape: thinks},
+	{name: "eventlet-fan", command: gunicorn("eventlet", "2", "1", "fan"), shape: fans},
+	{name: "apache-php", command: apachePHP, shape: fanThink},
+	{name: "php-fpm", command: phpFPM, shape: fanThink, apart: true},
 	{name: "jdk", command: java("jdk", "url"), shape: thinks, floor: 0.99},
 	{name: "jdk-async", command: java("jdk-async"), shape: fanThink},
 	{name: "jdk-virtual", command: newJava("jdk-virtual", "url"), shape: thinks},
@@ -66,19 +78,35 @@ var scenarios = []scenario{
 	{name: "node-http", command: node("http"), shape: fans, floor: 0.95},
 	{name: "node-fetch", command: node("fetch"), shape: fans, floor: 0.9},
 	{name: "node-limited", command: node("limited"), shape: fans},
+	{name: "node-queue", command: node("queue"), shape: fans},
 	{name: "node-think", command: node("http"), shape: fanThink},
 	{name: "node-cancel", command: node("http"), shape: cancels},
-	{name: "fastapi-httpx", command: uvicorn, shape: fans},
-	{name: "fastapi-think", command: uvicorn, shape: fanThink},
+	{name: "fastapi-httpx", command: uvicorn("uvloop"), shape: fans},
+	{name: "fastapi-think", command: uvicorn("uvloop"), shape: fanThink},
+	{name: "fastapi-asyncio", command: uvicorn("asyncio"), shape: fans},
+	{name: "hypercorn", command: hypercorn, shape: fans},
 	{name: "aiohttp", command: aiohttp("asyncio"), shape: fans},
 	{name: "aiohttp-cancel", command: aiohttp("asyncio"), shape: cancels},
 	{name: "aiohttp-uvloop", command: aiohttp("uvloop"), shape: fans},
 	{name: "aiohttp-think", command: aiohttp("asyncio"), shape: fanThink},
 	{name: "hyper", command: hyper, shape: fans},
 	{name: "hyper-think", command: hyper, shape: fanThink},
-	{name: "nginx", command: nginx, proxy: true, floor: 0.93},
-	{name: "nginx-alike", command: nginx, proxy: true, alike: true, floor: 0.65},
-	{name: "haproxy", command: haproxy, proxy: true, floor: 0.94},
-	{name: "haproxy-alike", command: haproxy, proxy: true, alike: true},
-	{name: "apache", command: apache, proxy: true},
+	{name: "nginx", command: nginx("nginx.conf"), proxy: true, floor: 0.93},
+	{name: "nginx-alike", command: nginx("nginx.conf"), proxy: true, alike: true, floor: 0.65},
+	{name: "nginx-retry", command: nginx("nginx-retry.conf"), proxy: true},
+	{name: "nginx-mirror", command: nginx("nginx-mirror.conf"), proxy: true},
+	{name: "nginx-auth", command: nginx("nginx-auth.conf"), proxy: true, alike: true},
+	{name: "haproxy", command: haproxy("haproxy.cfg"), proxy: true, floor: 0.94},
+	{name: "haproxy-alike", command: haproxy("haproxy.cfg"), proxy: true, alike: true, floor: 0.8},
+	{name: "haproxy-retry", command: haproxy("haproxy-retry.cfg"), proxy: true},
+	{name: "apache", command: apache("apache.conf"), proxy: true},
+	{name: "apache-worker", command: apache("apache-worker.conf"), proxy: true},
+	{name: "mix-go", command: goService("fresh"), shape: mixes},
+	{name: "mix-gunicorn", command: gunicorn("gthread", "2", "32", ""), shape: mixes},
+	{name: "mix-node", command: node("http"), shape: mixes},
+	{name: "mix-aiohttp", command: aiohttp("asyncio"), shape: mixes},
+	{name: "restart-go", command: goService("fresh"), shape: restarts},
+	{name: "restart-gunicorn", command: gunicorn("gthread", "2", "32", ""), shape: restarts},
+	{name: "restart-node", command: node("http"), shape: restarts},
+	{name: "restart-aiohttp", command: aiohttp("asyncio"), shape: restarts},
 }

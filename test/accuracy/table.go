@@ -17,6 +17,7 @@ func scoreAll(o options) error {
 		out = &text
 	}
 	var sure reliability
+	costs := "\n| service | in flight | kernel, µs a call | probe hits a call | probe, µs a call | user, µs a call |\n|---|---|---|---|---|---|\n"
 	fmt.Fprintln(out, "| service | in flight | calls | precision | recall | once learned | ambiguous | by | same thread | containment | joint |")
 	fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, s := range scenarios {
@@ -24,11 +25,18 @@ func scoreAll(o options) error {
 			if _, err := os.Stat(o.path(s, n)); err != nil || !o.chooses(s) {
 				continue
 			}
-			all, err := replay(o.path(s, n))
+			before := processorTime()
+			all, err := replay(o.path(s, n), s)
 			if err != nil {
 				return err
 			}
+			user := processorTime() - before
 			one := judge(all, s.proxy)
+			row, err := costRow(o.path(s, n), s, n, one.calls, user)
+			if err != nil {
+				return err
+			}
+			costs += row
 			sure.join(&one.reliability)
 			fmt.Fprintf(out, "| %s | %d | %d | %s | %s | %s | %s | %s |", s.name, n, one.calls, percent(one.precision()), percent(one.recall()),
 				percent(one.learned()), percent(share(one.ambiguous, one.calls)), one.by())
@@ -45,6 +53,7 @@ func scoreAll(o options) error {
 			fmt.Fprintf(out, "| from %g | %d | %.4f | %.4f |\n", b, c.links, c.said/float64(c.links), share(c.right, c.links))
 		}
 	}
+	fmt.Fprint(out, costs)
 	if o.table == "" {
 		return nil
 	}

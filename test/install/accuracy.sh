@@ -4,16 +4,9 @@
 set -euo pipefail
 cache=$1
 root=$(cd "$(dirname "$0")/../.." && pwd)
-bash "$root/test/install/packages.sh"
-
-missing=()
-for package in python3-httpx python3-aiohttp python3-uvloop python3-httptools python3-venv golang-1.19-go; do
-  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  apt-get -qq update
-  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}"
-fi
+bash "$root/test/install/packages.sh" \
+  python3-httpx python3-aiohttp python3-uvloop python3-httptools python3-hypercorn python3-gevent python3-eventlet python3-venv \
+  php8.2-fpm php8.2-curl libapache2-mod-php8.2 golang-1.19-go
 
 mkdir -p "$cache"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests run: servers, clients, interpreters. A second run only asks dpkg.
+# Installs the Debian packages that the tests run: servers, clients, interpreters: `packages.sh [MORE...]`. A second run only
+# asks dpkg.
 # No service is started: a policy-rc.d that refuses is in place while apt runs, and is gone afterwards.
 set -euo pipefail
 
@@ -10,6 +11,7 @@ packages=(
   ruby puma
   openjdk-17-jdk-headless maven nodejs npm
   cargo-web gcc libc6-dev # the distribution's cargo is too old for today's tokio
+  "$@"
 )
 
 # nodejs may come from another vendor, and a program that is there needs no package.

@@ -6,11 +6,15 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"log"
+	"math/rand"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -28,25 +32,53 @@ func main() {
 	}
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		program, err := io.ReadAll(r.Body)
+		if mode == "flaky" {
+			fail(w, r.URL.Path)
+		}
+		size, program := sizeOf(program)
 		if err == nil {
-			err = work(program)
+			err = work(program, r.Header.Get("Traceparent"))
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return
 		}
-		io.WriteString(w, "ok\n")
+		w.Write(bytes.Repeat([]byte("ok\n"), size/3))
 	})))
+}
+
+// fail does not serve half of the requests: it breaks the connection, or says that it is not there.
+func fail(w http.ResponseWriter, path string) {
+	h := fnv.New32a()
+	io.WriteString(h, path)
+	switch h.Sum32() % 4 {
+	case 0:
+		panic(http.ErrAbortHandler)
+	case 1:
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+}
+
+// sizeOf reads how long the reply is to be.
+func sizeOf(program []byte) (size int, rest []byte) {
+	if !bytes.HasPrefix(program, []byte("r ")) {
+		return 3, program
+	}
+	end := bytes.IndexByte(program, '\n')
+	fmt.Sscanf(string(program[:end]), "r %d", &size)
+	return size, program[end+1:]
 }
 
 type call struct {
 	port    int
 	path    string
 	program []byte
+	context string // trace context
+	hasty   bool   // it is given up soon, and made again
 }
 
-// do does the steps of a program.
-func (send sender) do(program []byte) error {
+// do does the steps of a program. What goes on with the trace context of the request is a child of it.
+func (send sender) do(program []byte, parent string) error {
 	var pending []call
 	for len(program) > 0 {
 		end := bytes.IndexByte(program, '\n')
@@ -62,11 +94,15 @@ func (send sender) do(program []byte) error {
 			time.Sleep(time.Duration(ms) * time.Millisecond)
 			continue
 		}
-		var word string
+		var word, flags string
 		var size int
 		var c call
-		fmt.Sscan(line, &word, &c.port, &c.path, &size)
+		fmt.Sscan(line, &word, &c.port, &c.path, &size, &flags)
 		c.program, program = program[:size], program[size:]
+		c.hasty = strings.Contains(flags, "t")
+		if strings.Contains(flags, "h") && parent != "" {
+			c.context = fmt.Sprintf("%s-%016x-01", parent[:35], rand.Uint64()|1)
+		}
 		if word == "c" {
 			if err := send(pending); err != nil {
 				return err
@@ -79,8 +115,27 @@ func (send sender) do(program []byte) error {
 }
 
 func (c call) post() error {
+	if c.hasty {
+		ctx, done := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		err := c.within(ctx)
+		done()
+		if ctx.Err() == nil {
+			return err
+		}
+	}
+	return c.within(context.Background())
+}
+
+func (c call) within(ctx context.Context) error {
 	url := fmt.Sprintf("http://127.0.0.1:%d%s", c.port, c.path)
-	reply, err := client.Post(url, "text/plain", bytes.NewReader(c.program))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(c.program))
+	if err != nil {
+		return err
+	}
+	if c.context != "" {
+		r.Header.Set("Traceparent", c.context)
+	}
+	reply, err := client.Do(r)
 	if err != nil {
 		return err
 	}

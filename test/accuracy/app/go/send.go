@@ -20,8 +20,9 @@ var senders = map[string]sender{
 	"nested":   func(calls []call) error { return each(calls, nested) },
 	"timer":    func(calls []call) error { return each(calls, timer) },
 	"flight":   func(calls []call) error { return each(calls, shared) },
-	"pool":     func(calls []call) error { return each(calls, workers(16)) },
+	"pool":     pooled(workers(16)),
 	"queue":    same,
+	"flaky":    same,
 	"errgroup": group,
 }
 
@@ -104,20 +105,29 @@ func workers(n int) func(call) error {
 	}
 }
 
+// pooled makes each call in a goroutine of its own, which has a worker make it.
+func pooled(post func(call) error) func([]call) error {
+	return func(calls []call) error { return each(calls, post) }
+}
+
 // later gives a function that has one of 32 goroutines do the work when it has returned.
-func later(work func([]byte) error) func([]byte) error {
-	queue := make(chan []byte, 64)
+func later(work func([]byte, string) error) func([]byte, string) error {
+	type job struct {
+		program []byte
+		parent  string
+	}
+	queue := make(chan job, 64)
 	for i := 0; i < 32; i++ {
 		go func() {
-			for program := range queue {
-				if err := work(program); err != nil {
+			for j := range queue {
+				if err := work(j.program, j.parent); err != nil {
 					log.Print(err)
 				}
 			}
 		}()
 	}
-	return func(program []byte) error {
-		queue <- program
+	return func(program []byte, parent string) error {
+		queue <- job{program, parent}
 		return nil
 	}
 }

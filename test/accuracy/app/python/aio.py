@@ -7,25 +7,36 @@ import sys
 import aiohttp
 from aiohttp import web
 
-from program import steps
+from program import reply_of, steps
 
 
-async def call(session, url, body):
-    async with session.post(url, data=body) as reply:
+async def post(session, c, patience):
+    limit = aiohttp.ClientTimeout(total=patience)
+    async with session.post(c.url, data=c.body, headers=c.headers, timeout=limit) as reply:
         reply.raise_for_status()
         await reply.read()
 
 
+async def call(session, c):
+    if c.hasty:
+        try:
+            return await post(session, c, c.PATIENCE)
+        except asyncio.TimeoutError:
+            pass
+    await post(session, c, 60)
+
+
 async def serve(request):
     session = request.app["session"]
-    for step in steps(await request.read()):
+    reply, program = reply_of(await request.read())
+    for step in steps(program, request.headers.get("traceparent")):
         if isinstance(step, int):
             await asyncio.sleep(step / 1000)
         elif len(step) == 1:
-            await call(session, *step[0])
+            await call(session, step[0])
         else:
-            await asyncio.gather(*(call(session, *c) for c in step))
-    return web.Response(text="ok\n")
+            await asyncio.gather(*(call(session, c) for c in step))
+    return web.Response(body=reply, content_type="text/plain")
 
 
 async def lifespan(app):

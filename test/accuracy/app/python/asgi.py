@@ -11,8 +11,8 @@ app = FastAPI()
 client = httpx.AsyncClient(trust_env=False, timeout=60, limits=httpx.Limits(max_connections=1024, max_keepalive_connections=1024))
 
 
-async def call(url, body):
-    reply = await client.post(url, content=body)
+async def call(c):
+    reply = await client.post(c.url, content=c.body)
     reply.raise_for_status()
 
 
@@ -22,7 +22,7 @@ async def serve(path: str, request: Request):
         if isinstance(step, int):
             await asyncio.sleep(step / 1000)
         elif len(step) == 1:
-            await call(*step[0])
+            await call(step[0])
         else:
-            await asyncio.gather(*(call(*c) for c in step))
+            await asyncio.gather(*(call(c) for c in step))
     return Response(b"ok\n", media_type="text/plain")
