@@ -8,14 +8,14 @@ enum {
 	TLS_HANDSHAKE = 22,
 	TLS_DATA = 23,
 	TLS_HEARTBEAT = 24,
-	TLS_HEADER = 5,			 /* bytes of a record's header */
-	TLS_RECORD_MAX = 16384 + 2048,	 /* of its contents: RFC 5246 section 6.2.3 */
-	TLS_PLAIN_MAX = 16384,		 /* of the plaintext in it */
-	HELLO_MAX = 4096,		 /* bytes of each direction's first record that are copied */
-	RECORDS_KEPT = 8,		 /* records of a direction that were not read as plaintext yet */
-	RECORDS_WALKED = 64,		 /* headers that are looked at in one operation */
-	OVERHEAD_MIN = 9,		 /* bytes that a record is longer than its plaintext, at least */
-	PROVISIONAL = 1 << 7,		 /* top byte of an id that is no socket's cookie */
+	TLS_HEADER = 5,		       /* bytes of a record's header */
+	TLS_RECORD_MAX = 16384 + 2048, /* of its contents: RFC 5246 section 6.2.3 */
+	TLS_PLAIN_MAX = 16384,	       /* of the plaintext in it */
+	HELLO_MAX = 4096,	       /* bytes of each direction's first record that are copied */
+	RECORDS_KEPT = 8,	       /* records of a direction that were not read as plaintext yet */
+	RECORDS_WALKED = 64,	       /* headers that are looked at in one operation */
+	OVERHEAD_MIN = 9,	       /* bytes that a record is longer than its plaintext, at least */
+	PROVISIONAL = 1 << 7,	       /* top byte of an id that is no socket's cookie */
 };
 
 /* One record with application data, or with what TLS 1.3 hides as such. */
@@ -44,7 +44,7 @@ struct record_stream {
  * TCP_CLOSE. */
 struct tls_socket {
 	__u64 cookie;
-	__u64 hello; /* time of the first record of a handshake */
+	__u64 hello;  /* time of the first record of a handshake */
 	__u64 object; /* of the session that is tied to it; 0: none */
 	__u64 id;     /* under which the session's messages are told */
 	__u64 connect_ns;
@@ -95,7 +95,6 @@ struct {
 const struct session no_session = {};
 const struct tls_socket no_tls_socket = {};
 const struct process no_process = {};
-
 
 struct thread_key {
 	__u64 thread; /* pid_tgid, or the address of a goroutine's g */

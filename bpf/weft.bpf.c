@@ -35,11 +35,11 @@ int BPF_PROG(tcp_sendmsg, struct sock *sk, struct msghdr *msg, __u64 size, int r
 volatile const __u32 receive_arguments;
 
 /* A slot of the context, by an instruction that the compiler can't merge with that of another slot into one at a computed place. */
-#define SLOT(context, n)                                                                            \
-	({                                                                                          \
-		__u64 value;                                                                        \
-		asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(value) : "r"(context), "i"(8 * (n))); \
-		value;                                                                              \
+#define SLOT(context, n)                                                                                                                   \
+	({                                                                                                                                 \
+		__u64 value;                                                                                                               \
+		asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(value) : "r"(context), "i"(8 * (n)));                                         \
+		value;                                                                                                                     \
 	})
 
 SEC("fexit/tcp_recvmsg")

@@ -9,7 +9,7 @@ enum record_kind {
 	RECORD_EXEC,
 	RECORD_FORK,
 	RECORD_EXIT,
-	RECORD_HANDOVER, /* a goroutine hands its next request to a pooled connection */
+	RECORD_HANDOVER,   /* a goroutine hands its next request to a pooled connection */
 	RECORD_HELLO = 16, /* a message record with bytes of a direction's first TLS record */
 	RECORD_SESSION,	   /* what is known of a TLS session */
 };

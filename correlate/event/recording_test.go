@@ -79,6 +79,11 @@ func everyKind() []Event {
 		{Kind: KindMessage, Time: 7e9, Socket: 2, PID: 1 << 31, TID: math.MaxUint32,
 			Message: Message{Flags: Start | End, Offset: 12, Through: 12 + uint64(len(head)) + 5, Previous: 6e9, Payload: head}},
 		{Kind: KindMessage, Message: Message{Flags: End | Lost, Through: 900}},
+		{Kind: KindMessage, Time: 7e9, Socket: 1<<63 | 5, Message: Message{Flags: Start | End | TLS, Through: 3, Wire: 1 + 1<<40, Payload: []byte("GET")}},
+		{Kind: KindHello, Time: 7e9, Socket: 2, PID: 7, TID: 7, Message: Message{Direction: Send, Offset: 5, Through: 8, Payload: []byte{22, 3, 1}}},
+		{Kind: KindSession, Time: 7e9, Socket: 1<<63 | 5, PID: 7, TID: 7, Session: Session{
+			Under: 2, Hello: 1e9, Handshake: [2]uint64{2e9, 3e9}, Data: [2]uint64{4e9, 5e9}, Offset: NoOffset, Wire: 9,
+		}},
 		{Kind: KindHandover, Time: 8e9, Socket: 3, Message: Message{Work: 99}},
 		{Kind: KindFork, PID: 8, TID: 8, Parent: math.MaxUint32},
 		{Kind: KindExit, PID: 8, TID: 8},
@@ -104,7 +109,7 @@ func TestRecordingKeepsEvents(t *testing.T) {
 	for i := range want {
 		kinds[want[i].Kind] = true
 	}
-	if len(kinds) != int(KindRename) {
+	if len(kinds) != int(KindRename)+2 { // 11 is none
 		t.Errorf("%d kinds are tested", len(kinds))
 	}
 }
