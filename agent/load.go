@@ -15,7 +15,7 @@ import (
 )
 
 // ErrKernel means that this kernel lacks what the capture stands on.
-var ErrKernel = errors.New("this kernel lacks both the tracepoints sock_send_length and sock_recv_length (Linux 6.3) and fexit (Linux 5.15), or its type information (CONFIG_DEBUG_INFO_BTF)")
+var ErrKernel = errors.New("this kernel lacks both the tracepoints sock_send_length and sock_recv_length (Linux 6.3) and fexit, or its type information (CONFIG_DEBUG_INFO_BTF)")
 
 // kernel is the loaded kernel side: it lives as long as the process, nothing is pinned.
 type kernel struct {
