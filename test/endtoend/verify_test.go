@@ -23,7 +23,12 @@ type audit struct {
 	byToken map[string][]*tracer.Span
 	byID    map[string]*tracer.Span
 	faults  int
+	roots   int // calls without a header that have no parent
 }
+
+// rootsMax is how many calls of a group may have no parent where no header names it: a process of which little is known yet, with
+// several requests under way, gets no link rather than a wrong one. See docs/ACCURACY.md for how often that is.
+const rootsMax = 1
 
 // verify reports, group by group, every request that is not told exactly once at each of its hops, and every span
 // that no request explains.
@@ -207,6 +212,10 @@ func (a *audit) parents(b *book, w *want, chain []*tracer.Span) {
 func (a *audit) linked(b *book, w *want, first *tracer.Span) {
 	a.t.Helper()
 	parent := a.byID[first.ParentID]
+	if parent == nil && w.traceID == "" && a.roots < rootsMax {
+		a.roots++
+		return
+	}
 	if parent == nil || parent.Token() != w.caller || parent.Kind != tracer.Server || parent.Service() != first.Service() {
 		a.fault("not the child of its caller %s: %v, which has the parent %v", b.wants[w.caller].path, first, parent)
 	}

@@ -42,8 +42,8 @@ func TestForgetful(t *testing.T) {
 				if verdicts[wrong] > 0 || verdicts["restarted"] > 0 {
 					t.Errorf("wrong verdicts: %v", verdicts)
 				}
-				// The first calls show that the process makes them for requests.
-				if streams == 1 && verdicts[right] < n/2 {
+				// How many are judged depends on how the calls lie in time: handlers of Go do not run on the goroutine that reads.
+				if streams == 1 && verdicts[right] < n/10 {
 					t.Errorf("%d of %d calls are found to be %s", verdicts[right], n, right)
 				}
 			})
