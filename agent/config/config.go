@@ -147,7 +147,7 @@ type Config struct {
 	// encrypted is left alone, and no program gets such a probe.
 	TLS string `key:"tls"`
 	// Where in the kernel weft sees the end of a socket operation. tracepoint: sock_send_length and sock_recv_length, Linux 6.3 and
-	// later. fexit: the returns of the functions of TCP and AF_UNIX, tried from Linux 6.1 on. auto: tracepoint where it can be had,
+	// later. fexit: the returns of the functions of TCP and AF_UNIX, for kernels without them. auto: tracepoint where it can be had,
 	// else fexit; weft doctor says which and why.
 	Hook string `key:"hook"`
 	// Where spans wait on disk, with output otlp, while the collector is away or too slow. The folder is made if it is not
