@@ -63,7 +63,7 @@ func (s *interpreters) look(pid uint32, now time.Time) {
 	p.next = time.Time{}
 	found, err := python.Inspect(pid)
 	switch {
-	case errors.Is(err, python.ErrNotPython):
+	case errors.Is(err, python.ErrNotPython), err != nil && ended(pid):
 		delete(s.running, pid)
 		return
 	case errors.Is(err, python.ErrNoTasks):

@@ -5,11 +5,13 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/cilium/ebpf/link"
 
 	"weft/agent/golang"
 	"weft/agent/library"
+	"weft/bpf"
 )
 
 // libraries puts probes on the TLS libraries that processes run, once for each file: a probe holds for every process that maps the
@@ -19,6 +21,7 @@ type libraries struct {
 	log    *slog.Logger
 	files  map[library.File]*probed
 	users  map[uint32][]*probed
+	swept  time.Time // sessions
 	idle   []*probed // with probes and without users, oldest first
 }
 
@@ -145,6 +148,20 @@ func (l *libraries) drop(p *probed) {
 	l.rouse(p)
 	p.close()
 	delete(l.files, p.file)
+}
+
+// sweepEvery is how often sessions are looked for whose process has ended. A walk costs a system call for each session.
+const sweepEvery = time.Minute
+
+// sweep forgets the sessions of processes that have ended.
+func (l *libraries) sweep(now time.Time) {
+	if l == nil || now.Before(l.swept.Add(sweepEvery)) {
+		return
+	}
+	l.swept = now
+	if _, err := bpf.SweepSessions(l.kernel.objects.Sessions, ended); err != nil {
+		l.log.Warn("TLS sessions of processes that have ended are kept", "reason", err)
+	}
 }
 
 func (l *libraries) close() {

@@ -99,6 +99,7 @@ func (s *scout) run(scanned []uint32) {
 		select {
 		case now := <-again.C:
 			s.loops.again(now)
+			s.tls.sweep(now)
 		case t := <-s.tasks:
 			s.do(t)
 		case <-s.quit:
@@ -198,6 +199,12 @@ func (s *scout) inspectGo(pid uint32) {
 	}
 }
 
+// ended tells whether a process is gone: then it is no news that it could not be looked at.
+func ended(pid uint32) bool {
+	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	return errors.Is(err, os.ErrNotExist)
+}
+
 // findGoroutines looks for the list of all goroutines, in which the kernel side looks up ancestors that it has not seen.
 func (s *scout) findGoroutines(pid uint32) {
 	p := s.running[pid]
@@ -208,7 +215,7 @@ func (s *scout) findGoroutines(pid uint32) {
 	if err == nil {
 		err = s.kernel.update(pid, func(w *bpf.WeftProcess) { w.AllGoroutines = at })
 	}
-	if err != nil {
+	if err != nil && !ended(pid) {
 		s.log.Warn("calls of goroutines that were not started by the one which serves the request are not linked", "pid", pid, "reason", err)
 	}
 }

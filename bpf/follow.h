@@ -1,6 +1,6 @@
 /* Follows the messages of a stream through its operations: where heads begin and end, and what comes behind them. */
 #pragma once
-#include "frame.h"
+#include "multiplex.h"
 
 /* Keeps the first bytes of a message. */
 static __always_inline void keep_line(struct follower *f, struct scratch *area, __u32 n)

@@ -178,27 +178,22 @@ static __always_inline void find_asyncio_task(struct operation *op, struct inter
 /* A greenlet that reads a request is the root of what it starts, even if it is older than weft, or has been started by the main one. */
 static __always_inline void find_greenlet(struct operation *op, const struct interpreter *i, bool begins)
 {
-	struct lineage *of = (struct lineage *)&op->work;
-	struct task_key *key = (struct task_key *)op->words;
-	struct lineage *known;
 	__u64 greenlet = running_greenlet(i, op->words);
+	struct task_key key = {.task = greenlet, .pid = op->pid};
+	struct lineage of = {.branch = greenlet}, *known;
 
 	op->asked = 1;
 	if (!greenlet)
 		return;
-	op->task = 1;
-	key->task = greenlet;
-	key->pid = op->pid;
-	key->pad = 0;
-	of->branch = greenlet;
-	known = bpf_map_lookup_elem(&tasks, key);
+	known = bpf_map_lookup_elem(&tasks, &key);
 	if (known)
-		*of = *known;
-	if (of->root)
-		return;
-	of->root = of->branch;
-	if (begins)
-		bpf_map_update_elem(&tasks, key, of, BPF_ANY);
+		of = *known;
+	if (!of.root) {
+		of.root = of.branch;
+		if (begins)
+			bpf_map_update_elem(&tasks, &key, &of, BPF_ANY);
+	}
+	set_work(op, of);
 }
 
 /* Whose work an operation is. begins: it has read the first bytes of a request.

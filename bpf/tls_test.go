@@ -295,3 +295,25 @@ func TestTLSOff(t *testing.T) {
 		t.Errorf("%+v", k.ended)
 	}
 }
+
+// TestSweepSessions: sessions of processes that have ended go, the others stay.
+func TestSweepSessions(t *testing.T) {
+	k := load(t, everything())
+	const ended, alive = 7, 8
+	for object := range uint64(10) {
+		check(t, k.objects.Sessions.Put(&WeftSessionKey{Object: object, Tgid: ended + object%2}, &WeftSession{}))
+	}
+	n, err := SweepSessions(k.objects.Sessions, func(pid uint32) bool { return pid == ended })
+	check(t, err)
+	var key WeftSessionKey
+	var left []WeftSessionKey
+	for err = k.objects.Sessions.NextKey(nil, &key); err == nil; err = k.objects.Sessions.NextKey(&left[len(left)-1], &key) {
+		left = append(left, key)
+		if key.Tgid != alive {
+			t.Errorf("%+v was left", key)
+		}
+	}
+	if n != 5 || len(left) != 5 {
+		t.Errorf("%d forgotten, %d left, want 5 of each", n, len(left))
+	}
+}

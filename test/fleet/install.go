@@ -31,12 +31,12 @@ func Install() (cache string, err error) {
 	if err := script("fleet.sh", cache); err != nil {
 		return "", err
 	}
-	for _, program := range []string{"./test/fleet/goserver", "./test/fleet/goclient", "./cmd/weft"} {
+	for _, program := range []string{"./test/fleet/goserver", "./test/fleet/goclient"} {
 		if err := build(cache, program); err != nil {
 			return "", err
 		}
 	}
-	return cache, nil
+	return cache, buildAgent(cache)
 }
 
 // InstallPackages brings the packages alone.
@@ -47,7 +47,7 @@ func InstallAgent() (cache string, err error) {
 	if cache, err = Cache(); err != nil {
 		return "", err
 	}
-	return cache, build(cache, "./cmd/weft")
+	return cache, buildAgent(cache)
 }
 
 // InstallBackend brings the collector and Jaeger into the cache.
@@ -62,9 +62,13 @@ func script(name string, args ...string) error {
 	return nil
 }
 
-func build(cache, program string) error {
+// buildAgent builds weft as `make build` does, without C: it can give up capabilities in all of its threads only then.
+func buildAgent(cache string) error { return build(cache, "./cmd/weft", "CGO_ENABLED=0") }
+
+func build(cache, program string, env ...string) error {
 	cmd := exec.Command("go", "build", "-o", filepath.Join(cache, "bin", filepath.Base(program)), program)
 	cmd.Dir = Root()
+	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s: %w: %s", program, err, out)
 	}

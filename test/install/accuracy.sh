@@ -8,18 +8,7 @@ bash "$root/test/install/packages.sh" \
   python3-httpx python3-aiohttp python3-uvloop python3-httptools python3-hypercorn python3-gevent python3-eventlet python3-venv \
   php8.2-fpm php8.2-curl libapache2-mod-php8.2 golang-1.19-go
 
-mkdir -p "$cache"
-
-# part NAME SOURCE: builds SOURCE by build_NAME in a fresh folder of the cache unless it is there already.
-part() {
-  local to=$cache/accuracy-$1 sum
-  sum=$(cd "$2" && find . -type f | sort | xargs sha256sum | sha256sum | cut -c1-16)
-  [ "$(cat "$to.sum" 2>/dev/null)" = "$sum" ] && return
-  rm -rf "$to" "$to.sum"
-  cp -r "$2" "$to"
-  (cd "$to" && "build_$1")
-  echo "$sum" >"$to.sum"
-}
+. "$(dirname "$0")/part.sh"
 
 # With today's Go, the same without symbols, and with the oldest that the distribution has.
 build_go() {
@@ -42,5 +31,5 @@ build_jdk() {
 
 app=$root/test/accuracy/app
 for name in go fasthttp rust java jdk; do
-  part $name "$app/$name"
+  part accuracy- $name "$app/$name"
 done
