@@ -182,7 +182,7 @@ func (s *interpreters) release(places []place) {
 	for _, key := range places {
 		p := s.probes[key]
 		if p.users--; p.users == 0 {
-			p.link.Close()
+			takeOff(p.link)
 			delete(s.probes, key)
 		}
 	}

@@ -146,7 +146,7 @@ func (l *libraries) rouse(p *probed) {
 
 func (l *libraries) drop(p *probed) {
 	l.rouse(p)
-	p.close()
+	takeOff(p.links...)
 	delete(l.files, p.file)
 }
 
@@ -166,13 +166,8 @@ func (l *libraries) sweep(now time.Time) {
 
 func (l *libraries) close() {
 	for _, p := range l.files {
-		p.close()
+		for _, one := range p.links {
+			one.Close()
+		}
 	}
-}
-
-func (p *probed) close() {
-	for _, one := range p.links {
-		one.Close()
-	}
-	p.links = nil
 }

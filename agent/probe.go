@@ -37,7 +37,7 @@ func (k *kernel) probeLibrary(path string, functions library.Functions) ([]link.
 			continue
 		}
 		if err := p.put(file, at, f.entry, f.end); err != nil {
-			p.close()
+			takeOff(p.links...)
 			return nil, fmt.Errorf("probe %s: %w", f.name, err)
 		}
 	}
@@ -75,12 +75,12 @@ func (k *kernel) probeGo(path string, t golang.TLS) ([]link.Link, error) {
 		}
 		for _, at := range call.Returns {
 			if err := p.put(file, at, o.GoTlsReturns, nil); err != nil {
-				p.close()
+				takeOff(p.links...)
 				return nil, fmt.Errorf("probe crypto/tls: %w", err)
 			}
 		}
 		if err := p.put(file, call.Entry, entry, nil); err != nil {
-			p.close()
+			takeOff(p.links...)
 			return nil, fmt.Errorf("probe crypto/tls: %w", err)
 		}
 	}

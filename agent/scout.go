@@ -59,15 +59,6 @@ type inode struct {
 	changed        int64
 }
 
-// program is one executable.
-type program struct {
-	offsets golang.Offsets
-	isGo    bool
-	users   int
-	probe   link.Link // on the hand-over of its HTTP client, or nil
-	key     inode
-}
-
 // tasksMax bounds what waits for the scout; what finds no room is looked at when the process is first seen again.
 const tasksMax = 4096
 
@@ -99,6 +90,7 @@ func (s *scout) run(scanned []uint32) {
 		select {
 		case now := <-again.C:
 			s.loops.again(now)
+			s.dropRested(now)
 			s.tls.sweep(now)
 		case t := <-s.tasks:
 			s.do(t)
@@ -142,7 +134,9 @@ func (s *scout) lookAgain(t task) {
 
 func (s *scout) close() {
 	for _, p := range s.programs {
-		p.closeProbe()
+		if p.probe != nil {
+			p.probe.Close()
+		}
 	}
 	s.loops.close()
 	if s.tls != nil {
@@ -186,7 +180,7 @@ func (s *scout) inspectGo(pid uint32) {
 	key := inode{device: st.Dev, number: st.Ino, changed: st.Mtim.Nano()}
 	p := s.programs[key]
 	if p == nil {
-		p = s.read(path, key)
+		p = s.read(path)
 		s.programs[key] = p
 	}
 	p.users++
@@ -197,6 +191,7 @@ func (s *scout) inspectGo(pid uint32) {
 	if err := s.kernel.update(pid, func(w *bpf.WeftProcess) { tellOffsets(&p.offsets, w) }); err != nil {
 		s.log.Warn("goroutines of a process are not told apart", "pid", pid, "reason", err)
 	}
+	s.watchHandover(p, path)
 }
 
 // ended tells whether a process is gone: then it is no news that it could not be looked at.
@@ -218,27 +213,6 @@ func (s *scout) findGoroutines(pid uint32) {
 	if err != nil && !ended(pid) {
 		s.log.Warn("calls of goroutines that were not started by the one which serves the request are not linked", "pid", pid, "reason", err)
 	}
-}
-
-func (s *scout) read(path string, key inode) *program {
-	p := &program{key: key}
-	offsets, version, err := golang.Inspect(path)
-	switch {
-	case errors.Is(err, golang.ErrNotGo):
-		return p
-	case err != nil:
-		name, _ := os.Readlink(path)
-		s.log.Warn("goroutines of a program are not told apart", "executable", name, "go", version, "reason", err)
-		return p
-	}
-	p.isGo, p.offsets = true, offsets
-	if s.handover && offsets.RoundTrip != 0 {
-		p.probe, err = s.kernel.probe(path, offsets.RoundTrip, s.kernel.objects.GoRoundTrip)
-		if err != nil {
-			s.log.Warn("requests on pooled connections of Go programs are not linked", "reason", err)
-		}
-	}
-	return p
 }
 
 // probe puts a program at an offset of an executable or library.
@@ -264,17 +238,8 @@ func (s *scout) forget(pid uint32) {
 		return
 	}
 	delete(s.running, pid)
-	p.users--
-	if p.users == 0 {
-		p.closeProbe()
-		delete(s.programs, p.key)
-	}
-}
-
-func (p *program) closeProbe() {
-	if p.probe != nil {
-		p.probe.Close()
-		p.probe = nil
+	if p.users--; p.users == 0 {
+		p.rested = time.Now()
 	}
 }
 

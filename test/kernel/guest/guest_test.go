@@ -54,15 +54,17 @@ func TestTrace(t *testing.T) {
 	if err := w.Stop(); err != nil {
 		t.Error(err)
 	}
-	if t.Failed() || !verify(t, w.Spans()) {
+	if t.Failed() || !verify(t, w.Spans(), int(w.Counts.Kernel["programs_missed"])) {
 		t.Logf("weft counted %+v and wrote:\n%s", w.Counts, w.Log())
 	}
 }
 
-// verify holds the spans of each call to one line of four.
-func verify(t *testing.T, spans []*tracer.Span) bool {
-	if len(spans) != 4*calls {
-		t.Errorf("%d spans, want %d", len(spans), 4*calls)
+// verify holds the spans of each call to one line of four. The newest kernels preempt programs, of which an emulator makes hundreds
+// of microseconds, and leave out a program that is running already on the CPU: each operation that was missed so may cost a
+// request at one end, with the one behind it on the connection, and the lines that they are in. None missed, none lost.
+func verify(t *testing.T, spans []*tracer.Span, missed int) bool {
+	if n := len(spans); n > 4*calls || n < 4*calls-2*missed {
+		t.Errorf("%d spans and %d operations missed, want %d", n, missed, 4*calls)
 	}
 	ids := map[string]*tracer.Span{}
 	for _, s := range spans {
@@ -81,8 +83,8 @@ func verify(t *testing.T, spans []*tracer.Span) bool {
 			whole++
 		}
 	}
-	if whole != calls {
-		t.Errorf("%d calls are one line of four spans, want %d", whole, calls)
+	if whole < calls-2*missed {
+		t.Errorf("%d calls are one line of four spans and %d operations were missed, want %d", whole, missed, calls)
 	}
 	return !t.Failed()
 }

@@ -1,0 +1,83 @@
+package agent
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/cilium/ebpf/link"
+
+	"weft/agent/golang"
+)
+
+// program is one executable.
+type program struct {
+	offsets golang.Offsets
+	isGo    bool
+	users   int
+	watched bool      // watchHandover was here
+	probe   link.Link // on the hand-over of its HTTP client, or nil
+	rested  time.Time // without users: when the last one ended
+}
+
+// restFor is how long a program without processes is remembered, with its probe: one that ends is often started again, and its first
+// calls would be over before it was looked at again. The probe keeps the space of a deleted file for as long. restedMax bounds
+// how many those are.
+const (
+	restFor   = time.Minute
+	restedMax = 256
+)
+
+// dropRested forgets the programs that were not run again.
+func (s *scout) dropRested(now time.Time) {
+	rested := 0
+	for key, p := range s.programs {
+		if p.users > 0 {
+			continue
+		}
+		if rested++; rested > restedMax || now.Sub(p.rested) > restFor {
+			if p.probe != nil {
+				takeOff(p.probe)
+			}
+			delete(s.programs, key)
+		}
+	}
+}
+
+func (s *scout) read(path string) *program {
+	p := &program{}
+	offsets, version, err := golang.Inspect(path)
+	switch {
+	case errors.Is(err, golang.ErrNotGo):
+		return p
+	case err != nil:
+		name, _ := os.Readlink(path)
+		s.log.Warn("goroutines of a program are not told apart", "executable", name, "go", version, "reason", err)
+		return p
+	}
+	p.isGo, p.offsets = true, offsets
+	return p
+}
+
+// watchHandover puts the probe on the program's HTTP client, once. That takes tens of milliseconds where many processes run: it comes
+// after all else that a new process waits for.
+func (s *scout) watchHandover(p *program, path string) {
+	if !p.isGo || p.watched || !s.handover || p.offsets.RoundTrip == 0 {
+		return
+	}
+	p.watched = true
+	var err error
+	p.probe, err = s.kernel.probe(path, p.offsets.RoundTrip, s.kernel.objects.GoRoundTrip)
+	if err != nil {
+		s.log.Warn("requests on pooled connections of Go programs are not linked", "reason", err)
+	}
+}
+
+// takeOff closes probes beside whatever else is done: the kernel waits for those who may be in one, and a program of Go has dozens.
+func takeOff(probes ...link.Link) {
+	go func() {
+		for _, one := range probes {
+			one.Close()
+		}
+	}()
+}
