@@ -11,7 +11,7 @@ import (
 
 // TestForgetful: a service of gRPC that does not pass the metadata on is found, and one that does is not accused.
 func TestForgetful(t *testing.T) {
-	const n = 200
+	const n, idle = 200, 3 * time.Second
 	p := prepare(t)
 	last := serve(t, p.command("go", "grpc-server"))
 	for _, forgets := range []bool{true, false} {
@@ -24,6 +24,9 @@ func TestForgetful(t *testing.T) {
 				}
 				middle := serve(t, c)
 				w := p.trace(t, last, middle)
+				// Handlers of Go do not run on the goroutine that reads, so a call is judged by what all requests under way have in common;
+				// for that the process must be known not to make such calls while it is idle.
+				time.Sleep(idle)
 				l := &load{name: "client"}
 				l.run(t, p.command("go", "grpc-client", middle, strconv.Itoa(n), strconv.Itoa(streams)))
 				time.Sleep(300 * time.Millisecond)
@@ -42,8 +45,7 @@ func TestForgetful(t *testing.T) {
 				if verdicts[wrong] > 0 || verdicts["restarted"] > 0 {
 					t.Errorf("wrong verdicts: %v", verdicts)
 				}
-				// How many are judged depends on how the calls lie in time: handlers of Go do not run on the goroutine that reads.
-				if streams == 1 && verdicts[right] < n/10 {
+				if verdicts[right] < n*9/10 {
 					t.Errorf("%d of %d calls are found to be %s", verdicts[right], n, right)
 				}
 			})

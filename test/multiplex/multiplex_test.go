@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"weft/test/fleet"
 	"weft/test/tracer"
 )
 
@@ -48,12 +49,11 @@ type place struct{ cache, dir, weft, peer string }
 func prepare(t *testing.T) place {
 	t.Helper()
 	p := place{dir: t.TempDir()}
-	home, err := os.UserCacheDir()
+	var err error
+	p.cache, err = fleet.InstallAgent()
 	check(t, err)
-	p.cache = filepath.Join(home, "weft-test")
 	run(t, "../install/multiplex.sh", p.cache)
-	p.weft, p.peer = filepath.Join(p.dir, "weft"), filepath.Join(p.dir, "peer")
-	run(t, "go", "build", "-o", p.weft, "weft/cmd/weft")
+	p.weft, p.peer = filepath.Join(p.cache, "bin", "weft"), filepath.Join(p.dir, "peer")
 	run(t, "go", "build", "-o", p.peer, "./peer")
 	return p
 }
