@@ -1,6 +1,9 @@
 package flow
 
 import (
+	"cmp"
+	"slices"
+
 	"weft/correlate/event"
 	"weft/correlate/hpack"
 	"weft/correlate/proto"
@@ -128,15 +131,7 @@ func (t *Table) takeBlock(c *Conn, w *way, ev *event.Event, block []byte) {
 
 // find gives the place of a stream among the open ones, and whether it is one of them.
 func (m *mux) find(stream uint32) (at int, found bool) {
-	from, to := 0, len(m.streams)
-	for from < to {
-		if middle := (from + to) / 2; m.streams[middle].stream < stream {
-			from = middle + 1
-		} else {
-			to = middle
-		}
-	}
-	return from, from < len(m.streams) && m.streams[from].stream == stream
+	return slices.BinarySearchFunc(m.streams, stream, func(s slot, stream uint32) int { return cmp.Compare(s.stream, stream) })
 }
 
 // of gives the exchange of a stream, nil if there is none.
@@ -149,9 +144,7 @@ func (m *mux) of(stream uint32) *Exchange {
 
 func (m *mux) add(x *Exchange) {
 	at, _ := m.find(x.Stream)
-	m.streams = append(m.streams, slot{})
-	copy(m.streams[at+1:], m.streams[at:])
-	m.streams[at] = slot{x.Stream, x}
+	m.streams = slices.Insert(m.streams, at, slot{x.Stream, x})
 }
 
 func (m *mux) remove(stream uint32) {
@@ -159,9 +152,7 @@ func (m *mux) remove(stream uint32) {
 	if !found {
 		return
 	}
-	copy(m.streams[at:], m.streams[at+1:])
-	m.streams[len(m.streams)-1] = slot{}
-	m.streams = m.streams[:len(m.streams)-1]
+	m.streams = slices.Delete(m.streams, at, at+1)
 	if len(m.streams) == 0 && cap(m.streams) > keptStreams {
 		m.streams = nil
 	}
