@@ -134,6 +134,7 @@ func (p *Pipeline) emit(x *flow.Exchange, process *link.Process) {
 	mark := p.judge.Ended(x, process.Resource.Service, link.Peer(x), false)
 	s := p.take()
 	p.builder.Fill(s, x, process.Resource, p.linker.Wall)
+	s.Remote = link.Remote(x)
 	if mark.Lead != propagation.Unjudged {
 		s.Verdict, s.Notes = mark.Lead.String(), mark.Notes.Strings(s.Notes)
 		if s.Break = mark.Lead.Severity() == propagation.Fault; s.Break {

@@ -114,6 +114,11 @@ type Config struct {
 	// its version, before the workload does.
 	KubernetesLabelNames string `key:"kubernetes.label.names"`
 
+	// The network namespace that translates addresses, by a file: /proc/1/ns/net is that of the node, if weft sees the node's
+	// processes. Its table is asked who is behind a translated address, once for a connection whose other end was not seen. Empty:
+	// it is not asked.
+	NATNamespace string `key:"nat.namespace"`
+
 	// Header fields that carry a trace context of a kind of your own, besides the formats that weft reads. Their values
 	// are compared as a whole.
 	Carriers []string `key:"carriers"`
@@ -220,6 +225,7 @@ func Default() Config {
 		LogLevel:     "info",
 		LogFormat:    "text",
 
+		NATNamespace:         "/proc/1/ns/net",
 		KubernetesWatch:      Auto,
 		KubernetesLabelNames: Off,
 		ListenOpen:           Off,

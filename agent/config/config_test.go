@@ -38,6 +38,7 @@ var examples = map[string]struct {
 	"kubernetes.labels":      {"team,app.*", "[team, app.*]", []Glob{"team", "app.*"}},
 	"kubernetes.annotations": {"note", "note", []Glob{"note"}},
 	"kubernetes.label.names": {"on", "", "on"},
+	"nat.namespace":          {"/run/netns/n", "", "/run/netns/n"},
 	"carriers":               {"X-Trace,x-run", "[X-Trace, x-run]", []string{"x-trace", "x-run"}},
 	"min.rate":               {"0.95", "", 0.95},
 	"breaks.window":          {"10m", "", 10 * time.Minute},

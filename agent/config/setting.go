@@ -73,6 +73,7 @@ var settings = []setting{
 	many("kubernetes.labels", globAllowed, func(c *Config) *[]Glob { return &c.KubernetesLabels }, parseGlob, isGlob),
 	many("kubernetes.annotations", globAllowed, func(c *Config) *[]Glob { return &c.KubernetesAnnotations }, parseGlob, isGlob),
 	choice("kubernetes.label.names", func(c *Config) *string { return &c.KubernetesLabelNames }, On, Off),
+	one("nat.namespace", "an absolute path", func(c *Config) *string { return &c.NATNamespace }, parseText, isPath),
 	many("carriers", headerAllowed, func(c *Config) *[]string { return &c.Carriers }, parseHeader, isHeader),
 	one("min.rate", "a number above 0 and below 1, like 0.99", func(c *Config) *float64 { return &c.MinRate }, parseFloat,
 		func(p float64) bool { return p > 0 && p < 1 }),

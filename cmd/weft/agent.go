@@ -16,12 +16,9 @@ import (
 	"weft/bpf"
 )
 
-// openAgent wires the agent to the facts about processes and to the rules of the configuration. The reloader keeps the rules.
-func openAgent(ctx context.Context, c *config.Config, log *slog.Logger) (*agent.Agent, *reloader, error) {
-	watch, err := openPods(ctx, c, log)
-	if err != nil {
-		return nil, nil, err
-	}
+// openAgent wires the agent to the facts about processes and to the rules of the configuration. The reloader keeps the rules. watch
+// may be nil.
+func openAgent(c *config.Config, watch *pod.Watch, log *slog.Logger) (*agent.Agent, *reloader, error) {
 	r := &reloader{current: c, log: log}
 	facts := process.Options{HostName: c.KubernetesNode}
 	var pods podFacts

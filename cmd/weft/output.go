@@ -67,6 +67,7 @@ func (d *discard) Close(context.Context) error { return nil }
 type gate struct {
 	sink
 	sampler   sampler.Sampler
+	peers     *peers // names what correlate does not; nil: nothing
 	unsampled uint64
 }
 
@@ -89,6 +90,9 @@ func (g *gate) Put(s *span.Span) {
 		g.unsampled++
 		releaseSpan(s)
 		return
+	}
+	if g.peers != nil {
+		g.peers.name(s)
 	}
 	g.sink.Put(s)
 }

@@ -59,11 +59,18 @@ func run(ctx context.Context, c *config.Config, args []string) error {
 	if err != nil {
 		return err
 	}
-	a, reload, err := openAgent(ctx, c, log)
+	pods, err := openPods(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	a, reload, err := openAgent(c, pods, log)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
+	if sampled.peers, err = openPeers(ctx, c, pods, log); err != nil {
+		return err
+	}
 	ledger := newLedger(a, pipeline, sampled)
 	ledger.notices = notices
 	desk := newDesk(pipeline)
