@@ -89,6 +89,18 @@ func (p *Pipeline) Feed(ev *event.Event) {
 	}
 }
 
+// Disclosure is what of a request may be told that is not told of all.
+type Disclosure struct {
+	Request, Response []string // headers, in lower case
+	Query             span.Query
+}
+
+// Disclose changes what is told of requests whose heads come from now on.
+func (p *Pipeline) Disclose(d Disclosure) {
+	p.flows.Keep(d.Request, d.Response)
+	p.builder.Query = d.Query
+}
+
 // Close gives out what waits and counts what is open.
 func (p *Pipeline) Close() {
 	p.flows.Close()

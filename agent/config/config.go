@@ -85,6 +85,12 @@ type Config struct {
 	// Do not trace what one of these rules matches, whatever the other rules say.
 	TraceExclude []Rule `key:"trace.exclude"`
 
+	// What is told of the requests of processes that a rule matches, in place of the settings that follow. To the conditions of
+	// trace.include, but for port, a rule here adds what it says: sample, the share of traces that is kept, in place of the
+	// ratio of OTEL_TRACES_SAMPLER; headers.request and headers.response, names joined by blanks, or none; redact, headers of which the
+	// value is REDACTED; query, as the setting of that name. Of several rules that match the first one counts.
+	TraceRules []Treatment `key:"trace.rules"`
+
 	// Request headers that become attributes of the span, http.request.header.NAME, in any case of letters.
 	HeadersRequest []string `key:"headers.request"`
 	// Response headers that become attributes of the span, http.response.header.NAME.

@@ -124,7 +124,7 @@ func judgeNow(ctx context.Context, c *config.Config, length time.Duration) (*cor
 	if err != nil {
 		return nil, err
 	}
-	a, _, err := openAgent(c, pods, log)
+	a, _, err := openAgent(c, pods, nil, log)
 	if err != nil {
 		return nil, err
 	}

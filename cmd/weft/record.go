@@ -38,7 +38,7 @@ func recordCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	a, _, err := openAgent(&c, pods, log)
+	a, _, err := openAgent(&c, pods, nil, log)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func replayFile(ctx context.Context, c *config.Config, path string) error {
 		return err
 	}
 	defer recorded.Close()
-	sampled, err := openGate(ctx, c, log)
+	sampled, err := openGate(ctx, c, false, log)
 	if err != nil {
 		return err
 	}
