@@ -74,9 +74,8 @@ func (t *Table) takeStream(c *Conn, w *proto.Frames, ev *event.Event, x *Exchang
 	x.RPC, x.Timeout = msg.RPC(), msg.Timeout()
 	t.counts.Exchanges++
 	t.observer.Started(x)
-	if x.ended {
-		mx.remove(stream)
-		t.finish(c, x, x.End)
+	if x.ended && w.Opens.EndsStream() {
+		t.finishStream(c, x, x.End)
 	}
 }
 
@@ -144,12 +143,16 @@ func (t *Table) streamEnds(c *Conn, ev *event.Event, stream uint32) {
 	}
 }
 
-// sideEnds notes that one side of a stream is over: a request is whole, or a reply, which ends the exchange.
+// sideEnds notes that one side of a stream is over: a request is whole, or a reply, which ends the exchange, unless it has overtaken
+// the request, whose body is then still to be told.
 func (t *Table) sideEnds(c *Conn, ev *event.Event, x *Exchange) {
 	m := &ev.Message
 	if c.isRequest(m.Direction, nil) {
 		x.RequestBody, x.RequestMessages = m.Body, m.Messages
 		t.touched(x, ev)
+		if x.ended {
+			t.finishStream(c, x, x.End)
+		}
 		return
 	}
 	x.ReplyBody, x.ReplyMessages = m.Body, m.Messages
@@ -170,6 +173,10 @@ func (t *Table) streamReset(c *Conn, ev *event.Event, stream, code uint32) {
 	const cancelled, refused = 8, 7
 	x := c.mux.of(stream)
 	if x == nil || !x.asked {
+		return
+	}
+	if x.ended {
+		t.finishStream(c, x, x.End)
 		return
 	}
 	switch code {
@@ -198,7 +205,7 @@ func (t *Table) goesAway(c *Conn, ev *event.Event, last uint32) {
 		return
 	}
 	for i := len(c.mux.streams) - 1; i >= 0; i-- {
-		if x := c.mux.streams[i].x; x.Stream > last && x.asked {
+		if x := c.mux.streams[i].x; x.Stream > last && x.asked && !x.ended {
 			x.Fault = Refused
 			t.finishStream(c, x, ev.Time)
 		}
@@ -212,6 +219,9 @@ func (t *Table) closesStreams(c *Conn, ev *event.Event) {
 		switch {
 		case !x.asked, x.Lost && !x.replying:
 			t.abandonStream(c, x, LostRecords)
+			continue
+		case x.ended:
+			t.finishStream(c, x, x.End)
 			continue
 		case ev.Close.Reset:
 			x.Fault = Reset
@@ -233,6 +243,10 @@ func (t *Table) abandonStreams(c *Conn, why Reason) {
 
 func (t *Table) abandonStream(c *Conn, x *Exchange, why Reason) {
 	c.mux.remove(x.Stream)
+	if x.ended && x.asked {
+		t.finish(c, x, x.End)
+		return
+	}
 	if x.replying && x.asked {
 		x.Lost = true
 		t.finish(c, x, c.last)
