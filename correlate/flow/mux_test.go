@@ -389,6 +389,42 @@ func TestOvertakingBody(t *testing.T) {
 	balance(t, s, table, 0)
 }
 
+// TestRelease: a client that has all of a reply may reset the stream before the server's write of the reply is told. No reply within a
+// second is a stream that was reset.
+func TestRelease(t *testing.T) {
+	s, table, client, srv := connection(t, true)
+	ask := func(stream uint32) {
+		client.request(stream, true, "/404")
+		check(t, client.framer.WriteRSTStream(stream, http2.ErrCodeStreamClosed))
+		client.tell(0, 0)
+	}
+	ask(1)
+	srv.headers(1, true, ":status:404")
+	ask(3)
+	srv.headers(3, false, ":status:404")
+	ask(5)
+	*client.now += 2e9
+	ask(7)
+	balance(t, s, table, 1)
+	table.Feed(&event.Event{Kind: event.KindClose, Time: 1e12, Socket: 7})
+	want := []struct {
+		stream, status uint32
+		fault          Fault
+	}{{1, 404, NoFault}, {5, 0, StreamReset}, {3, 404, NoFault}, {7, 0, StreamReset}}
+	if len(s.ended) != len(want) {
+		t.Fatalf("%d ended: %+v", len(s.ended), s.ended)
+	}
+	for i, x := range s.ended {
+		if x.Stream != want[i].stream || uint32(x.Status) != want[i].status || x.Fault != want[i].fault || x.End >= 1e12 {
+			t.Errorf("%+v, want %+v", x, want[i])
+		}
+	}
+	if n := table.Counts().Reasons[Orphans]; n != 0 {
+		t.Errorf("%d orphans", n)
+	}
+	balance(t, s, table, 0)
+}
+
 // TestFloods: what a hostile peer sends without end takes neither room nor time without end.
 func TestFloods(t *testing.T) {
 	s, table, client, srv := connection(t, true)

@@ -53,6 +53,7 @@ func (t *Table) takeStream(c *Conn, w *proto.Frames, ev *event.Event, x *Exchang
 		return // trailers of a request that was answered before it was over
 	}
 	mx.highest = max(mx.highest, stream)
+	t.settle(c, w.Start)
 	if x == nil {
 		t.makeRoom(c)
 		x = t.exchange()
@@ -168,37 +169,6 @@ func (t *Table) finishStream(c *Conn, x *Exchange, end uint64) {
 	t.finish(c, x, end)
 }
 
-// streamReset ends a stream that one end gave up.
-func (t *Table) streamReset(c *Conn, ev *event.Event, stream, code uint32) {
-	const cancelled, refused = 8, 7
-	x := c.mux.of(stream)
-	if x == nil || !x.asked {
-		return
-	}
-	if x.ended {
-		t.finishStream(c, x, x.End)
-		return
-	}
-	switch code {
-	case cancelled:
-		x.Fault = Cancelled
-	case refused:
-		x.Fault = Refused
-	default:
-		x.Fault = StreamReset
-	}
-	if m := &ev.Message; c.isRequest(m.Direction, nil) {
-		x.RequestBody, x.RequestMessages = max(x.RequestBody, m.Body), max(x.RequestMessages, m.Messages)
-	} else {
-		x.ReplyBody, x.ReplyMessages = m.Body, m.Messages
-	}
-	if x.RPC != proto.NoRPC && !x.HasRPCStatus {
-		x.RPCStatus, x.HasRPCStatus = proto.StatusOfReset(code), true
-	}
-	t.touched(x, ev)
-	t.finishStream(c, x, ev.Time)
-}
-
 // goesAway ends the streams that a server will not work on. Their requests may be sent again on another connection.
 func (t *Table) goesAway(c *Conn, ev *event.Event, last uint32) {
 	if c.role == unknown || c.isRequest(ev.Message.Direction, nil) {
@@ -223,6 +193,9 @@ func (t *Table) closesStreams(c *Conn, ev *event.Event) {
 		case x.ended:
 			t.finishStream(c, x, x.End)
 			continue
+		case x.reset != 0:
+			t.finishReset(c, x)
+			continue
 		case ev.Close.Reset:
 			x.Fault = Reset
 		case x.replying:
@@ -242,11 +215,15 @@ func (t *Table) abandonStreams(c *Conn, why Reason) {
 }
 
 func (t *Table) abandonStream(c *Conn, x *Exchange, why Reason) {
-	c.mux.remove(x.Stream)
-	if x.ended && x.asked {
-		t.finish(c, x, x.End)
+	switch {
+	case x.ended && x.asked:
+		t.finishStream(c, x, x.End)
+		return
+	case x.reset != 0:
+		t.finishReset(c, x)
 		return
 	}
+	c.mux.remove(x.Stream)
 	if x.replying && x.asked {
 		x.Lost = true
 		t.finish(c, x, c.last)
