@@ -148,9 +148,11 @@ func (s site) at(protocol string) string {
 	return s.address
 }
 
+// With its usual buffers HAProxy 2.6 stops for ever when 128 calls of gRPC have bodies at a time.
 const haproxyConf = `global
   maxconn 1024
   nbthread 2
+  tune.bufsize 131072
 defaults
   mode http
   timeout connect 5s
