@@ -85,6 +85,29 @@ func TestCrewGivenUp(t *testing.T) {
 	}
 }
 
+// TestThreadsGivenUp: of threads that each read, call and answer, one of four requests is given up while its call is under way. What
+// the thread answers next came later than that call, and is no proof of a thread that works for others.
+func TestThreadsGivenUp(t *testing.T) {
+	n := newNode(t, 1)
+	for range 200 {
+		n.round++
+		a, b, at := n.round*2, n.round*2+1, n.round
+		n.play(fmt.Sprintf("s%d server 1 1 A at=%d; s%d server 1 2 B at=%d; c%d client 1 1 C at=%d; c%d client 1 2 D at=%d",
+			a, at, b, at, a, at, b, at))
+		if n.round%2 == 0 {
+			n.play(fmt.Sprintf("gone s%d", a))
+		}
+		n.play(fmt.Sprintf("end c%d; end c%d; end s%d", a, b, b))
+		if n.round%2 != 0 {
+			n.play(fmt.Sprintf("end s%d", a))
+		}
+	}
+	n.l.Close()
+	if linked, wrong := n.right(); linked < 390 || wrong > 0 {
+		t.Errorf("%d of 400 calls have a link, %d a wrong one", linked, wrong)
+	}
+}
+
 // TestLearnsLate: the calls of the time of learning have links, too, unless their spans could not wait for so long.
 func TestLearnsLate(t *testing.T) {
 	const rounds = steadily + 10

@@ -191,6 +191,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		p.tasks.closes(x)
 		if x.FirstByte == 0 && x.Goroutine == 0 {
 			p.habits.givesUp(x)
+			p.crew.excuses = min(p.crew.excuses+1, excusesMax)
 		}
 		l.drop(p, x)
 		l.keepLast(p, x)
