@@ -27,7 +27,7 @@ const (
 	surprise  = 3   // one call by another thread counts as much as three by the same
 	mixedRate = 50  // takes so many undisturbed requests to excuse a mixed one; a lost record can look like one
 	servesMax = 512 // threads that are remembered
-	waits     = 8   // times that a thread was seen to end with what was given up before it took another request: chance does it, too
+	endsFirst = 8   // times that a thread was seen to end with what was given up before it took another request: chance does it, too
 )
 
 // takes learns from a thread that takes a request.
@@ -110,7 +110,7 @@ func (h *habits) isBehind(tid uint32) bool {
 
 // lingers tells that a thread may be working on a request that was given up, and on another one as well.
 func (h *habits) lingers(now uint64) bool {
-	return h.gaveUp > 0 && now < h.gaveUp+lastAge && h.free == 0 && h.waited < waits
+	return h.gaveUp > 0 && now < h.gaveUp+lastAge && h.free == 0 && h.waited < endsFirst
 }
 
 // calls learns from a call: parent is what it is part of, if a header tells; else solitude may tell.
