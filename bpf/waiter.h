@@ -21,8 +21,8 @@ struct {
 } workers SEC(".maps");
 
 enum {
-	STACK_WORDS = 512, /* of the stack that are looked at: the outermost */
-	JOB_STACK = 128,   /* of these, which may point to a job */
+	STACK_WORDS = 256, /* of the stack that are looked at: the outermost */
+	JOB_STACK = 64,	   /* of these, which may point to a job */
 	JOB_WORDS = 16,	   /* of a job */
 };
 #define HEAP_LOW (1ULL << 32)
@@ -76,7 +76,7 @@ static __always_inline bool in_heap(__u64 address)
 
 /* If a word is the address of a channel on which one goroutine alone waits, and not the worker, notes that goroutine. A channel on which
  * several wait is a queue of work, or tells all of something. */
-__noinline int look_at_channel(struct look *l, __u64 channel)
+__noinline int look_at_channel(struct look *l, __u64 channel, __u32 place)
 {
 	__u64 sudog = 0, g = 0, next = 0, of = 0, id = 0, parent = 0;
 	__u32 n;
@@ -96,13 +96,16 @@ __noinline int look_at_channel(struct look *l, __u64 channel)
 	if (l->has_parent)
 		bpf_probe_read_user(&parent, sizeof(parent), (void *)(g + l->parent_goid));
 	for (int i = 0; i < WAITERS_MAX; i++) {
-		if (l->record.waiters[i].goroutine == id)
+		if (l->record.waiters[i].goroutine == id) {
+			l->record.waiters[i].place = place; /* further out */
 			return 0;
+		}
 	}
 	n = l->record.count;
 	if (n < WAITERS_MAX) {
 		l->record.waiters[n].goroutine = id;
 		l->record.waiters[n].parent = parent;
+		l->record.waiters[n].place = place;
 	}
 	l->record.count = n + 1;
 	return 0;
@@ -112,17 +115,19 @@ static long look_at_word(__u32 index, __u32 *area)
 {
 	struct look *l = bpf_map_lookup_elem(&looks, area);
 	__u64 word;
+	__u32 place;
 
 	if (!l || index >= l->count)
 		return 1;
 	word = l->words[index & (STACK_WORDS - 1)];
 	if (!in_heap(word) || (word >= l->low && word < l->high))
 		return 0;
-	look_at_channel(l, word);
+	place = (l->count - index) * 2 * JOB_WORDS;
+	look_at_channel(l, word, place);
 	if (index + JOB_STACK < l->count || bpf_probe_read_user(l->job, sizeof(l->job), (void *)word))
 		return 0;
 	for (int i = 0; i < JOB_WORDS; i++)
-		look_at_channel(l, l->job[i]);
+		look_at_channel(l, l->job[i], place + 1 + i);
 	return 0;
 }
 

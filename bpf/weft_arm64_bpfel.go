@@ -138,7 +138,7 @@ type WeftLineage struct {
 
 type WeftLook struct {
 	_          structs.HostLayout
-	Words      [512]uint64
+	Words      [256]uint64
 	Job        [16]uint64
 	Low        uint64
 	High       uint64
@@ -605,6 +605,7 @@ type WeftWaitersRecord struct {
 		_         structs.HostLayout
 		Goroutine uint64
 		Parent    uint64
+		Place     uint64
 	}
 }
 

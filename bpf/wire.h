@@ -151,6 +151,7 @@ enum { WAITERS_MAX = 4 };
 struct waiter {
 	__u64 goroutine;
 	__u64 parent; /* that has started it; 0: not known */
+	__u64 place;  /* where the channel was found: words from the outermost end of the stack, times 32, and in a job 1 + the word */
 };
 
 struct waiters_record {

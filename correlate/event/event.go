@@ -144,8 +144,12 @@ type Waiters struct {
 // WaitersMax is how many waiters are told.
 const WaitersMax = 4
 
-// Waiter is a goroutine, and the one that has started it; 0: not known.
-type Waiter struct{ Goroutine, Parent uint64 }
+// Waiter is a goroutine, the one that has started it, 0 if that is not known, and where on the worker's stack the channel between the
+// two was found: the same for all calls that come from the same place of the program.
+type Waiter struct {
+	Goroutine, Parent uint64
+	Place             uint32
+}
 
 // Session is what the kernel has seen of a TLS session.
 type Session struct {

@@ -161,7 +161,7 @@ func (c *cursor) waiters(w *Waiters) {
 		w.Count = b[0]
 	}
 	for i := range min(w.Count, WaitersMax) {
-		w.Of[i] = Waiter{Goroutine: c.uvarint(), Parent: c.uvarint()}
+		w.Of[i] = Waiter{Goroutine: c.uvarint(), Parent: c.uvarint(), Place: c.uint32()}
 	}
 }
 

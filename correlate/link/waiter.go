@@ -19,9 +19,10 @@ func (waiter) candidates(*Linker, *Process, *flow.Exchange) ([]*flow.Exchange, f
 
 // waits is what a process has shown of whether its requests wait for workers. A worker for which nobody waits may still have the
 // address of an old channel on its stack, and that may be another request's by now: it takes a process in which most workers
-// are waited for, and none was for the wrong request.
+// are waited for, and none was for the wrong request, and a place on the stack where the channel often is.
 type waits struct {
 	one, none, wrong uint32
+	places           map[uint32]uint32   // of one, by where the channel was
 	workers          map[uint64]struct{} // goroutines that made calls for others: who waits for one of them does not wait for a request
 	waiters          map[uint64]started  // goroutines that have waited, with the request that it was for
 }
@@ -31,6 +32,8 @@ const (
 	waitsOdds  = 9   // times as many workers that one goroutine waited for as those that none did
 	waitsProof = 250 // times as many as those where a header named another request
 	waitsSure  = 0.99
+	placeShare = 20 // a place has at least one of so many
+	placesMax  = 256
 	waitersMax = 1 << 12
 )
 
@@ -39,6 +42,32 @@ func (w *waits) trust() float64 {
 		return 0
 	}
 	return min(float64(w.one)/float64(w.one+1), waitsSure)
+}
+
+// often tells that channels on which requests wait were found in a place before.
+func (w *waits) often(place uint32) bool {
+	n := w.places[place]
+	return n >= waitsLeast && n*placeShare >= w.one
+}
+
+// learn notes that one request alone waits, or none.
+func (w *waits) learn(found bool, place uint32) {
+	if !found {
+		w.none++
+	} else {
+		w.one++
+		if w.places == nil || len(w.places) >= placesMax {
+			w.places = make(map[uint32]uint32)
+		}
+		w.places[place]++
+	}
+	if w.one+w.none < tallyFull {
+		return
+	}
+	w.one, w.none, w.wrong = w.one/2, w.none/2, (w.wrong+1)/2
+	for at, n := range w.places {
+		w.places[at] = n / 2
+	}
 }
 
 // mayHold tells that the process was not seen to work otherwise.
@@ -104,7 +133,7 @@ func (l *Linker) tellWaiter(p *Process, x *flow.Exchange) {
 		return
 	}
 	delete(l.waiters, x.Conn.Socket)
-	found, several := p.waited(&told)
+	found, place, several := p.waited(&told)
 	w := &p.waits
 	if c.Parent != nil {
 		if span.Evidence(c.Evidence) == span.Header && found != nil && found != c.Parent {
@@ -112,45 +141,55 @@ func (l *Linker) tellWaiter(p *Process, x *flow.Exchange) {
 		}
 		return
 	}
-	switch {
-	case several:
-	case found == nil:
-		w.none++
-	case found.Start > x.Start || !works(found):
-		found = nil
-	default:
-		w.one++
+	if found != nil && (found.Start > x.Start || !works(found)) {
+		found, several = nil, true
 	}
-	if w.one+w.none >= tallyFull {
-		w.one, w.none, w.wrong = w.one/2, w.none/2, (w.wrong+1)/2
+	if !several {
+		w.learn(found != nil, place)
 	}
 	sure := w.trust()
 	switch {
-	case found != nil && sure >= threshold:
-		l.redeem(p, waited, func(*flow.Exchange) float64 { return sure })
+	case found == nil:
+	case sure >= threshold && w.often(place):
+		l.redeem(p, waited, func(call *flow.Exchange) float64 {
+			if !w.often(call.Cause.WaitPlace) {
+				return 0
+			}
+			return sure
+		})
 		l.tell(x, found, span.Waiter, sure)
-	case found != nil && w.mayHold():
+	case w.mayHold():
+		c.WaitPlace = place
 		l.promise(p, x, found, waited)
 		return
 	}
 	l.settled(x)
 }
 
-// waited gives the request that those who wait for a worker work on; several of them are none.
-func (p *Process) waited(told *event.Waiters) (found *flow.Exchange, several bool) {
+// waited gives the request that those who wait for a worker work on, and where the channel was; several of them are none, unless one
+// alone is where it often is.
+func (p *Process) waited(told *event.Waiters) (found *flow.Exchange, place uint32, several bool) {
 	if told.Count > event.WaitersMax {
-		return nil, true
+		return nil, 0, true
 	}
+	usual := false
 	for _, one := range told.Of[:told.Count] {
 		x, unsure := p.waitsOn(one)
+		often := p.waits.often(one.Place)
 		switch {
-		case unsure || x != nil && found != nil && x != found:
-			return nil, true
-		case x != nil:
-			found = x
+		case unsure:
+			return nil, 0, true
+		case x == nil:
+		case found == nil || often && !usual:
+			found, place, usual, several = x, one.Place, often, false
+		case x != found && often == usual:
+			several = true
 		}
 	}
-	return found, false
+	if several {
+		return nil, 0, true
+	}
+	return found, place, false
 }
 
 // waitsOn gives the request that a goroutine works on, or the one that has started it.
