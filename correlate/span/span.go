@@ -46,6 +46,7 @@ const (
 	Header                     // a carrier in the payload names the parent
 	Goroutine                  // same goroutine or an ancestor
 	Handover                   // the goroutine handed the request to the connection that carried it
+	Waiter                     // the goroutine that waits for the one which handed it over
 	Task                       // the task of an event loop that serves the request, or one that it has started
 	Thread                     // same thread
 	Turn                       // the thread of an event loop had read it, or the reply to a call for it, just before
@@ -53,7 +54,7 @@ const (
 	Order                      // order and time among all requests under way
 )
 
-var evidenceNames = [...]string{"none", "wire", "header", "goroutine", "handover", "task", "thread", "turn", "payload", "order"}
+var evidenceNames = [...]string{"none", "wire", "header", "goroutine", "handover", "waiter", "task", "thread", "turn", "payload", "order"}
 
 // String gives the value of the attribute weft.parent.evidence.
 func (e Evidence) String() string { return evidenceNames[e] }
@@ -62,6 +63,14 @@ func (e Evidence) String() string { return evidenceNames[e] }
 type Resource struct {
 	Service    string
 	Attributes []event.Attribute
+	Peer       *event.Peer // what is told of it where it is the other end; nil: nothing
+}
+
+// NewResource makes that of a process.
+func NewResource(facts *event.Process) *Resource {
+	return &Resource{
+		Service: facts.Service, Attributes: facts.Attributes, Peer: event.NewPeer(facts.Attributes, UnknownService, event.PeerSeen),
+	}
 }
 
 // Fault is why an exchange did not end as HTTP says; empty for one that did.
@@ -139,6 +148,9 @@ type Span struct {
 	HandshakeNS uint64 // of TLS; 0: not known
 
 	Local, Peer netip.AddrPort
+	Conn        uint64      // tells the connection from others between the same ends; 0: not known
+	Remote      *event.Peer // the process or pod at the other end; nil: not known
+	Front       *event.Peer // the Service whose address was asked; nil: none that is known
 	Unix        bool
 	ConnectNS   uint64
 	RTT         uint32 // microseconds, smoothed, at the end
