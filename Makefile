@@ -67,7 +67,7 @@ test-matrix: ## every client and wrk against every server, at 128 connections to
 	MATRIX=all $(GO_TEST_ROOT) -timeout 40m -run 'TestMatrix|TestWrkEverywhere' ./test/endtoend/...
 
 .PHONY: test-multiplex
-test-multiplex: ## every client of test/multiplex/matrix against every server, TLS on and off, at 1, 16 and 128 requests at a time (40 minutes, the first time 60)
+test-multiplex: ## every client of test/multiplex/matrix against every server, TLS on and off, at 1, 16 and 128 requests at a time (an hour)
 	MATRIX=all $(GO_TEST_ROOT) -timeout 90m ./test/multiplex/matrix
 
 .PHONY: test-propagation

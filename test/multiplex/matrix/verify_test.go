@@ -89,6 +89,9 @@ func (v *verifier) check(l *load) (r row) {
 			}
 			r.seen++
 			version := l.client.version()
+			if told := span.Attr.Text("network.protocol.version"); l.client.upgrades && told == "1.1" {
+				version = told // the server may answer first and upgrade later
+			}
 			if hop >= 2 && v.site.server.back == "http/1.1" {
 				version = "1.1"
 			} else if hop >= 2 {
