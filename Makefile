@@ -66,6 +66,10 @@ test-e2e: ## real servers and clients under the agent
 test-matrix: ## every client and wrk against every server, at 128 connections too (5 minutes)
 	MATRIX=all $(GO_TEST_ROOT) -timeout 40m -run 'TestMatrix|TestWrkEverywhere' ./test/endtoend/...
 
+.PHONY: test-multiplex
+test-multiplex: ## every client of test/multiplex/matrix against every server, TLS on and off, at 1, 16 and 128 requests at a time (an hour)
+	MATRIX=all $(GO_TEST_ROOT) -timeout 90m ./test/multiplex/matrix
+
 .PHONY: test-propagation
 test-propagation: ## every program of test/propagation, at 1, 16 and 64 connections (6 minutes)
 	PROPAGATION=all $(GO_TEST_ROOT) -timeout 25m -run TestPrograms ./test/propagation/...
