@@ -102,7 +102,7 @@ test-node: ## weft with just its capabilities, containers with namespaces and ad
 	$(GO_TEST_ROOT) -timeout 20m ./test/node/...
 
 .PHONY: test-kernels
-test-kernels: ## the programs and weft itself under stock kernels 6.1, 6.12 and Debian's newest, by each hook, in an emulator (17 minutes; KERNEL=bookworm/fexit)
+test-kernels: ## the programs and weft itself under stock kernels 6.1, 6.12 and Debian's newest, by each hook, in an emulator, and the refusal of 5.10 (18 minutes; KERNEL=bookworm/fexit)
 	$(GO_TEST_ROOT) -timeout 80m -run 'TestKernels/$(KERNEL)' ./test/kernel
 
 .PHONY: race

@@ -26,6 +26,7 @@ const (
 	KindRename Kind = 10
 	// KindHello: Message.Payload holds bytes of the first TLS record of that direction, from stream offset Message.Offset on.
 	KindHello   Kind = 12
+	KindPause   Kind = 19 // nothing was seen from the event before on; what is still open has no end
 	KindSession Kind = 13 // Session is set: what is known of the TLS session whose plaintext is told under Socket
 )
 

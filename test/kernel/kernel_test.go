@@ -20,6 +20,7 @@ var kernels = []struct {
 	{"bookworm", "6.1.", []string{"fexit"}},
 	{"trixie", "6.12.", []string{"tracepoint", "fexit"}},
 	{"sid", "", []string{"tracepoint", "fexit"}},
+	{"bullseye", "5.10.", nil}, // too old: weft has to say so
 }
 
 // bodies are the tests of bpf/ that run in a guest: those that build no programs, and whose many turns an emulator can do.
@@ -51,6 +52,10 @@ func TestKernels(t *testing.T) {
 		release, err := os.ReadFile(filepath.Join(guests, k.suite, "release"))
 		if err != nil || !strings.HasPrefix(string(release), k.release) {
 			t.Fatalf("the kernel of %s is %q (%v), want %s", k.suite, release, err, k.release)
+		}
+		if len(k.hooks) == 0 {
+			m := &machine{kernel: filepath.Join(guests, k.suite), start: filepath.Join(dir, "start"), files: []string{filepath.Join(cache, "bin", "weft")}, folder: "/tmp"}
+			t.Run(k.suite, func(t *testing.T) { m.refuses(t, filepath.Join(cache, "bin", "weft")) })
 		}
 		for _, hook := range k.hooks {
 			m := &machine{
@@ -86,6 +91,21 @@ func (m *machine) try(t *testing.T, name string, argv ...string) {
 			t.Errorf("not every test ran:\n%s", out)
 		}
 	})
+}
+
+// refuses holds that weft ends at once on a kernel that is too old for it, and names what the kernel lacks.
+func (m *machine) refuses(t *testing.T, weft string) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	out, err := m.run(ctx, weft, "run", "--output", "none", "--control", "/run/weft")
+	if err == nil || !strings.Contains(err.Error(), "status 1") {
+		t.Errorf("weft ended with %v, want status 1", err)
+	}
+	for _, want := range []string{"weft needs Linux 6.1 or later: this kernel lacks", "bpf_sk_storage_get", "bpf_task_pt_regs", "bpf_loop"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("weft does not say %q, but:\n%s", want, out)
+		}
+	}
 }
 
 // build makes a program that needs no library, for a guest has none.
