@@ -101,6 +101,17 @@ test-node: ## weft with just its capabilities, containers with namespaces and ad
 	@command -v runc ip iptables setpriv sysctl >/dev/null || { $(ROOT) apt-get -qq update; $(APT_INSTALL) runc iproute2 iptables util-linux procps; }
 	$(GO_TEST_ROOT) -timeout 20m ./test/node/...
 
+.PHONY: test-endurance
+test-endurance: ## weft started and ended 100 times under load; overload; the watchdog (5 minutes)
+	ENDURANCE=all $(GO_TEST_ROOT) -timeout 30m ./test/endurance
+
+DURATION ?= 1h
+PLOT ?= bin/soak.svg
+.PHONY: soak
+soak: ## connections and processes that come and go for DURATION, and a plot of what weft holds meanwhile (DURATION=10m PLOT=docs/soak.svg)
+	@mkdir -p bin
+	DURATION=$(DURATION) PLOT=$(abspath $(PLOT)) $(GO_TEST_ROOT) -v -timeout 24h -run TestSoak ./test/endurance
+
 .PHONY: test-kernels
 test-kernels: ## the programs and weft itself under stock kernels 6.1, 6.12 and Debian's newest, by each hook, in an emulator, and the refusal of 5.10 (18 minutes; KERNEL=bookworm/fexit)
 	$(GO_TEST_ROOT) -timeout 80m -run 'TestKernels/$(KERNEL)' ./test/kernel

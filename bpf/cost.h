@@ -2,7 +2,7 @@
 #pragma once
 #include "state.h"
 
-enum { COST_EVERY = 1024 };
+enum { COST_EVERY = 256 };
 
 /* Counts an operation on a followed socket; true for the one of COST_EVERY on this CPU whose time is to be taken. */
 static __always_inline bool count_operation(void)

@@ -165,7 +165,7 @@ type Config struct {
 	// probes off, says so, and tries again after watchdog.pause. 0: no limit. What traps of probes in programs cost, of TLS libraries
 	// and Go, is not known to weft and not in it.
 	WatchdogCPU float64 `key:"watchdog.cpu"`
-	// How long the kernel side may take for a usual operation on a socket: the median of those that it has timed, one of 1,024.
+	// How long the kernel side may take for a usual operation on a socket: the median of those that it has timed, one of 256.
 	// Above it weft does as with watchdog.cpu. 0s: no limit.
 	WatchdogOperation time.Duration `key:"watchdog.operation"`
 	// What the watchdog measures over.

@@ -27,7 +27,7 @@ type Cost struct {
 }
 
 // enough is how many operations have to be timed before their median says anything.
-const enough = 16
+const enough = 8
 
 // Each pause without a calm time in between is twice as long as the one before, up to pauseMax times the first. The time is calm
 // when the probes were on for calm times the last pause.

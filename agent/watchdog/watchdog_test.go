@@ -33,7 +33,7 @@ func TestLook(t *testing.T) {
 			Cost{CPU: 0.6221, Operation: 1536}, true},
 		{"an operation", limits, Sample{Operations: 40 << 10, Costs: costs(map[int]uint64{16: 40})}, Cost{CPU: 0.2030, Operation: 99123}, true},
 		{"a few that were interrupted", limits, Sample{Operations: 40 << 10, Costs: costs(map[int]uint64{9: 30, 22: 10})}, Cost{CPU: 0.001763, Operation: 861}, false},
-		{"too few to say", limits, Sample{Operations: 15 << 10, Costs: costs(map[int]uint64{20: 15})}, Cost{}, false},
+		{"too few to say", limits, Sample{Operations: 7 << 8, Costs: costs(map[int]uint64{20: 7})}, Cost{}, false},
 		{"no limits", Limits{Window: 1}, Sample{Own: time.Hour, Operations: 40 << 10, Costs: costs(map[int]uint64{23: 40})}, Cost{CPU: 205.98, Operation: 12687769}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

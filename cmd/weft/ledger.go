@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -22,17 +23,18 @@ import (
 // account is everything weft counts, in one place. Each request that was served on a traced socket is in exactly one of
 // Spans, Lost or Open.
 type account struct {
-	Message string            `json:"msg"`
-	Spans   map[string]uint64 `json:"spans"`  // given out, by kind
-	Lost    map[string]uint64 `json:"lost"`   // exchanges that are missing, by reason
-	Other   map[string]uint64 `json:"other"`  // what is counted and no loss
-	Parser  map[string]uint64 `json:"parser"` // malformed messages
-	Kernel  map[string]uint64 `json:"kernel"`
-	Export  queue.Counts      `json:"export"`
-	Notices queue.Counts      `json:"notices"` // that an edge broke or mended, on their way to the log and the collector
-	Hidden  uint64            `json:"unsampled"`
-	Rests   uint64            `json:"rests"`             // how often the watchdog has taken the probes off
-	Resting string            `json:"resting,omitempty"` // why they are off now
+	Message  string            `json:"msg"`
+	Spans    map[string]uint64 `json:"spans"`  // given out, by kind
+	Lost     map[string]uint64 `json:"lost"`   // exchanges that are missing, by reason
+	Other    map[string]uint64 `json:"other"`  // what is counted and no loss
+	Parser   map[string]uint64 `json:"parser"` // malformed messages
+	Kernel   map[string]uint64 `json:"kernel"`
+	Export   queue.Counts      `json:"export"`
+	Notices  queue.Counts      `json:"notices"` // that an edge broke or mended, on their way to the log and the collector
+	Hidden   uint64            `json:"unsampled"`
+	Routines int               `json:"goroutines"`        // of weft, now
+	Rests    uint64            `json:"rests"`             // how often the watchdog has taken the probes off
+	Resting  string            `json:"resting,omitempty"` // why they are off now
 }
 
 // ledger collects the counters of all rooms. snapshot is called by the data path, the rest from anywhere.
@@ -73,7 +75,7 @@ func (l *ledger) account() (account, error) {
 		Message: "counts",
 		Spans:   map[string]uint64{"server": s.counts.Server, "client": s.counts.Client},
 		Lost:    map[string]uint64{}, Other: map[string]uint64{}, Parser: map[string]uint64{}, Kernel: map[string]uint64{},
-		Export: s.export, Hidden: s.unsampled,
+		Export: s.export, Hidden: s.unsampled, Routines: runtime.NumGoroutine(),
 	}
 	if l.notices != nil {
 		a.Notices = l.notices.Counts()

@@ -34,11 +34,13 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// start runs weft for one server alone, so that the load of others on the machine is not in the way.
-func start(t *testing.T, m *fleet.Member, o tracer.Options) *tracer.Tracer {
+// start runs weft for some servers alone, so that the load of others on the machine is not in the way.
+func start(t *testing.T, o tracer.Options, members ...*fleet.Member) *tracer.Tracer {
 	t.Helper()
-	o.Args = append(o.Args[:len(o.Args):len(o.Args)], "--port", strconv.Itoa(m.Port), "--control", filepath.Join(t.TempDir(), "control"))
-	w, err := tracer.Start(filepath.Join(world.cache, "bin", "weft"), o)
+	for _, m := range members {
+		o.Args = append(o.Args[:len(o.Args):len(o.Args)], "--port", strconv.Itoa(m.Port))
+	}
+	w, err := tracer.Start(weft(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +52,12 @@ func start(t *testing.T, m *fleet.Member, o tracer.Options) *tracer.Tracer {
 	})
 	return w
 }
+
+// control is where a weft answers.
+func control(t *testing.T) string { return filepath.Join(t.TempDir(), "control") }
+
+// weft is the program under test.
+func weft() string { return filepath.Join(world.cache, "bin", "weft") }
 
 // ask sends n requests over some connections, each of which has to be answered.
 func ask(t *testing.T, m *fleet.Member, n, connections int) {
