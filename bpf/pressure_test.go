@@ -41,49 +41,68 @@ func (k *capture) targets(t *testing.T, server bool) (told map[string]bool, erro
 	return told, errors
 }
 
+// pressed loads a kernel side that leaves out half of the exchanges, however full its ring is.
+func pressed(t *testing.T) *capture {
+	t.Helper()
+	s := everything()
+	s.Wake = 1 << 30 // the ring is not weighed, so that the pressure stays
+	k := load(t, s)
+	k.choose(os.Getpid(), WeftChoiceCHOICE_TRACE)
+	k.attach()
+	check(t, k.objects.Pressure.Set(uint32(32)))
+	return k
+}
+
 // TestPressure leaves out half of the exchanges: at both ends the same, whole, and counted; those that are told have lost nothing.
-// Requests that are sent before the reply to the last one share its lot.
 func TestPressure(t *testing.T) {
 	const n = 400
-	for _, each := range []int{1, 2} {
-		t.Run(fmt.Sprint(each), func(t *testing.T) {
-			s := everything()
-			s.Wake = 1 << 30 // the ring is not weighed, so that the pressure stays
-			k := load(t, s)
-			k.attach()
-			k.choose(os.Getpid(), WeftChoiceCHOICE_TRACE)
-			check(t, k.objects.Pressure.Set(uint32(32)))
-			p := families["ipv4"](t)
-			for i := 0; i < n; i += each {
-				exchangesAt(t, p, i, each, "")
-			}
-			server, errors := k.targets(t, true)
-			client, more := k.targets(t, false)
-			if k.lost != 0 {
-				t.Errorf("%d exchanges abandoned", k.lost)
-			}
-			for i := range n {
-				target := fmt.Sprintf("/%d", i)
-				first := fmt.Sprintf("/%d", i/each*each)
-				if server[target] != client[target] || server[target] != server[first] {
-					t.Errorf("%s is told: %v by the server, %v by the client, %v of the first one", target, server[target], client[target], server[first])
-				}
-			}
-			// Nine standard deviations of the lot.
-			if got := len(server); got < n/2-90*each || got > n/2+90*each {
-				t.Errorf("%d of %d are told where half are let in", got, n)
-			}
-			for c, want := range map[WeftCount]uint64{
-				WeftCountCOUNT_LEFT_OUT_SERVER: n - uint64(len(server)),
-				WeftCountCOUNT_LEFT_OUT_CLIENT: n - uint64(len(client)),
-				WeftCountCOUNT_LEFT_OUT_ERRORS: 2*n/10 - errors - more,
-				WeftCountCOUNT_RING_FULL:       0,
-			} {
-				if got := k.count(c); got != want {
-					t.Errorf("%v is %d, want %d", c, got, want)
-				}
-			}
-		})
+	k := pressed(t)
+	p := families["ipv4"](t)
+	for i := range n {
+		exchangesAt(t, p, i, 1, "")
+	}
+	server, errors := k.targets(t, true)
+	client, more := k.targets(t, false)
+	if k.lost != 0 {
+		t.Errorf("%d exchanges abandoned", k.lost)
+	}
+	for i := range n {
+		if target := fmt.Sprintf("/%d", i); server[target] != client[target] {
+			t.Errorf("%s is told: %v by the server, %v by the client", target, server[target], client[target])
+		}
+	}
+	// Nine standard deviations of the lot.
+	if got := len(server); got < n/2-90 || got > n/2+90 {
+		t.Errorf("%d of %d are told where half are let in", got, n)
+	}
+	for c, want := range map[WeftCount]uint64{
+		WeftCountCOUNT_LEFT_OUT_SERVER: n - uint64(len(server)),
+		WeftCountCOUNT_LEFT_OUT_CLIENT: n - uint64(len(client)),
+		WeftCountCOUNT_LEFT_OUT_ERRORS: 2*n/10 - errors - more,
+		WeftCountCOUNT_RING_FULL:       0,
+	} {
+		if got := k.count(c); got != want {
+			t.Errorf("%v is %d, want %d", c, got, want)
+		}
+	}
+}
+
+// TestPressureOnPipelines: requests that are sent before the reply to the last one share its lot. User space does not pair what is left
+// of such a connection, and counts it.
+func TestPressureOnPipelines(t *testing.T) {
+	const n, each = 400, 4
+	k := pressed(t)
+	p := families["ipv4"](t)
+	for i := 0; i < n; i += each {
+		exchangesAt(t, p, i, each, "")
+	}
+	k.drain()
+	server, client := k.count(WeftCountCOUNT_LEFT_OUT_SERVER), k.count(WeftCountCOUNT_LEFT_OUT_CLIENT)
+	if server == 0 || server == n || server%each != 0 || client != server {
+		t.Errorf("%d and %d of %d requests in groups of %d are left out", server, client, n, each)
+	}
+	if told := k.table.Counts().Exchanges; told+server+client != 2*n {
+		t.Errorf("%d exchanges have begun and %d are left out, of %d", told, server+client, 2*n)
 	}
 }
 
