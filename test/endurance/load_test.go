@@ -8,10 +8,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"weft/test/fleet"
 	"weft/test/tracer"
 )
+
+// pace is how long each connection rests between two requests.
+const pace = 2 * time.Millisecond
 
 // TestLoading puts weft's programs on and takes them off again and again while servers are under load: not one response is another
 // than before. ENDURANCE=all does so 100 times.
@@ -39,6 +43,7 @@ func TestLoading(t *testing.T) {
 						return
 					}
 					asked.Add(1)
+					time.Sleep(pace) // the kernel takes programs off a machine that does nothing else but this very slowly
 				}
 			})
 		}
