@@ -187,6 +187,7 @@ func (a *Agent) putOn() error {
 		a.options.Log.Error("the probes could not be put on again", "reason", err, "tries again in", pause)
 		return nil
 	}
+	a.reader.SetDeadline(time.Now().Add(tick))
 	a.kernel, a.lives, a.older = k, newLives(bootTime()), findOlder(a.options.Log)
 	g.mu.Lock()
 	g.kernel, g.rest.Off = k, false
@@ -215,8 +216,12 @@ func (a *Agent) rest(ctx context.Context) error {
 	}
 	select {
 	case <-a.guard.gone:
-		return a.putOn()
 	default:
 		return nil
 	}
+	err := a.putOn()
+	if ctx.Err() != nil {
+		a.guard.detach() // the end came while there was nothing to take off
+	}
+	return err
 }

@@ -23,7 +23,7 @@ import (
 )
 
 // shortSoak is how long TestSoak takes without DURATION.
-const shortSoak = 20 * time.Second
+const shortSoak = 15 * time.Second
 
 // sample is what weft holds at a moment.
 type sample struct {
