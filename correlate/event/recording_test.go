@@ -86,6 +86,9 @@ func everyKind() []Event {
 			Under: 2, Hello: 1e9, Handshake: [2]uint64{2e9, 3e9}, Data: [2]uint64{4e9, 5e9}, Offset: NoOffset, Wire: 9,
 		}},
 		{Kind: KindHandover, Time: 8e9, Socket: 3, Message: Message{Work: 99}},
+		{Kind: KindWaiters, Time: 8e9, Socket: 3, PID: 7, TID: 7, Waiters: Waiters{
+			Worker: 9, Count: 2, Of: [WaitersMax]Waiter{{Goroutine: 5, Parent: math.MaxUint64, Place: 67}, {Goroutine: 6}},
+		}},
 		{Kind: KindFork, PID: 8, TID: 8, Parent: math.MaxUint32},
 		{Kind: KindExit, PID: 8, TID: 8},
 		{Kind: KindClose, Time: 9e9, Socket: 2, Close: Close{Sent: 5, Received: math.MaxUint64, Previous: 8e9, Retransmits: 3, Lost: 4, Reset: true,
@@ -110,7 +113,7 @@ func TestRecordingKeepsEvents(t *testing.T) {
 	for i := range want {
 		kinds[want[i].Kind] = true
 	}
-	if len(kinds) != int(KindRename)+3 { // 11 is none, and from 14 on all but KindPause
+	if len(kinds) != int(KindRename)+4 { // 11 is none; behind 13 there are KindWaiters and KindPause
 		t.Errorf("%d kinds are tested", len(kinds))
 	}
 }
