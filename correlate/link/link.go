@@ -86,6 +86,8 @@ func (l *Linker) Feed(ev *event.Event) {
 		if ev.Loss.Records > 0 {
 			l.lossy = ev.Time + lossTime
 		}
+	case event.KindPause:
+		l.lossy = ev.Time + lossTime
 	case event.KindClock:
 		l.clock.tick(ev.Wall - int64(ev.Time))
 		l.expire(ev.Time)
@@ -219,7 +221,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		l.crewWaited(p, x, x.TID)
 		l.passed(p, x)
 		l.unjoin(x)
-		if x.FirstByte == 0 && x.Goroutine != 0 {
+		if x.FirstByte == 0 && x.Goroutine != 0 && x.Stream == 0 {
 			l.settled(x) // nobody can have told who waits for it
 		}
 	}
