@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"weft/test/collector"
 	"weft/test/tracer"
 )
 
@@ -82,4 +84,28 @@ func limitMemory(t *testing.T, bytes int) string {
 		t.Fatal(err)
 	}
 	return group
+}
+
+// TestThousandShortProcesses runs a thousand processes as fast as this machine can, each of which sends one request and ends.
+func TestThousandShortProcesses(t *testing.T) {
+	chain(t)
+	c := receive(t)
+	w := limited(t, c.URL, filepath.Join(t.TempDir(), "spill"), nil)
+	start := time.Now()
+	sent := len(burst(t, "http://"+address(1)+":8080", 1000, "t-burst"))
+	t.Logf("%d processes in %v", sent, time.Since(start))
+	await(t, "their spans", func() bool { return different(c) >= sent*spansEach })
+	e := stop(t, w)
+	if sent != 1000 || e.Put != uint64(sent*spansEach) || e.Exported != e.Put {
+		t.Errorf("%d requests were answered: %+v, lost %v", sent, e, w.Counts.Lost)
+	}
+	asked := map[string]bool{}
+	for _, s := range c.Spans() {
+		if full, _ := collector.Values(s.Attributes)["url.full"].(string); full != "" && s.ParentSpanId == nil {
+			asked[full] = true
+		}
+	}
+	if len(asked) != sent {
+		t.Errorf("%d processes are told as those that asked", len(asked))
+	}
 }

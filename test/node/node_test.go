@@ -70,6 +70,17 @@ func send(t *testing.T, url string, n int, token string) (served []string) {
 	return served
 }
 
+// burst is send with a process for each request.
+func burst(t *testing.T, url string, n int, token string) (served []string) {
+	t.Helper()
+	for i, status := range strings.Fields(inSpace(t, space(0), "env", "OTEL_SERVICE_NAME=client", world.app, "each", url, fmt.Sprint(n), token)) {
+		if status == "200" {
+			served = append(served, fmt.Sprintf("%s-%d", token, i))
+		}
+	}
+	return served
+}
+
 // byToken groups spans by the token at the end of their path.
 func byToken(spans []*tracer.Span) map[string][]*tracer.Span {
 	groups := map[string][]*tracer.Span{}

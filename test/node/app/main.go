@@ -2,6 +2,7 @@
 //
 //	app                       serves :8080; with NEXT=URL it asks there before it answers
 //	app URL N TOKEN           sends N requests, URL/TOKEN-0 and so on, and writes the status of each, 0 for none
+//	app each URL N TOKEN      the same, each by a process of its own, several at a time
 package main
 
 import (
@@ -9,7 +10,10 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 )
 
@@ -22,6 +26,10 @@ func main() {
 		}
 		return
 	}
+	if len(os.Args) == 5 {
+		each(os.Args[2], os.Args[3], os.Args[4])
+		return
+	}
 	next := os.Getenv("NEXT")
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if next != "" && get(client, next+r.URL.Path) != http.StatusOK {
@@ -30,6 +38,30 @@ func main() {
 		io.WriteString(w, "hello\n")
 	})
 	fmt.Fprintln(os.Stderr, http.ListenAndServe(":8080", nil))
+}
+
+// abreast is how many processes run at a time.
+const abreast = 16
+
+// each writes the status that each process has written.
+func each(url, count, token string) {
+	n, _ := strconv.Atoi(count)
+	told, next := make([]string, n), make(chan int)
+	var all sync.WaitGroup
+	for range abreast {
+		all.Go(func() {
+			for i := range next {
+				out, _ := exec.Command(os.Args[0], fmt.Sprintf("%s/%s-%d", url, token, i), "1", "t").Output()
+				told[i] = string(out)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	all.Wait()
+	fmt.Print(strings.Join(told, ""))
 }
 
 // get gives the status of a reply that came to its end.
