@@ -9,9 +9,9 @@ enum record_kind {
 	RECORD_EXEC,
 	RECORD_FORK,
 	RECORD_EXIT,
-	RECORD_HANDOVER,   /* a goroutine hands its next request to a pooled connection */
-	RECORD_HELLO = 16, /* a message record with bytes of a direction's first TLS record */
-	RECORD_SESSION,	   /* what is known of a TLS session */
+	RECORD_HANDOVER,     /* a goroutine hands its next request to a pooled connection */
+	RECORD_HELLO = 16,   /* a message record with bytes of a direction's first TLS record */
+	RECORD_SESSION,	     /* what is known of a TLS session */
 	RECORD_WAITERS = 24, /* who waits for the goroutine that has made a call, before the reply to it */
 };
 

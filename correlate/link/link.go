@@ -221,7 +221,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		l.crewWaited(p, x, x.TID)
 		l.passed(p, x)
 		l.unjoin(x)
-		if x.FirstByte == 0 && x.Goroutine != 0 {
+		if x.FirstByte == 0 && x.Goroutine != 0 && x.Stream == 0 {
 			l.settled(x) // nobody can have told who waits for it
 		}
 	}
