@@ -58,7 +58,7 @@ func (m *mux) wait(x *Exchange, since uint64) {
 	}
 }
 
-// grace is how long after its end the rest of a stream may be told, in nanoseconds.
+// grace is how long after its end the rest of a stream may be told, in nanoseconds: a thread that has lost the CPU has it again by then.
 const grace = 1e9
 
 // settle ends the exchanges of which the rest does not come any more.
