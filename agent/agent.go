@@ -144,6 +144,8 @@ func (a *Agent) record(sample []byte) error {
 		}
 	case bpf.WeftRecordKindRECORD_HANDOVER:
 		err = decodeHandover(sample, &a.ev)
+	case bpf.WeftRecordKindRECORD_STREAM:
+		err = decodeStream(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_HELLO:
 		if err = decodeHello(sample, &a.ev); err == nil {
 			a.scout.greets(a.ev.PID)

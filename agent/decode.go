@@ -91,6 +91,17 @@ func decodeHandover(sample []byte, ev *event.Event) error {
 	return nil
 }
 
+func decodeStream(sample []byte, ev *event.Event) error {
+	r, _, err := as[bpf.WeftStreamRecord](sample)
+	if err != nil {
+		return err
+	}
+	*ev = event.Event{Kind: event.KindStream, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid, Stream: r.Stream}
+	ev.Message.Direction = event.Direction(r.Head.Direction & 1)
+	ev.Message.Work, ev.Message.Origin = r.Goroutine, r.ParentGoroutine
+	return nil
+}
+
 // decodeHello fills ev from a record with bytes of a handshake; the payload aliases the sample.
 func decodeHello(sample []byte, ev *event.Event) error {
 	err := decodeMessage(sample, ev)

@@ -155,7 +155,7 @@ struct thread_struct {
 	unsigned long fsbase;
 };
 struct pt_regs {
-	unsigned long r14, r10, r9, r8, ax, bx, cx, dx, si, di, orig_ax, ip, cs;
+	unsigned long r14, r10, r9, r8, ax, bx, cx, dx, si, di, orig_ax, ip, cs, sp;
 };
 #elif defined(__TARGET_ARCH_arm64)
 struct thread_info {

@@ -1,7 +1,7 @@
 //go:build ignore
 
 /* The hooks. Each line binds a moment in the kernel to the body that handles it. */
-#include "handover.h"
+#include "handler.h"
 #include "library.h"
 #include "life.h"
 
@@ -110,6 +110,30 @@ int go_round_trip(struct pt_regs *regs)
 }
 
 SEC("uprobe")
+int go_http2_handler(struct pt_regs *regs)
+{
+	return http2_handler_starts(regs);
+}
+
+SEC("uprobe")
+int go_grpc_handler(struct pt_regs *regs)
+{
+	return grpc_handler_starts(regs);
+}
+
+SEC("uprobe")
+int go_http2_opens(struct pt_regs *regs)
+{
+	return http2_stream_opens(regs);
+}
+
+SEC("uprobe")
+int go_grpc_opens(struct pt_regs *regs)
+{
+	return grpc_stream_opens(regs);
+}
+
+SEC("uprobe")
 int asyncio_task_init(struct pt_regs *regs)
 {
 	return task_starts(C_ARGUMENT(regs));
@@ -192,4 +216,5 @@ const enum choice *choice_type __attribute__((unused));
 const struct socket_record *socket_record_type __attribute__((unused));
 const struct close_record *close_record_type __attribute__((unused));
 const struct handover_record *handover_record_type __attribute__((unused));
+const struct stream_record *stream_record_type __attribute__((unused));
 const struct session_record *session_record_type __attribute__((unused));

@@ -282,6 +282,7 @@ const (
 	WeftRecordKindRECORD_HANDOVER WeftRecordKind = 7
 	WeftRecordKindRECORD_HELLO    WeftRecordKind = 16
 	WeftRecordKindRECORD_SESSION  WeftRecordKind = 17
+	WeftRecordKindRECORD_STREAM   WeftRecordKind = 20
 )
 
 type WeftScratch struct {
@@ -468,6 +469,25 @@ type WeftStreamKey struct {
 	Direction uint32
 }
 
+type WeftStreamRecord struct {
+	_    structs.HostLayout
+	Head struct {
+		_         structs.HostLayout
+		Kind      uint8
+		Direction uint8
+		Flags     uint16
+		Length    uint32
+		Time      uint64
+		Socket    uint64
+		Pid       uint32
+		Tid       uint32
+	}
+	Goroutine       uint64
+	ParentGoroutine uint64
+	Stream          uint32
+	Pad             uint32
+}
+
 type WeftTally struct {
 	_       structs.HostLayout
 	Unwoken uint64
@@ -581,6 +601,10 @@ const (
 	WeftMapTlsSockets         = "tls_sockets"
 	WeftMapWritten            = "written"
 	WeftProgAsyncioTaskInit   = "asyncio_task_init"
+	WeftProgGoGrpcHandler     = "go_grpc_handler"
+	WeftProgGoGrpcOpens       = "go_grpc_opens"
+	WeftProgGoHttp2Handler    = "go_http2_handler"
+	WeftProgGoHttp2Opens      = "go_http2_opens"
 	WeftProgGoRoundTrip       = "go_round_trip"
 	WeftProgGoTlsReadBegins   = "go_tls_read_begins"
 	WeftProgGoTlsReturns      = "go_tls_returns"
@@ -622,6 +646,7 @@ const (
 	WeftVarSettings           = "settings"
 	WeftVarSocketOriginType   = "socket_origin_type"
 	WeftVarSocketRecordType   = "socket_record_type"
+	WeftVarStreamRecordType   = "stream_record_type"
 	WeftVarUnknownZero        = "unknown_zero"
 	WeftVarUnreadReasonType   = "unread_reason_type"
 )
@@ -669,6 +694,10 @@ type WeftSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftProgramSpecs struct {
 	AsyncioTaskInit   *ebpf.ProgramSpec `ebpf:"asyncio_task_init"`
+	GoGrpcHandler     *ebpf.ProgramSpec `ebpf:"go_grpc_handler"`
+	GoGrpcOpens       *ebpf.ProgramSpec `ebpf:"go_grpc_opens"`
+	GoHttp2Handler    *ebpf.ProgramSpec `ebpf:"go_http2_handler"`
+	GoHttp2Opens      *ebpf.ProgramSpec `ebpf:"go_http2_opens"`
 	GoRoundTrip       *ebpf.ProgramSpec `ebpf:"go_round_trip"`
 	GoTlsReadBegins   *ebpf.ProgramSpec `ebpf:"go_tls_read_begins"`
 	GoTlsReturns      *ebpf.ProgramSpec `ebpf:"go_tls_returns"`
@@ -740,6 +769,7 @@ type WeftVariableSpecs struct {
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
 	SocketOriginType   *ebpf.VariableSpec `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.VariableSpec `ebpf:"socket_record_type"`
+	StreamRecordType   *ebpf.VariableSpec `ebpf:"stream_record_type"`
 	UnknownZero        *ebpf.VariableSpec `ebpf:"unknown_zero"`
 	UnreadReasonType   *ebpf.VariableSpec `ebpf:"unread_reason_type"`
 }
@@ -829,6 +859,7 @@ type WeftVariables struct {
 	Settings           *ebpf.Variable `ebpf:"settings"`
 	SocketOriginType   *ebpf.Variable `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.Variable `ebpf:"socket_record_type"`
+	StreamRecordType   *ebpf.Variable `ebpf:"stream_record_type"`
 	UnknownZero        *ebpf.Variable `ebpf:"unknown_zero"`
 	UnreadReasonType   *ebpf.Variable `ebpf:"unread_reason_type"`
 }
@@ -838,6 +869,10 @@ type WeftVariables struct {
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftPrograms struct {
 	AsyncioTaskInit   *ebpf.Program `ebpf:"asyncio_task_init"`
+	GoGrpcHandler     *ebpf.Program `ebpf:"go_grpc_handler"`
+	GoGrpcOpens       *ebpf.Program `ebpf:"go_grpc_opens"`
+	GoHttp2Handler    *ebpf.Program `ebpf:"go_http2_handler"`
+	GoHttp2Opens      *ebpf.Program `ebpf:"go_http2_opens"`
 	GoRoundTrip       *ebpf.Program `ebpf:"go_round_trip"`
 	GoTlsReadBegins   *ebpf.Program `ebpf:"go_tls_read_begins"`
 	GoTlsReturns      *ebpf.Program `ebpf:"go_tls_returns"`
@@ -866,6 +901,10 @@ type WeftPrograms struct {
 func (p *WeftPrograms) Close() error {
 	return _WeftClose(
 		p.AsyncioTaskInit,
+		p.GoGrpcHandler,
+		p.GoGrpcOpens,
+		p.GoHttp2Handler,
+		p.GoHttp2Opens,
 		p.GoRoundTrip,
 		p.GoTlsReadBegins,
 		p.GoTlsReturns,

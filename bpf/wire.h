@@ -9,9 +9,10 @@ enum record_kind {
 	RECORD_EXEC,
 	RECORD_FORK,
 	RECORD_EXIT,
-	RECORD_HANDOVER,   /* a goroutine hands its next request to a pooled connection */
-	RECORD_HELLO = 16, /* a message record with bytes of a direction's first TLS record */
-	RECORD_SESSION,	   /* what is known of a TLS session */
+	RECORD_HANDOVER,    /* a goroutine hands its next request to a pooled connection */
+	RECORD_HELLO = 16,  /* a message record with bytes of a direction's first TLS record */
+	RECORD_SESSION,	    /* what is known of a TLS session */
+	RECORD_STREAM = 20, /* a goroutine works on a stream of HTTP/2, or has opened one */
 };
 
 enum direction {
@@ -143,6 +144,14 @@ struct handover_record {
 	struct record head;	/* socket: the connection that will carry the request */
 	__u64 goroutine;	/* that works on what the request is for */
 	__u64 parent_goroutine; /* or the nearest ancestor that has read a request */
+};
+
+struct stream_record {
+	struct record head;	/* direction: of the stream's request; socket: the connection that carries it, 0: not known */
+	__u64 goroutine;	/* that works on a request which was received, or on what one that is sent is for */
+	__u64 parent_goroutine; /* received: which has started it; sent: or the nearest ancestor that works on a request */
+	__u32 stream;
+	__u32 pad;
 };
 
 /* Of a TLS session, before its first message. */

@@ -27,6 +27,9 @@ const (
 	// KindHello: Message.Payload holds bytes of the first TLS record of that direction, from stream offset Message.Offset on.
 	KindHello   Kind = 12
 	KindSession Kind = 13 // Session is set: what is known of the TLS session whose plaintext is told under Socket
+	// KindStream: the goroutine Message.Work, started by Message.Origin, works on the request of Stream in Message.Direction: it has
+	// begun to handle one that was received, or has opened the stream for one that is sent, on the connection Socket; 0: not known.
+	KindStream Kind = 14
 )
 
 // Direction is seen from the process that owns the socket.
@@ -166,4 +169,5 @@ type Event struct {
 	Wall     int64 // with KindClock: Unix time, ns, at Time
 	Loss     Loss
 	Session  Session
+	Stream   uint32 // with KindStream: its number
 }

@@ -29,7 +29,8 @@ type Linker struct {
 	wires       map[wireName]*flow.Exchange
 	states      map[string]string // tracestate as received, and as it is passed on
 	handovers   map[uint64]given  // by socket, for the next request on it
-	waiting     []*flow.Exchange  // ended, in order of their ends
+	openers     openers
+	waiting     []*flow.Exchange // ended, in order of their ends
 	used        usedIDs
 	clock       clock
 	evidences   []evidence
@@ -78,6 +79,8 @@ func (l *Linker) Feed(ev *event.Event) {
 		l.forget(ev.PID)
 	case event.KindHandover:
 		l.handOver(ev)
+	case event.KindStream:
+		l.streamBelongs(ev)
 	case event.KindLoss:
 		if ev.Loss.Records > 0 {
 			l.lossy = ev.Time + lossTime
@@ -111,6 +114,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.proves(p, x)
 		l.lineStarts(p, x)
 		l.leaveOpen(p, x)
+		l.awaitOpener(p, x)
 		l.containsLate(p, x)
 		p.calls(x)
 		if x.Goroutine == 0 {
@@ -200,6 +204,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		p.habits.asks(x, false)
 		l.crewWaited(p, x, x.TID)
 		l.passed(p, x)
+		l.forgetOpener(x)
 		l.unjoin(x)
 	}
 }

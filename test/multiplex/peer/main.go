@@ -1,6 +1,6 @@
 // Command peer is a server or a client of HTTP/2 or gRPC in Go, without TLS.
 //
-//	peer grpc-server|h2-server
+//	peer grpc-server|h2-server|http-server
 //	peer grpc-client|h2-client ADDRESS REQUESTS STREAMS
 //
 // A server writes its address to the standard output and serves until its standard input ends. What it answers is said by the
@@ -38,8 +38,14 @@ func main() {
 	switch os.Args[1] {
 	case "grpc-server":
 		listener := listen()
-		s := grpc.NewServer(grpc.UnknownServiceHandler(serveCall), grpc.ForceServerCodec(raw{}))
+		workers, _ := strconv.ParseUint(os.Getenv("WORKERS"), 10, 32)
+		s := grpc.NewServer(grpc.UnknownServiceHandler(serveCall), grpc.ForceServerCodec(raw{}), grpc.NumStreamWorkers(uint32(workers)))
 		go func() { fail(s.Serve(listener)) }()
+	case "http-server":
+		s := &http.Server{Handler: http.HandlerFunc(serve), Protocols: &http.Protocols{}}
+		s.Protocols.SetHTTP1(true)
+		s.Protocols.SetUnencryptedHTTP2(true)
+		go func(l net.Listener) { fail(s.Serve(l)) }(listen())
 	case "h2-server":
 		listener := listen()
 		s := &http.Server{Handler: h2c.NewHandler(http.HandlerFunc(serve), &http2.Server{})} //nolint:staticcheck // as above
@@ -110,15 +116,9 @@ func serveCall(_ any, s grpc.ServerStream) error {
 			return err
 		}
 	}
-	if next := os.Getenv("NEXT"); next != "" {
-		md, _ := metadata.FromIncomingContext(s.Context())
-		ctx := context.Background()
-		if os.Getenv("FORGET") == "" {
-			ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", child(strings.Join(md.Get("traceparent"), "")))
-		}
-		if err := call(ctx, dial(next), "/shop.Next/S0"); err != nil {
-			return err
-		}
+	md, _ := metadata.FromIncomingContext(s.Context())
+	if err := askNext(method, strings.Join(md.Get("traceparent"), "")); err != nil {
+		return err
 	}
 	if code != 0 {
 		return status.Error(codes.Code(code), "as asked")
@@ -174,6 +174,7 @@ func call(ctx context.Context, c *grpc.ClientConn, method string) error {
 func serve(w http.ResponseWriter, r *http.Request) {
 	code, _, size := answer(r.URL.Path)
 	_, _ = io.Copy(io.Discard, r.Body)
+	fail(askNext(r.URL.Path, r.Header.Get("traceparent")))
 	if code >= 200 {
 		w.WriteHeader(code)
 	}
@@ -217,9 +218,7 @@ func callGRPC() func(method string) error {
 }
 
 func callHTTP() func(method string) error {
-	t := &http.Transport{Protocols: &http.Protocols{}}
-	t.Protocols.SetUnencryptedHTTP2(true)
-	c := &http.Client{Transport: t}
+	c := newHTTP2()
 	return func(method string) error {
 		_, _, size := answer(method)
 		r, err := http.NewRequest("POST", "http://"+os.Args[2]+method, strings.NewReader(strings.Repeat("x", size)))
@@ -256,7 +255,11 @@ func ask(one func(method string) error) {
 		})
 	}
 	for i := range requests {
-		turns <- list[i%len(list)]
+		method := list[i%len(list)]
+		if os.Getenv("NUMBERED") != "" {
+			method = fmt.Sprintf("/shop.Echo%d/%s", i, path.Base(method))
+		}
+		turns <- method
 	}
 	close(turns)
 	workers.Wait()
