@@ -1,5 +1,5 @@
 # docker build --build-arg VERSION=$(git describe --always) -t weft .
-# docker run --rm --pid=host --cap-drop=ALL --cap-add={BPF,PERFMON,SYS_PTRACE,DAC_READ_SEARCH,SYS_ADMIN} --security-opt apparmor=unconfined weft
+# docker run --rm --pid=host --cap-drop=ALL --cap-add={BPF,PERFMON,SYS_PTRACE,DAC_READ_SEARCH,NET_ADMIN,SYS_ADMIN} --security-opt apparmor=unconfined weft
 #
 # The Go compiler runs on the builder's own architecture and makes the program for the image's: amd64 or arm64.
 FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build

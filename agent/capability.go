@@ -26,7 +26,8 @@ var Capabilities = []Capability{
 	{unix.CAP_PERFMON, "CAP_PERFMON", "attach them to tracepoints, and read what the kernel knows of a socket", true, true},
 	{unix.CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "read /proc of other users' processes: executables, working directories, files in containers", false, true},
 	{unix.CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "read what only its owner may: environments of other users' processes, for names of services", false, true},
-	{unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "put probes on programs (TLS, Go's hand-over), and enter network namespaces, to find who listened in containers before", false, true},
+	{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN", "ask the kernel who is behind an address that the node translates, as that of a Service", false, true},
+	{unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "put probes on programs (TLS, Go's hand-over), and enter network namespaces, to find who listened in containers before and to ask the node's for translated addresses", false, true},
 }
 
 // ErrPermission means that the kernel refused programs or maps to this process.

@@ -184,6 +184,11 @@ func (k *capture) leftOut() {
 			k.t.Errorf("%v: left out %d times", p, stats.RecursionMisses)
 		}
 	}
+	for c := range WeftCountCOUNTS {
+		if n := k.count(c); n > 0 && k.t.Failed() {
+			k.t.Logf("%v: %d", c, n)
+		}
+	}
 }
 
 // drain feeds what is on the ring to the table. What an operation leaves there is there when its system call returns.

@@ -89,6 +89,18 @@ func (p *Pipeline) Feed(ev *event.Event) {
 	}
 }
 
+// Disclosure is what of a request may be told that is not told of all.
+type Disclosure struct {
+	Request, Response []string // headers, in lower case
+	Query             span.Query
+}
+
+// Disclose changes what is told of requests whose heads come from now on.
+func (p *Pipeline) Disclose(d Disclosure) {
+	p.flows.Keep(d.Request, d.Response)
+	p.builder.Query = d.Query
+}
+
 // Close gives out what waits and counts what is open.
 func (p *Pipeline) Close() {
 	p.flows.Close()
@@ -134,6 +146,7 @@ func (p *Pipeline) emit(x *flow.Exchange, process *link.Process) {
 	mark := p.judge.Ended(x, process.Resource.Service, link.Peer(x), false)
 	s := p.take()
 	p.builder.Fill(s, x, process.Resource, p.linker.Wall)
+	s.Remote = link.Remote(x)
 	if mark.Lead != propagation.Unjudged {
 		s.Verdict, s.Notes = mark.Lead.String(), mark.Notes.Strings(s.Notes)
 		if s.Break = mark.Lead.Severity() == propagation.Fault; s.Break {

@@ -155,7 +155,7 @@ func TestRightsAreLeast(t *testing.T) {
 		if role == nil {
 			continue
 		}
-		if len(role.Rules) != 1 || !slices.Equal(role.Rules[0].Resources, []string{"pods"}) || !slices.Equal(role.Rules[0].Verbs, []string{"list", "watch"}) {
+		if len(role.Rules) != 1 || !slices.Equal(role.Rules[0].Resources, []string{"pods", "services"}) || !slices.Equal(role.Rules[0].Verbs, []string{"list", "watch"}) {
 			t.Errorf("%s: %+v", file, role.Rules)
 		}
 		bound := find[rbac.ClusterRoleBinding](list)

@@ -85,6 +85,12 @@ type Config struct {
 	// Do not trace what one of these rules matches, whatever the other rules say.
 	TraceExclude []Rule `key:"trace.exclude"`
 
+	// What is told of the requests of processes that a rule matches, in place of the settings that follow. To the conditions of
+	// trace.include, but for port, a rule here adds what it says: sample, the share of traces that is kept, in place of the
+	// ratio of OTEL_TRACES_SAMPLER; headers.request and headers.response, names joined by blanks, or none; redact, headers of which the
+	// value is REDACTED; query, as the setting of that name. Of several rules that match the first one counts.
+	TraceRules []Treatment `key:"trace.rules"`
+
 	// Request headers that become attributes of the span, http.request.header.NAME, in any case of letters.
 	HeadersRequest []string `key:"headers.request"`
 	// Response headers that become attributes of the span, http.response.header.NAME.
@@ -113,6 +119,11 @@ type Config struct {
 	// Whether the labels app.kubernetes.io/instance, app.kubernetes.io/name and app.kubernetes.io/version name the service and
 	// its version, before the workload does.
 	KubernetesLabelNames string `key:"kubernetes.label.names"`
+
+	// The network namespace that translates addresses, by a file: /proc/1/ns/net is that of the node, if weft sees the node's
+	// processes. Its table is asked who is behind a translated address, once for a connection whose other end was not seen. Empty:
+	// it is not asked.
+	NATNamespace string `key:"nat.namespace"`
 
 	// Header fields that carry a trace context of a kind of your own, besides the formats that weft reads. Their values
 	// are compared as a whole.
@@ -221,6 +232,7 @@ func Default() Config {
 		LogLevel:     "info",
 		LogFormat:    "text",
 
+		NATNamespace:         "/proc/1/ns/net",
 		KubernetesWatch:      Auto,
 		KubernetesLabelNames: Off,
 		ListenOpen:           Off,

@@ -45,10 +45,11 @@ func (s *setting) fault(where, value string) *Error {
 }
 
 const (
-	globAllowed   = "a pattern in which * stands for any characters and ? for one"
-	ruleAllowed   = "one or more of exe, command, cgroup, namespace, pod, owner, image, label and env, each =PATTERN, and pid=NUMBER, joined by &, or port=NUMBER alone"
-	headerAllowed = "the name of a header"
-	nameAllowed   = "a name of at most 253 bytes without blanks"
+	globAllowed      = "a pattern in which * stands for any characters and ? for one"
+	ruleAllowed      = "one or more of exe, command, cgroup, namespace, pod, owner, image, label and env, each =PATTERN, and pid=NUMBER, joined by &, or port=NUMBER alone"
+	treatmentAllowed = "conditions as in trace.include, but for port, and at least one of sample=SHARE, headers.request=NAMES, headers.response=NAMES, redact=NAMES and query=WORD, joined by &"
+	headerAllowed    = "the name of a header"
+	nameAllowed      = "a name of at most 253 bytes without blanks"
 )
 
 // settings is every key, in the order of the documentation.
@@ -61,6 +62,7 @@ var settings = []setting{
 	many("port", "a number from 1 to 65535", func(c *Config) *[]uint16 { return &c.Port }, parseNumber[uint16], isPositive),
 	many("trace.include", ruleAllowed, func(c *Config) *[]Rule { return &c.TraceInclude }, parseRule, isRule),
 	many("trace.exclude", ruleAllowed, func(c *Config) *[]Rule { return &c.TraceExclude }, parseRule, isRule),
+	many("trace.rules", treatmentAllowed, func(c *Config) *[]Treatment { return &c.TraceRules }, parseTreatment, isTreatment),
 	many("headers.request", headerAllowed, func(c *Config) *[]string { return &c.HeadersRequest }, parseHeader, isHeader),
 	many("headers.response", headerAllowed, func(c *Config) *[]string { return &c.HeadersResponse }, parseHeader, isHeader),
 	choice("query", func(c *Config) *string { return &c.Query }, QueryDrop, QueryRedact, QueryKeep),
@@ -73,6 +75,7 @@ var settings = []setting{
 	many("kubernetes.labels", globAllowed, func(c *Config) *[]Glob { return &c.KubernetesLabels }, parseGlob, isGlob),
 	many("kubernetes.annotations", globAllowed, func(c *Config) *[]Glob { return &c.KubernetesAnnotations }, parseGlob, isGlob),
 	choice("kubernetes.label.names", func(c *Config) *string { return &c.KubernetesLabelNames }, On, Off),
+	one("nat.namespace", "an absolute path", func(c *Config) *string { return &c.NATNamespace }, parseText, isPath),
 	many("carriers", headerAllowed, func(c *Config) *[]string { return &c.Carriers }, parseHeader, isHeader),
 	one("min.rate", "a number above 0 and below 1, like 0.99", func(c *Config) *float64 { return &c.MinRate }, parseFloat,
 		func(p float64) bool { return p > 0 && p < 1 }),

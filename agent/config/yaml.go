@@ -104,12 +104,31 @@ func itemText(n *yaml.Node, rule bool) (text string, ok bool) {
 	}
 	var conditions []string
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i+1].Kind != yaml.ScalarNode {
+		value, ok := partText(n.Content[i+1])
+		if !ok {
 			return "", false
 		}
-		conditions = append(conditions, n.Content[i].Value+"="+escape(n.Content[i+1].Value, '&'))
+		conditions = append(conditions, n.Content[i].Value+"="+escape(value, '&'))
 	}
 	return strings.Join(conditions, "&"), true
+}
+
+// partText gives what one part of a rule says: a scalar, or a list of them joined by blanks.
+func partText(n *yaml.Node) (text string, ok bool) {
+	if n.Kind != yaml.SequenceNode {
+		return n.Value, n.Kind == yaml.ScalarNode
+	}
+	texts := make([]string, 0, len(n.Content))
+	for _, one := range n.Content {
+		if one.Kind != yaml.ScalarNode {
+			return "", false
+		}
+		texts = append(texts, one.Value)
+	}
+	if len(texts) == 0 {
+		return none, true
+	}
+	return strings.Join(texts, " "), true
 }
 
 func kindName(n *yaml.Node) string {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -51,9 +52,11 @@ type Watch struct {
 	informer cache.SharedIndexInformer
 	mu       sync.RWMutex
 	pods     map[string]*core.Pod // by uid, a static pod also by its hash
-	version  atomic.Uint64
-	failing  atomic.Bool
-	done     chan struct{}
+	// addresses are those of pods on the network of the cluster.
+	addresses map[netip.Addr]resident
+	version   atomic.Uint64
+	failing   atomic.Bool
+	done      chan struct{}
 }
 
 // Open starts a watch that ends with ctx. An API server that is away is no error: pods are named as soon as it answers.
@@ -66,7 +69,7 @@ func Open(ctx context.Context, o Options) (*Watch, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Watch{options: o, pods: map[string]*core.Pod{}, done: make(chan struct{})}
+	w := &Watch{options: o, pods: map[string]*core.Pod{}, addresses: map[netip.Addr]resident{}, done: make(chan struct{})}
 	mine := fields.OneTermEqualSelector("spec.nodeName", o.Node)
 	w.informer = cache.NewSharedIndexInformerWithOptions(
 		cache.NewListWatchFromClient(client, "pods", meta.NamespaceAll, mine), &core.Pod{}, cache.SharedIndexInformerOptions{})
@@ -182,6 +185,7 @@ func (w *Watch) put(object any) {
 		return
 	}
 	w.mu.Lock()
+	w.settle(w.pods[string(p.UID)], p)
 	w.pods[string(p.UID)] = p
 	if hash := p.Annotations[hashAnnotation]; hash != "" {
 		w.pods[hash] = p
@@ -203,6 +207,7 @@ func (w *Watch) drop(object any) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.settle(p, nil)
 	for _, key := range []string{string(p.UID), p.Annotations[hashAnnotation]} {
 		if w.pods[key] == p || w.pods[key] != nil && w.pods[key].UID == p.UID {
 			delete(w.pods, key)
@@ -235,6 +240,7 @@ func (w *Watch) strip(object any) (any, error) {
 		Labels: p.Labels, Annotations: w.wanted(p.Annotations), OwnerReferences: p.OwnerReferences,
 	}}
 	out.Spec.NodeName, out.Status.QOSClass = p.Spec.NodeName, p.Status.QOSClass
+	out.Spec.HostNetwork, out.Status.Phase, out.Status.PodIPs = p.Spec.HostNetwork, p.Status.Phase, p.Status.PodIPs
 	out.Spec.Containers, out.Spec.InitContainers = images(p.Spec.Containers), images(p.Spec.InitContainers)
 	out.Status.ContainerStatuses = names(p.Status.ContainerStatuses)
 	out.Status.InitContainerStatuses = names(p.Status.InitContainerStatuses)

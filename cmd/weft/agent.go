@@ -16,12 +16,9 @@ import (
 	"weft/bpf"
 )
 
-// openAgent wires the agent to the facts about processes and to the rules of the configuration. The reloader keeps the rules.
-func openAgent(ctx context.Context, c *config.Config, log *slog.Logger) (*agent.Agent, *reloader, error) {
-	watch, err := openPods(ctx, c, log)
-	if err != nil {
-		return nil, nil, err
-	}
+// openAgent wires the agent to the facts about processes and to the rules of the configuration. The reloader keeps the rules. watch
+// and told, which decides what is told of a process, may be nil.
+func openAgent(c *config.Config, watch *pod.Watch, told *rooms, log *slog.Logger) (*agent.Agent, *reloader, error) {
 	r := &reloader{current: c, log: log}
 	facts := process.Options{HostName: c.KubernetesNode}
 	var pods podFacts
@@ -31,15 +28,23 @@ func openAgent(ctx context.Context, c *config.Config, log *slog.Logger) (*agent.
 	w := newWitness(process.New(facts))
 	r.choose = func(c *config.Config) agent.Choice {
 		asks := func(r config.Rule) bool { return r.Env != "" }
-		w.asksEnv.Store(slices.ContainsFunc(slices.Concat(c.Rules(), c.TraceExclude), asks))
+		treats := func(t config.Treatment) bool { return asks(t.Rule) }
+		w.asksEnv.Store(slices.ContainsFunc(slices.Concat(c.Rules(), c.TraceExclude), asks) || slices.ContainsFunc(c.TraceRules, treats))
 		return newChoice(c.Rules(), c.TraceExclude, w.facts, pods)
+	}
+	if told != nil {
+		w.forget, r.rehouse = told.forget, func(h *house) { told.pending.Store(h) }
+		told.match = func(pid uint32, rule config.Rule) bool {
+			f := w.facts(pid)
+			return f.match([]config.Rule{rule}, pid, pods)
+		}
 	}
 	o := agent.Options{
 		RingSize: uint64(c.RingSize), Choice: r.choose(c),
 		Hook: hookOf(c), Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, TLS: c.TLS == config.On,
 		Tasks: c.PythonTasks != config.TasksOff, Log: log,
 	}
-	if o.Choice.Decide == nil && c.File == "" { // nobody asks a witness, now or later
+	if o.Choice.Decide == nil && c.File == "" && len(c.TraceRules) == 0 { // nobody asks a witness, now or later
 		o.Processes = w.Table
 	}
 	a, err := agent.Open(o)

@@ -120,7 +120,11 @@ func judgeNow(ctx context.Context, c *config.Config, length time.Duration) (*cor
 	if err != nil {
 		return nil, err
 	}
-	a, _, err := openAgent(ctx, c, log)
+	pods, err := openPods(ctx, c, log)
+	if err != nil {
+		return nil, err
+	}
+	a, _, err := openAgent(c, pods, nil, log)
 	if err != nil {
 		return nil, err
 	}

@@ -131,15 +131,22 @@ func cgroupPath(text string) (path string, unified bool) {
 type witness struct {
 	*process.Table
 	seen    map[uint32]facts
-	cgroups map[uint64]string // by the kernel's id
-	asksEnv atomic.Bool       // a rule is about the environment, which is not read otherwise
+	cgroups map[uint64]string   // by the kernel's id
+	gone    [2]map[uint32]facts // of processes that have ended: their last spans are still to come
+	forget  func(pid uint32)    // of what was decided on a process; may be nil
+	asksEnv atomic.Bool         // a rule is about the environment, which is not read otherwise
 }
 
 // witnessMax bounds what is remembered: ends of processes are lost when the ring is full.
 const witnessMax = 1 << 15
 
+// goneMax is how many processes have to end before one that has ended is surely forgotten.
+const goneMax = 1 << 12
+
 func newWitness(t *process.Table) *witness {
-	return &witness{Table: t, seen: map[uint32]facts{}, cgroups: map[uint64]string{}}
+	return &witness{
+		Table: t, seen: map[uint32]facts{}, cgroups: map[uint64]string{}, gone: [2]map[uint32]facts{{}, {}}, forget: func(uint32) {},
+	}
 }
 
 // Exec remembers the facts as /proc has them, else as the kernel copied them.
@@ -159,20 +166,40 @@ func (w *witness) Exec(e process.Execution) *event.Process {
 		f.env = variables(e.Env)
 	}
 	w.put(e.PID, f)
+	w.forget(e.PID)
 	return w.Table.Exec(e)
 }
 
 // Fork remembers that the child is what its parent is.
 func (w *witness) Fork(parent, child uint32) {
 	delete(w.seen, child)
+	w.forget(child)
 	if f, ok := w.seen[parent]; ok {
 		w.put(child, f)
 	}
 	w.Table.Fork(parent, child)
 }
 
-// Exit forgets a process.
+// Find remembers a process that is older than weft.
+func (w *witness) Find(pid uint32) *event.Process {
+	if _, ok := w.seen[pid]; !ok {
+		f, _ := readFacts(pid)
+		if w.asksEnv.Load() {
+			f.env = readEnv(pid)
+		}
+		w.put(pid, f)
+	}
+	return w.Table.Find(pid)
+}
+
+// Exit forgets a process, after some others.
 func (w *witness) Exit(pid uint32) {
+	if f, ok := w.seen[pid]; ok {
+		if len(w.gone[0]) >= goneMax {
+			w.gone[0], w.gone[1] = map[uint32]facts{}, w.gone[0]
+		}
+		w.gone[0][pid] = f
+	}
 	delete(w.seen, pid)
 	w.Table.Exit(pid)
 }
@@ -187,7 +214,10 @@ func (w *witness) put(pid uint32, f facts) {
 // facts gives what a process is now, and what it was where that can't be read any more.
 func (w *witness) facts(pid uint32) facts {
 	now, _ := readFacts(pid)
-	then := w.seen[pid]
+	then, ok := w.seen[pid]
+	for i := 0; !ok && i < len(w.gone); i++ {
+		then, ok = w.gone[i][pid]
+	}
 	now.exe, now.command, now.cgroup = cmp.Or(now.exe, then.exe), cmp.Or(now.command, then.command), cmp.Or(now.cgroup, then.cgroup)
 	now.place = cmp.Or(now.place, then.place)
 	if now.env = then.env; now.env == nil && w.asksEnv.Load() {

@@ -47,6 +47,7 @@ type snapshot struct {
 	counts    correlate.Counts
 	unsampled uint64
 	export    queue.Counts
+	peers     peerCounts
 }
 
 func newLedger(a *agent.Agent, p *correlate.Pipeline, g *gate) *ledger {
@@ -57,7 +58,11 @@ func newLedger(a *agent.Agent, p *correlate.Pipeline, g *gate) *ledger {
 
 func (l *ledger) snapshot() {
 	l.ticked.Store(time.Now().UnixNano())
-	l.last.Store(&snapshot{counts: l.pipeline.Counts(), unsampled: l.gate.unsampled, export: l.gate.Counts()})
+	s := &snapshot{counts: l.pipeline.Counts(), unsampled: l.gate.unsampled, export: l.gate.Counts()}
+	if l.gate.peers != nil {
+		s.peers = l.gate.peers.counts
+	}
+	l.last.Store(s)
 }
 
 func (l *ledger) account() (account, error) {
@@ -79,6 +84,9 @@ func (l *ledger) account() (account, error) {
 		}
 	}
 	a.Other["paths_without_route"] = s.counts.Routes.Overflows
+	a.Other["translations_asked"] = s.peers.Asked
+	a.Other["translations_found"] = s.peers.Translated
+	a.Other["translations_left_out"] = s.peers.LeftOut
 	a.Other["exchanges"] = s.counts.Flow.Exchanges
 	a.Other["events"] = s.counts.Flow.Events
 	a.Other["connections"] = uint64(s.counts.Flow.Conns)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	"weft/correlate/span"
 	"weft/export/otlp"
 	"weft/export/queue"
-	"weft/export/sampler"
 	"weft/export/spill"
 	"weft/export/terminal"
 )
@@ -66,13 +66,15 @@ func (d *discard) Close(context.Context) error { return nil }
 // gate is the sampler in front of a sink.
 type gate struct {
 	sink
-	sampler   sampler.Sampler
+	rooms     *rooms
+	peers     *peers // names what correlate does not; nil: nothing
 	unsampled uint64
 }
 
-// openGate opens the configured output behind the configured sampler.
-func openGate(ctx context.Context, c *config.Config, log *slog.Logger) (*gate, error) {
-	chosen, err := sampler.New(c.Sampler, c.SamplerArg)
+// openGate opens the configured output behind the configured sampler. rules tells whether there will be processes to hold rules
+// against.
+func openGate(ctx context.Context, c *config.Config, rules bool, log *slog.Logger) (*gate, error) {
+	h, err := newHouse(c, rules)
 	if err != nil {
 		return nil, err
 	}
@@ -80,15 +82,20 @@ func openGate(ctx context.Context, c *config.Config, log *slog.Logger) (*gate, e
 	if err != nil {
 		return nil, fmt.Errorf("open output %s: %w", c.Output, err)
 	}
-	return &gate{sink: out, sampler: chosen}, nil
+	return &gate{sink: out, rooms: newRooms(h)}, nil
 }
 
 func (g *gate) Put(s *span.Span) {
-	s.Sampled = g.sampler.Sample(s)
+	t := g.rooms.of(s.PID)
+	s.Sampled = t.sampler.Sample(s)
 	if !s.Sampled {
 		g.unsampled++
 		releaseSpan(s)
 		return
+	}
+	g.rooms.apply(t, s)
+	if g.peers != nil {
+		g.peers.name(s)
 	}
 	g.sink.Put(s)
 }
@@ -104,9 +111,9 @@ func pipelineOptions(c *config.Config) correlate.Options {
 		Carriers:        c.Carriers,
 		Propagation: propagation.Options{
 			MinRate: c.MinRate, Window: c.BreaksWindow, Edges: c.BreaksEdges, Off: c.ExclusionsOff, Repair: c.Repair == config.On,
-			Secrets: c.RecordRedact, KeepQuery: c.Query == config.QueryKeep,
+			Secrets: c.RecordRedact, KeepQuery: c.Query == config.QueryKeep && !slices.ContainsFunc(c.TraceRules, func(t config.Treatment) bool { return t.Query != "" }),
 		},
-		Query: map[string]span.Query{config.QueryDrop: span.DropQuery, config.QueryKeep: span.KeepQuery}[c.Query],
+		Query: queries[c.Query],
 	}
 	copy(o.Key[:], c.IDKey)
 	return o

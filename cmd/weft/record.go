@@ -34,7 +34,11 @@ func recordCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	// The agent comes first: a recording that is there already is not lost for want of permissions.
-	a, _, err := openAgent(ctx, &c, log)
+	pods, err := openPods(ctx, &c, log)
+	if err != nil {
+		return err
+	}
+	a, _, err := openAgent(&c, pods, nil, log)
 	if err != nil {
 		return err
 	}
@@ -110,7 +114,7 @@ func replayFile(ctx context.Context, c *config.Config, path string) error {
 		return err
 	}
 	defer recorded.Close()
-	sampled, err := openGate(ctx, c, log)
+	sampled, err := openGate(ctx, c, false, log)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ type reloader struct {
 	current  *config.Config // as it applies
 	choose   func(*config.Config) agent.Choice
 	rechoose func(agent.Choice)
+	rehouse  func(*house)  // applies what is told of requests; nil: there is nobody to tell
 	version  func() uint64 // of the pods; nil: none are watched
 	log      *slog.Logger
 }
@@ -47,6 +48,7 @@ func (r *reloader) run(ctx context.Context) {
 		if now := r.version(); now != pods {
 			pods = now
 			r.rechoose(r.choose(r.current))
+			r.tell(r.current)
 		}
 	}
 }
@@ -67,7 +69,8 @@ func stamp(file string) fileStamp {
 }
 
 func asksPods(c *config.Config) bool {
-	return slices.ContainsFunc(slices.Concat(c.Rules(), c.TraceExclude), config.Rule.AsksPod)
+	treats := func(t config.Treatment) bool { return t.AsksPod() }
+	return slices.ContainsFunc(c.TraceRules, treats) || slices.ContainsFunc(slices.Concat(c.Rules(), c.TraceExclude), config.Rule.AsksPod)
 }
 
 // reload reads the file again. A file with a fault changes nothing.
@@ -92,9 +95,26 @@ func (r *reloader) reload(environ []string) {
 	if len(later) < len(changed) {
 		r.log.Info("the configuration has changed: its rules apply now", "keys", strings.Join(changed, ", "))
 		r.rechoose(is)
+		r.tell(&c)
 	}
 	r.current = &c
 }
 
+// tell applies what is told of requests. The settings were held against their bounds when they were read, so that an error is none of
+// theirs.
+func (r *reloader) tell(c *config.Config) {
+	if r.rehouse == nil {
+		return
+	}
+	h, err := newHouse(c, true)
+	if err != nil {
+		r.log.Warn("what is told of requests stays as it was", "reason", err)
+		return
+	}
+	r.rehouse(h)
+}
+
 // liveKeys are the settings that apply without a restart.
-var liveKeys = []string{"exe", "command", "pid", "cgroup", "port", "trace.include", "trace.exclude"}
+var liveKeys = []string{
+	"exe", "command", "pid", "cgroup", "port", "trace.include", "trace.exclude", "trace.rules", "headers.request", "headers.response", "query",
+}

@@ -45,7 +45,7 @@ func run(ctx context.Context, c *config.Config, args []string) error {
 	if err != nil {
 		return err
 	}
-	sampled, err := openGate(ctx, c, log)
+	sampled, err := openGate(ctx, c, true, log)
 	if err != nil {
 		return err
 	}
@@ -55,15 +55,24 @@ func run(ctx context.Context, c *config.Config, args []string) error {
 	}
 	options := pipelineOptions(c)
 	options.Propagation.Health = notices.Put
+	widest := sampled.rooms.widest
+	options.HeadersRequest, options.HeadersResponse, options.Query = widest.Request, widest.Response, widest.Query
 	pipeline, err := correlate.New(options, takeSpan, sampled.Put)
 	if err != nil {
 		return err
 	}
-	a, reload, err := openAgent(ctx, c, log)
+	pods, err := openPods(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	a, reload, err := openAgent(c, pods, sampled.rooms, log)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
+	if sampled.peers, err = openPeers(ctx, c, pods, log); err != nil {
+		return err
+	}
 	ledger := newLedger(a, pipeline, sampled)
 	ledger.notices = notices
 	desk := newDesk(pipeline)
@@ -85,6 +94,7 @@ func run(ctx context.Context, c *config.Config, args []string) error {
 	err = a.Run(ctx, func(ev *event.Event) error {
 		pipeline.Feed(ev)
 		if ev.Kind == event.KindClock {
+			sampled.rooms.refresh(pipeline)
 			ledger.snapshot()
 			desk.answer()
 		}

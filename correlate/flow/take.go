@@ -252,6 +252,11 @@ func taskOf(m *event.Message) Task {
 	return Task{Branch: m.Work, Root: m.Origin}
 }
 
+// Keep changes which headers are kept of the heads that come from now on.
+func (t *Table) Keep(request, response []string) {
+	t.options.Request, t.options.Response = request, response
+}
+
 // keep copies the allowed headers of the head in t.message.
 func (x *Exchange) keep(t *Table, names []string, prefix string) {
 	for _, name := range names {

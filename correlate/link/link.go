@@ -184,6 +184,18 @@ func Peer(x *flow.Exchange) string {
 	return ""
 }
 
+// Remote gives what is known of the process at the other end of an exchange; nil when that was not seen.
+func Remote(x *flow.Exchange) *event.Peer {
+	p, ok := x.Cause.Peer.(*Process)
+	if x.Server && x.Cause.Partner != nil {
+		p, ok = owner(x.Cause.Partner), true
+	}
+	if !ok {
+		return nil
+	}
+	return p.Resource.Peer
+}
+
 func (l *Linker) leave(x *flow.Exchange) {
 	if x.Cause.Left {
 		return

@@ -110,7 +110,7 @@ func (t *processes) describe(pid uint32, facts *event.Process, since uint64) {
 	}
 	if facts != nil && facts != p.facts {
 		p.facts = facts
-		p.Resource = &span.Resource{Service: facts.Service, Attributes: facts.Attributes}
+		p.Resource = span.NewResource(facts)
 	}
 }
 
@@ -121,7 +121,7 @@ func (t *processes) rename(pid uint32, facts *event.Process) {
 		return
 	}
 	p.facts = facts
-	p.Resource = &span.Resource{Service: facts.Service, Attributes: facts.Attributes}
+	p.Resource = span.NewResource(facts)
 }
 
 // owner gives the process that an exchange belongs to, as it was when the exchange started.

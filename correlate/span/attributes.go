@@ -96,7 +96,7 @@ func (s *Span) Attributes(dst []Attribute) []Attribute {
 	dst = s.appendRequest(dst)
 	dst = s.appendResponse(dst)
 	dst = s.appendServer(dst)
-	dst = s.appendNetwork(s.appendClient(dst))
+	dst = s.ConnectionAttributes(dst)
 	return s.appendOwn(dst)
 }
 
@@ -190,6 +190,31 @@ func (s *Span) appendNetwork(dst []Attribute) []Attribute {
 		dst = appendInt(dst, "network.local.port", int64(s.Local.Port()))
 	}
 	return dst
+}
+
+// appendPeer names who is at the other end, as far as it is known. A Service is told with its namespace, unless that of the pod is.
+func (s *Span) appendPeer(dst []Attribute) []Attribute {
+	named := len(dst)
+	for _, p := range [...]*event.Peer{s.Remote, s.Front} {
+		if p == nil {
+			continue
+		}
+		for _, a := range p.Attributes {
+			if !has(dst[named:], a.Key) {
+				dst = append(dst, ResourceAttribute(a))
+			}
+		}
+	}
+	return dst
+}
+
+func has(list []Attribute, key string) bool {
+	for i := range list {
+		if list[i].Key == key {
+			return true
+		}
+	}
+	return false
 }
 
 // versions are the values of network.protocol.version by the minor version of HTTP/1.
@@ -320,10 +345,10 @@ func seen(headers []event.Attribute, key string) bool {
 	return false
 }
 
-// ResourceAttribute gives an attribute of a resource its type: the numbers of processes are integers.
+// ResourceAttribute gives an attribute of a resource or of a peer its type: the numbers of processes and ports are integers.
 func ResourceAttribute(a event.Attribute) Attribute {
 	switch a.Key {
-	case "process.pid", "process.parent_pid":
+	case "process.pid", "process.parent_pid", event.KeyPeerPort:
 		if n, err := strconv.ParseInt(a.Value, 10, 64); err == nil {
 			return Attribute{Key: a.Key, Kind: Int, Int: n}
 		}

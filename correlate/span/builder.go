@@ -65,6 +65,9 @@ func (b *Builder) Fill(s *Span, x *flow.Exchange, resource *Resource, wall func(
 		RTT: x.RTT, Retransmits: x.Retransmits, Upgraded: x.Upgraded, HeadCut: x.HeadCut && !x.Partial, Loss: x.Lost,
 		Fault: faults[x.Fault],
 	}
+	if !s.Unix {
+		s.Conn = x.Conn.NameLocal<<32 | x.Conn.NamePeer&0xffffffff // sequence numbers
+	}
 	if tls := x.Conn.TLS; tls != nil {
 		s.TLS, s.TLSVersion, s.TLSProtocol = true, tls.Version, tls.Protocol
 		s.ServerName, s.HandshakeNS = tls.ServerName, tls.Handshake

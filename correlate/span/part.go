@@ -1,6 +1,10 @@
 package span
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"weft/correlate/event"
+)
 
 // The attributes of a span come in three parts. Two of them are the same for many spans, so that a writer can keep what it made
 // of them: what the request asks for, and the connection. The parts together are what Attributes gives, in another order.
@@ -40,16 +44,20 @@ type Ends struct {
 	Major       uint8
 	Minor       uint8
 	Unix        bool
+
+	Remote, Front *event.Peer
 }
 
 // Ends gives the facts in a form that can be compared.
 func (s *Span) Ends() Ends {
-	return Ends{Local: s.Local, Peer: s.Peer, Kind: s.Kind, Major: s.Major, Minor: s.Minor, Unix: s.Unix}
+	return Ends{
+		Local: s.Local, Peer: s.Peer, Kind: s.Kind, Major: s.Major, Minor: s.Minor, Unix: s.Unix, Remote: s.Remote, Front: s.Front,
+	}
 }
 
 // ConnectionAttributes appends the ends of the connection and what it carries.
 func (s *Span) ConnectionAttributes(dst []Attribute) []Attribute {
-	return s.appendNetwork(s.appendClient(dst))
+	return s.appendPeer(s.appendNetwork(s.appendClient(dst)))
 }
 
 // OwnAttributes appends what is the exchange's own: all that the other parts do not tell.

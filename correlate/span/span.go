@@ -62,6 +62,14 @@ func (e Evidence) String() string { return evidenceNames[e] }
 type Resource struct {
 	Service    string
 	Attributes []event.Attribute
+	Peer       *event.Peer // what is told of it where it is the other end; nil: nothing
+}
+
+// NewResource makes that of a process.
+func NewResource(facts *event.Process) *Resource {
+	return &Resource{
+		Service: facts.Service, Attributes: facts.Attributes, Peer: event.NewPeer(facts.Attributes, UnknownService, event.PeerSeen),
+	}
 }
 
 // Fault is why an exchange did not end as HTTP says; empty for one that did.
@@ -139,6 +147,9 @@ type Span struct {
 	HandshakeNS uint64 // of TLS; 0: not known
 
 	Local, Peer netip.AddrPort
+	Conn        uint64      // tells the connection from others between the same ends; 0: not known
+	Remote      *event.Peer // the process or pod at the other end; nil: not known
+	Front       *event.Peer // the Service whose address was asked; nil: none that is known
 	Unix        bool
 	ConnectNS   uint64
 	RTT         uint32 // microseconds, smoothed, at the end

@@ -45,6 +45,13 @@ func New(name, arg string) (Sampler, error) {
 		"parentbased_always_off or parentbased_traceidratio", name)
 }
 
+// WithRatio makes a sampler that keeps another share of the traces that it decides on itself.
+func (s Sampler) WithRatio(arg string) (Sampler, error) {
+	var err error
+	s.bound, err = ratioBound(arg)
+	return s, err
+}
+
 // ratioBound gives the number below which TraceIDRatioBased of the Go SDK keeps a trace.
 func ratioBound(arg string) (uint64, error) {
 	if arg == "" {

@@ -67,6 +67,10 @@ func trace(t *testing.T, cache string, members *fleet.Fleet, b *Backend, protoco
 			Headers: map[string]string{"traceparent": fmt.Sprintf("00-%s-%016x-01", ids[i], i+1)},
 		}
 	}
+	// One after the other first: of processes of which nothing is known, threads say nothing while requests are side by side.
+	if _, err := fleet.Clients["go"].Run(cache, []fleet.Job{{Method: "GET", URL: nested(members, 0)}, {Method: "GET", URL: nested(members, 1)}}, 1, true); err != nil {
+		t.Fatal(err)
+	}
 	results, err := fleet.Clients["go"].Run(cache, jobs, 4, true)
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ func with(t *testing.T, leftOut string) []string {
 // TestJustTheCapabilities traces as the container of the manifests may, processes of another user in containers included.
 func TestJustTheCapabilities(t *testing.T) {
 	containers := chain(t)
-	w := startWeft(t, tracer.Options{Prefix: with(t, "")})
+	w := startWeft(t, tracer.Options{Prefix: with(t, ""), Args: translated})
 	served := send(t, "http://"+address(1)+":8080", 10, "t-caps")
 	complete(w, served)
 	if err := w.Stop(); err != nil {
