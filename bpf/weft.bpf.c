@@ -211,6 +211,7 @@ const enum direction *direction_type __attribute__((unused));
 const enum message_flag *message_flag_type __attribute__((unused));
 const enum unread_reason *unread_reason_type __attribute__((unused));
 const enum socket_origin *socket_origin_type __attribute__((unused));
+const enum piece_flag *piece_flag_type __attribute__((unused));
 const enum count *count_type __attribute__((unused));
 const enum choice *choice_type __attribute__((unused));
 const struct socket_record *socket_record_type __attribute__((unused));

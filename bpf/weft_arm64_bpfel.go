@@ -178,6 +178,13 @@ type WeftMessageRecord struct {
 	Wire        uint64
 }
 
+type WeftPieceFlag uint32
+
+const (
+	WeftPieceFlagPIECES_FRAMES WeftPieceFlag = 1073741824
+	WeftPieceFlagPIECES_OTHER  WeftPieceFlag = 536870912
+)
+
 type WeftPlace struct {
 	_         structs.HostLayout
 	Operation struct {
@@ -460,6 +467,8 @@ type WeftStreamCount struct {
 	Kind     uint8
 	Pad      uint8
 	Length   uint32
+	Frames   uint32
+	Pad2     uint32
 }
 
 type WeftStreamKey struct {
@@ -641,6 +650,7 @@ const (
 	WeftVarNoSession          = "no_session"
 	WeftVarNoThread           = "no_thread"
 	WeftVarNoTlsSocket        = "no_tls_socket"
+	WeftVarPieceFlagType      = "piece_flag_type"
 	WeftVarReceiveArguments   = "receive_arguments"
 	WeftVarSessionRecordType  = "session_record_type"
 	WeftVarSettings           = "settings"
@@ -764,6 +774,7 @@ type WeftVariableSpecs struct {
 	NoSession          *ebpf.VariableSpec `ebpf:"no_session"`
 	NoThread           *ebpf.VariableSpec `ebpf:"no_thread"`
 	NoTlsSocket        *ebpf.VariableSpec `ebpf:"no_tls_socket"`
+	PieceFlagType      *ebpf.VariableSpec `ebpf:"piece_flag_type"`
 	ReceiveArguments   *ebpf.VariableSpec `ebpf:"receive_arguments"`
 	SessionRecordType  *ebpf.VariableSpec `ebpf:"session_record_type"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
@@ -854,6 +865,7 @@ type WeftVariables struct {
 	NoSession          *ebpf.Variable `ebpf:"no_session"`
 	NoThread           *ebpf.Variable `ebpf:"no_thread"`
 	NoTlsSocket        *ebpf.Variable `ebpf:"no_tls_socket"`
+	PieceFlagType      *ebpf.Variable `ebpf:"piece_flag_type"`
 	ReceiveArguments   *ebpf.Variable `ebpf:"receive_arguments"`
 	SessionRecordType  *ebpf.Variable `ebpf:"session_record_type"`
 	Settings           *ebpf.Variable `ebpf:"settings"`

@@ -124,7 +124,7 @@ func (c *cursor) message(m *Message, time uint64) {
 	if length == 0 {
 		m.Payload = nil
 	}
-	if m.Flags&Frame != 0 {
+	if m.Flags&(Frame|Pieces) != 0 {
 		m.Messages = c.uint32()
 	}
 }

@@ -84,6 +84,7 @@ func everyKind() []Event {
 		{Kind: KindSession, Time: 7e9, Socket: 1<<63 | 5, PID: 7, TID: 7, Session: Session{
 			Under: 2, Hello: 1e9, Handshake: [2]uint64{2e9, 3e9}, Data: [2]uint64{4e9, 5e9}, Offset: NoOffset, Wire: 9,
 		}},
+		{Kind: KindMessage, Time: 8e9, Socket: 3, Message: Message{Flags: End | Pieces, Offset: 5, Through: 5, Body: 9, Messages: 300}},
 		{Kind: KindHandover, Time: 8e9, Socket: 3, Message: Message{Work: 99}},
 		{Kind: KindStream, Time: 8e9 + 1, Socket: 3, Message: Message{Direction: Send, Work: 99, Origin: 98}, Stream: 1<<31 - 1},
 		{Kind: KindFork, PID: 8, TID: 8, Parent: math.MaxUint32},

@@ -66,6 +66,8 @@ type Exchange struct {
 	RequestMessages, ReplyMessages  uint32 // with RPC; of WebSocket: from the client and from the server
 	Status                          uint16
 	RequestBody, ReplyBody          uint64
+	Events                          bool              // the reply's body are server-sent events
+	Pieces                          uint32            // with Events: chunks or frames of DATA that the body came in; 0: not known
 	Headers                         []event.Attribute // allowed headers of both heads, with their attribute names
 
 	Fault       Fault

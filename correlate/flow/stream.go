@@ -113,7 +113,7 @@ func (t *Table) takeAnswer(c *Conn, w *proto.Frames, ev *event.Event, x *Exchang
 	}
 	x.replying = true
 	x.Conn = c
-	x.FirstByte, x.Status = w.Start, t.message.Status
+	x.FirstByte, x.Status, x.Events = w.Start, t.message.Status, t.message.Events
 	if x.RPC == proto.NoRPC && x.Partial {
 		x.RPC = t.message.RPC()
 	}
@@ -148,13 +148,30 @@ func (t *Table) streamEnds(c *Conn, ev *event.Event, stream uint32) {
 func (t *Table) sideEnds(c *Conn, ev *event.Event, x *Exchange) {
 	m := &ev.Message
 	if c.isRequest(m.Direction, nil) {
-		x.RequestBody, x.RequestMessages = m.Body, m.Messages
+		x.takeRequestCounts(m)
 		t.touched(x, ev)
 		return
 	}
-	x.ReplyBody, x.ReplyMessages = m.Body, m.Messages
+	x.takeReplyCounts(m)
 	t.touched(x, ev)
 	t.finishStream(c, x, ev.Time)
+}
+
+// takeRequestCounts and takeReplyCounts take what was counted of the body of one side.
+func (x *Exchange) takeRequestCounts(m *event.Message) {
+	x.RequestBody = max(x.RequestBody, m.Body)
+	if m.Flags&event.Pieces == 0 {
+		x.RequestMessages = max(x.RequestMessages, m.Messages)
+	}
+}
+
+func (x *Exchange) takeReplyCounts(m *event.Message) {
+	x.ReplyBody = m.Body
+	if m.Flags&event.Pieces == 0 {
+		x.ReplyMessages = m.Messages
+	} else if x.Events {
+		x.Pieces = m.Messages
+	}
 }
 
 // finishStream ends an exchange. A reply that has overtaken its request waits for it.
@@ -180,10 +197,10 @@ func (t *Table) streamReset(c *Conn, ev *event.Event, stream, code uint32) {
 	default:
 		x.Fault = StreamReset
 	}
-	if m := &ev.Message; c.isRequest(m.Direction, nil) {
-		x.RequestBody, x.RequestMessages = max(x.RequestBody, m.Body), max(x.RequestMessages, m.Messages)
+	if m := &ev.Message; c.isRequest(m.Direction, nil) != (m.Flags&event.Other != 0) {
+		x.takeRequestCounts(m)
 	} else {
-		x.ReplyBody, x.ReplyMessages = m.Body, m.Messages
+		x.takeReplyCounts(m)
 	}
 	if x.RPC != proto.NoRPC && !x.HasRPCStatus {
 		x.RPCStatus, x.HasRPCStatus = proto.StatusOfReset(code), true
