@@ -97,7 +97,7 @@ func isEvents(value []byte) bool {
 	if len(value) < len(events) || !equalFold(value[:len(events)], events) {
 		return false
 	}
-	return len(value) == len(events) || classes[value[len(events)]]&inName == 0
+	return len(value) == len(events) || classes[value[len(events)]]&inToken == 0
 }
 
 // equalFold compares ASCII without regard to case; lower has no upper-case letter.
