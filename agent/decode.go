@@ -112,6 +112,19 @@ func decodeStream(sample []byte, ev *event.Event) error {
 	return nil
 }
 
+func decodeWaiters(sample []byte, ev *event.Event) error {
+	r, _, err := as[bpf.WeftWaitersRecord](sample)
+	if err != nil {
+		return err
+	}
+	*ev = event.Event{Kind: event.KindWaiters, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid}
+	ev.Waiters.Worker, ev.Waiters.Count = r.Worker, uint8(min(r.Count, 255))
+	for i, w := range r.Waiters {
+		ev.Waiters.Of[i] = event.Waiter{Goroutine: w.Goroutine, Parent: w.Parent, Place: uint32(w.Place)}
+	}
+	return nil
+}
+
 // decodeHello fills ev from a record with bytes of a handshake; the payload aliases the sample.
 func decodeHello(sample []byte, ev *event.Event) error {
 	err := decodeMessage(sample, ev)

@@ -253,6 +253,8 @@ func tellOffsets(o *golang.Offsets, p *bpf.WeftProcess) {
 	p.Tls = int32(o.TLS)
 	p.Goid, p.ParentGoid, p.M, p.Curg = o.Goid, o.ParentGoid, o.M, o.CurG
 	p.Conn, p.TlsState, p.Fd, p.Sysfd = o.ConnOffset, o.TLSStateOffset, o.FDOffset, o.SysfdOffset
+	p.Stack, p.Sched, p.Waiting, p.Receivers = o.Stack, o.Sched, o.Waiting, o.Receivers
+	p.SudogG, p.SudogNext, p.SudogChan = o.SudogG, o.SudogNext, o.SudogChan
 	p.ItabHash, p.TcpConnHash = o.ITabHash, o.TCPConnHash
 }
 

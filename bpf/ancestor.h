@@ -15,7 +15,8 @@ struct goroutine_key {
 struct goroutine_value {
 	__u64 parent;
 	__u32 known;  /* the parent was looked for; 0 if it was not found */
-	__u32 serves; /* it has read a request */
+	__u16 serves; /* it has read a request */
+	__u16 called; /* it has made a call */
 };
 
 /* What is known of goroutines. Key: process and goroutine id, which Go never uses again. Born when one reads a request or is looked

@@ -2,6 +2,7 @@
 #pragma once
 #include "ciphertext.h"
 #include "follow.h"
+#include "waiter.h"
 
 /* Only stream sockets of the families that carry requests. */
 static __always_inline bool is_stream(const struct sock *sk)
@@ -228,6 +229,13 @@ static __always_inline void follow(struct operation *op, struct socket_state *s,
 	}
 }
 
+/* Whether an operation may bring the beginning of a reply. */
+static __always_inline bool awaits_reply(const struct operation *op, const struct socket_state *s)
+{
+	return op->direction == DIRECTION_RECEIVE && op->size && s->role == ROLE_CLIENT &&
+	       s->follower[DIRECTION_RECEIVE].phase == PHASE_BOUNDARY;
+}
+
 /* The end of one operation: `ret` is its result, `flags` are those of the receive call. */
 static __always_inline int operation_ends(struct sock *sk, int ret, __u8 direction, int flags)
 {
@@ -271,6 +279,8 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 	op->now = bpf_ktime_get_boot_ns();
 	if (s->named || first_sight(op, s, sk, tcp)) {
 		count_add(COUNT_OPERATIONS, 1);
+		if (s->go && awaits_reply(op, s))
+			tell_waiters(op, s);
 		find_buffer(op, s, task);
 		follow(op, s, sk, tcp, flags);
 	}

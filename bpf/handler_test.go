@@ -3,10 +3,12 @@ package bpf
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"runtime"
@@ -20,6 +22,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"weft/agent/golang"
@@ -121,36 +124,57 @@ func (d *dialled) dial(_ context.Context, _, address string) (net.Conn, error) {
 
 // TestStreamsOfHTTP2: of every request the goroutine of its handler is told, and the one that has opened its stream.
 func TestStreamsOfHTTP2(t *testing.T) {
-	k := startStreams(t)
-	var h heard
-	s := &http.Server{Protocols: &http.Protocols{}, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.note() })}
-	s.Protocols.SetUnencryptedHTTP2(true)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	go s.Serve(l) //nolint:errcheck // ends with the test
-	t.Cleanup(func() { s.Close() })
-	var d dialled
-	client := &http.Transport{Protocols: s.Protocols, DialContext: d.dial}
-	k.expectStreams(t, &h, &d, func() {
-		r, err := http.NewRequest("POST", "http://"+l.Addr().String(), bytes.NewReader([]byte("body")))
-		check(t, err)
-		reply, err := client.RoundTrip(r)
-		check(t, err)
-		_, err = io.Copy(io.Discard, reply.Body)
-		check(t, err)
-		reply.Body.Close()
-	}, true)
+	for _, secure := range []bool{false, true} {
+		t.Run("TLS "+strconv.FormatBool(secure), func(t *testing.T) {
+			k := startStreams(t)
+			var h heard
+			s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { h.note() }))
+			var client *http.Transport
+			if secure {
+				s.EnableHTTP2 = true
+				s.StartTLS()
+				client = s.Client().Transport.(*http.Transport)
+			} else {
+				s.Config.Protocols = &http.Protocols{}
+				s.Config.Protocols.SetUnencryptedHTTP2(true)
+				s.Start()
+				client = &http.Transport{Protocols: s.Config.Protocols}
+			}
+			t.Cleanup(s.Close)
+			t.Cleanup(client.CloseIdleConnections)
+			var d dialled
+			client.DialContext = d.dial
+			k.expectStreams(t, &h, &d, func() {
+				r, err := http.NewRequest("POST", s.URL, bytes.NewReader([]byte("body")))
+				check(t, err)
+				reply, err := client.RoundTrip(r)
+				check(t, err)
+				_, err = io.Copy(io.Discard, reply.Body)
+				check(t, err)
+				reply.Body.Close()
+			}, true)
+		})
+	}
 }
 
 // TestStreamsOfGRPC is the same for gRPC, whose calls are opened by the goroutine that makes them; with workers their handlers
 // are older than the calls.
 func TestStreamsOfGRPC(t *testing.T) {
-	for _, workers := range []uint32{0, 2} {
-		t.Run(strconv.Itoa(int(workers)), func(t *testing.T) {
+	certified := httptest.NewUnstartedServer(nil)
+	certified.StartTLS()
+	t.Cleanup(certified.Close)
+	config := &tls.Config{Certificates: certified.TLS.Certificates, InsecureSkipVerify: true} //nolint:gosec // both ends are this test
+	for name, test := range map[string]struct {
+		workers uint32
+		secure  credentials.TransportCredentials
+	}{
+		"plain": {0, insecure.NewCredentials()}, "workers": {2, insecure.NewCredentials()}, "TLS": {0, credentials.NewTLS(config)},
+	} {
+		t.Run(name, func(t *testing.T) {
 			k := startStreams(t)
 			var h heard
-			s := grpc.NewServer(grpc.NumStreamWorkers(workers), grpc.ForceServerCodec(empty{}), grpc.UnknownServiceHandler(
-				func(_ any, s grpc.ServerStream) error {
+			s := grpc.NewServer(grpc.NumStreamWorkers(test.workers), grpc.Creds(test.secure), grpc.ForceServerCodec(empty{}),
+				grpc.UnknownServiceHandler(func(_ any, s grpc.ServerStream) error {
 					h.note()
 					return s.SendMsg(nil)
 				}))
@@ -159,7 +183,7 @@ func TestStreamsOfGRPC(t *testing.T) {
 			go s.Serve(l) //nolint:errcheck // ends with the test
 			t.Cleanup(s.Stop)
 			var d dialled
-			c, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()),
+			c, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(test.secure),
 				grpc.WithContextDialer(func(ctx context.Context, a string) (net.Conn, error) { return d.dial(ctx, "", a) }))
 			check(t, err)
 			t.Cleanup(func() { c.Close() })

@@ -3,12 +3,15 @@
 #pragma once
 #include "ancestor.h"
 #include "follow.h"
+#include "waiter.h"
 
 #if defined(__TARGET_ARCH_x86)
 #define GO_RECEIVER(regs) ((regs)->ax)
+#define GO_STACK(regs) ((regs)->sp)
 #define C_ARGUMENT(regs) ((regs)->di)
 #elif defined(__TARGET_ARCH_arm64)
 #define GO_RECEIVER(regs) (((struct user_pt_regs *)(regs))->regs[0])
+#define GO_STACK(regs) (((struct user_pt_regs *)(regs))->sp)
 #define C_ARGUMENT(regs) GO_RECEIVER(regs)
 #endif
 
@@ -31,6 +34,18 @@ static __always_inline __s64 fd_of_connection(const struct process *p, __u64 con
 	if (bpf_probe_read_user(&number, sizeof(number), (void *)(fd + p->sysfd)))
 		return -1;
 	return number;
+}
+
+/* Remembers the goroutine that makes a call, of which it is not known for whom it works. */
+static __always_inline void watch_worker(const struct process *p, const struct operation *op, const struct handover_record *r, __u64 sp)
+{
+	struct worker w = {.g = op->words[0], .id = op->work};
+	__u64 high = 0;
+
+	if (!w.id || bpf_probe_read_user(&high, sizeof(high), (void *)(w.g + p->stack + 8)) || high <= sp)
+		return;
+	w.depth = high - sp;
+	note_worker(r->head.pid, w.id, r->parent_goroutine, r->head.socket, &w);
 }
 
 static __always_inline int hand_over(struct pt_regs *regs)
@@ -59,6 +74,8 @@ static __always_inline int hand_over(struct pt_regs *regs)
 	r.head.tid = bpf_get_current_pid_tgid();
 	r.goroutine = op.work;
 	r.parent_goroutine = serving_ancestor(p, pid, op.work, op.origin);
+	if (r.head.socket && p->sudog_chan)
+		watch_worker(p, &op, &r, GO_STACK(regs));
 	if (!r.head.socket)
 		keep_handed(sk, &r);
 	else if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(sizeof(r))))

@@ -356,6 +356,7 @@ static __always_inline void find_goroutine(struct operation *op, struct task_str
 		bpf_probe_read_user(&id, sizeof(id), (void *)(g + p->goid));
 	}
 	op->work = id;
+	op->words[0] = g;
 	if (p->has_parent)
 		bpf_probe_read_user(&op->origin, sizeof(__u64), (void *)(g + p->parent_goid));
 }

@@ -170,6 +170,9 @@ struct process {
 	__u32 pad2;
 	/* From net/http.persistConn to the file descriptor of a plain TCP connection. */
 	__u32 conn, tls_state, fd, sysfd, itab_hash, tcp_conn_hash;
+	/* From a channel to the goroutine that waits to receive from it; see agent/golang. */
+	__u32 stack, sched, waiting, receivers, sudog_g, sudog_next, sudog_chan; /* 0: not known */
+	__u32 pad3;
 	__u64 all_goroutines; /* address of runtime.allgs, a slice of all goroutines; 0: not known */
 };
 enum choice {

@@ -218,4 +218,5 @@ const struct socket_record *socket_record_type __attribute__((unused));
 const struct close_record *close_record_type __attribute__((unused));
 const struct handover_record *handover_record_type __attribute__((unused));
 const struct stream_record *stream_record_type __attribute__((unused));
+const struct waiters_record *waiters_record_type __attribute__((unused));
 const struct session_record *session_record_type __attribute__((unused));

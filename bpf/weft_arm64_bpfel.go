@@ -89,7 +89,8 @@ type WeftGoroutineValue struct {
 	_      structs.HostLayout
 	Parent uint64
 	Known  uint32
-	Serves uint32
+	Serves uint16
+	Called uint16
 }
 
 type WeftHanded struct {
@@ -133,6 +134,24 @@ type WeftLineage struct {
 	_      structs.HostLayout
 	Branch uint64
 	Root   uint64
+}
+
+type WeftLook struct {
+	_          structs.HostLayout
+	Words      [256]uint64
+	Job        [16]uint64
+	Low        uint64
+	High       uint64
+	Worker     uint64
+	Count      uint32
+	Goid       uint32
+	ParentGoid uint32
+	Receivers  uint32
+	SudogG     uint32
+	SudogNext  uint32
+	SudogChan  uint32
+	HasParent  uint32
+	Record     WeftWaitersRecord
 }
 
 type WeftMessageFlag uint32
@@ -245,6 +264,14 @@ type WeftProcess struct {
 	Sysfd         uint32
 	ItabHash      uint32
 	TcpConnHash   uint32
+	Stack         uint32
+	Sched         uint32
+	Waiting       uint32
+	Receivers     uint32
+	SudogG        uint32
+	SudogNext     uint32
+	SudogChan     uint32
+	Pad3          uint32
 	AllGoroutines uint64
 }
 
@@ -290,6 +317,7 @@ const (
 	WeftRecordKindRECORD_HELLO    WeftRecordKind = 16
 	WeftRecordKindRECORD_SESSION  WeftRecordKind = 17
 	WeftRecordKindRECORD_STREAM   WeftRecordKind = 20
+	WeftRecordKindRECORD_WAITERS  WeftRecordKind = 24
 )
 
 type WeftScratch struct {
@@ -587,6 +615,36 @@ const (
 	WeftUnreadReasonUNREAD_REASONS   WeftUnreadReason = 9
 )
 
+type WeftWaitersRecord struct {
+	_    structs.HostLayout
+	Head struct {
+		_         structs.HostLayout
+		Kind      uint8
+		Direction uint8
+		Flags     uint16
+		Length    uint32
+		Time      uint64
+		Socket    uint64
+		Pid       uint32
+		Tid       uint32
+	}
+	Worker  uint64
+	Count   uint64
+	Waiters [4]struct {
+		_         structs.HostLayout
+		Goroutine uint64
+		Parent    uint64
+		Place     uint64
+	}
+}
+
+type WeftWorker struct {
+	_     structs.HostLayout
+	G     uint64
+	Id    uint64
+	Depth uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -594,6 +652,7 @@ const (
 	WeftMapGiven              = "given"
 	WeftMapGoroutines         = "goroutines"
 	WeftMapInterpreters       = "interpreters"
+	WeftMapLooks              = "looks"
 	WeftMapOwn                = "own"
 	WeftMapPlaces             = "places"
 	WeftMapPorts              = "ports"
@@ -608,6 +667,7 @@ const (
 	WeftMapTasks              = "tasks"
 	WeftMapThreads            = "threads"
 	WeftMapTlsSockets         = "tls_sockets"
+	WeftMapWorkers            = "workers"
 	WeftMapWritten            = "written"
 	WeftProgAsyncioTaskInit   = "asyncio_task_init"
 	WeftProgGoGrpcHandler     = "go_grpc_handler"
@@ -659,6 +719,7 @@ const (
 	WeftVarStreamRecordType   = "stream_record_type"
 	WeftVarUnknownZero        = "unknown_zero"
 	WeftVarUnreadReasonType   = "unread_reason_type"
+	WeftVarWaitersRecordType  = "waiters_record_type"
 )
 
 // LoadWeft returns the embedded CollectionSpec for Weft.
@@ -740,6 +801,7 @@ type WeftMapSpecs struct {
 	Given            *ebpf.MapSpec `ebpf:"given"`
 	Goroutines       *ebpf.MapSpec `ebpf:"goroutines"`
 	Interpreters     *ebpf.MapSpec `ebpf:"interpreters"`
+	Looks            *ebpf.MapSpec `ebpf:"looks"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
 	Places           *ebpf.MapSpec `ebpf:"places"`
 	Ports            *ebpf.MapSpec `ebpf:"ports"`
@@ -754,6 +816,7 @@ type WeftMapSpecs struct {
 	Tasks            *ebpf.MapSpec `ebpf:"tasks"`
 	Threads          *ebpf.MapSpec `ebpf:"threads"`
 	TlsSockets       *ebpf.MapSpec `ebpf:"tls_sockets"`
+	Workers          *ebpf.MapSpec `ebpf:"workers"`
 	Written          *ebpf.MapSpec `ebpf:"written"`
 }
 
@@ -783,6 +846,7 @@ type WeftVariableSpecs struct {
 	StreamRecordType   *ebpf.VariableSpec `ebpf:"stream_record_type"`
 	UnknownZero        *ebpf.VariableSpec `ebpf:"unknown_zero"`
 	UnreadReasonType   *ebpf.VariableSpec `ebpf:"unread_reason_type"`
+	WaitersRecordType  *ebpf.VariableSpec `ebpf:"waiters_record_type"`
 }
 
 // WeftObjects contains all objects after they have been loaded into the kernel.
@@ -808,6 +872,7 @@ type WeftMaps struct {
 	Given            *ebpf.Map `ebpf:"given"`
 	Goroutines       *ebpf.Map `ebpf:"goroutines"`
 	Interpreters     *ebpf.Map `ebpf:"interpreters"`
+	Looks            *ebpf.Map `ebpf:"looks"`
 	Own              *ebpf.Map `ebpf:"own"`
 	Places           *ebpf.Map `ebpf:"places"`
 	Ports            *ebpf.Map `ebpf:"ports"`
@@ -822,6 +887,7 @@ type WeftMaps struct {
 	Tasks            *ebpf.Map `ebpf:"tasks"`
 	Threads          *ebpf.Map `ebpf:"threads"`
 	TlsSockets       *ebpf.Map `ebpf:"tls_sockets"`
+	Workers          *ebpf.Map `ebpf:"workers"`
 	Written          *ebpf.Map `ebpf:"written"`
 }
 
@@ -830,6 +896,7 @@ func (m *WeftMaps) Close() error {
 		m.Given,
 		m.Goroutines,
 		m.Interpreters,
+		m.Looks,
 		m.Own,
 		m.Places,
 		m.Ports,
@@ -844,6 +911,7 @@ func (m *WeftMaps) Close() error {
 		m.Tasks,
 		m.Threads,
 		m.TlsSockets,
+		m.Workers,
 		m.Written,
 	)
 }
@@ -874,6 +942,7 @@ type WeftVariables struct {
 	StreamRecordType   *ebpf.Variable `ebpf:"stream_record_type"`
 	UnknownZero        *ebpf.Variable `ebpf:"unknown_zero"`
 	UnreadReasonType   *ebpf.Variable `ebpf:"unread_reason_type"`
+	WaitersRecordType  *ebpf.Variable `ebpf:"waiters_record_type"`
 }
 
 // WeftPrograms contains all programs after they have been loaded into the kernel.

@@ -9,10 +9,11 @@ enum record_kind {
 	RECORD_EXEC,
 	RECORD_FORK,
 	RECORD_EXIT,
-	RECORD_HANDOVER,    /* a goroutine hands its next request to a pooled connection */
-	RECORD_HELLO = 16,  /* a message record with bytes of a direction's first TLS record */
-	RECORD_SESSION,	    /* what is known of a TLS session */
-	RECORD_STREAM = 20, /* a goroutine works on a stream of HTTP/2, or has opened one */
+	RECORD_HANDOVER,     /* a goroutine hands its next request to a pooled connection */
+	RECORD_HELLO = 16,   /* a message record with bytes of a direction's first TLS record */
+	RECORD_SESSION,	     /* what is known of a TLS session */
+	RECORD_STREAM = 20,  /* a goroutine works on a stream of HTTP/2, or has opened one */
+	RECORD_WAITERS = 24, /* who waits for the goroutine that has made a call, before the reply to it */
 };
 
 enum direction {
@@ -159,6 +160,21 @@ struct stream_record {
 	__u64 parent_goroutine; /* received: which has started it; sent: or the nearest ancestor that works on a request */
 	__u32 stream;
 	__u32 pad;
+};
+
+enum { WAITERS_MAX = 4 };
+
+struct waiter {
+	__u64 goroutine;
+	__u64 parent; /* that has started it; 0: not known */
+	__u64 place;  /* where the channel was found: words from the outermost end of the stack, times 32, and in a job 1 + the word */
+};
+
+struct waiters_record {
+	struct record head; /* socket: the connection of the call */
+	__u64 worker;	    /* the goroutine that has made the call */
+	__u64 count;	    /* of waiters; those above WAITERS_MAX are not told */
+	struct waiter waiters[WAITERS_MAX];
 };
 
 /* Of a TLS session, before its first message. */

@@ -15,6 +15,15 @@ type Layout struct {
 	M          uint32 // runtime.g.m, *runtime.m
 	CurG       uint32 // runtime.m.curg, *runtime.g: the user's goroutine while g is g0
 
+	// What leads from a channel to the goroutine that waits to receive from it; all 0 if one of them is not known.
+	Stack     uint32 // runtime.g.stack, its lowest address, then its highest
+	Sched     uint32 // runtime.g.sched, which begins with the stack pointer of one that does not run
+	Waiting   uint32 // runtime.g.waiting, *runtime.sudog: what it waits for on channels
+	Receivers uint32 // runtime.hchan.recvq, which begins with a *runtime.sudog
+	SudogG    uint32 // runtime.sudog.g, *runtime.g
+	SudogNext uint32 // runtime.sudog.next, *runtime.sudog: the next one in the channel's queue
+	SudogChan uint32 // runtime.sudog.c, *runtime.hchan
+
 	ConnOffset     uint32 // net/http.persistConn.conn, a net.Conn: itab pointer, then data pointer
 	TLSStateOffset uint32 // net/http.persistConn.tlsState, *tls.ConnectionState: nil on a plain connection
 	FDOffset       uint32 // net.TCPConn.conn.fd, *net.netFD
@@ -37,6 +46,14 @@ var fields = [...]field{
 	{"runtime.g", "goid", func(l *Layout) *uint32 { return &l.Goid }},
 	{"runtime.g", "parentGoid", func(l *Layout) *uint32 { return &l.ParentGoid }},
 	{"runtime.g", "m", func(l *Layout) *uint32 { return &l.M }},
+	{"runtime.g", "stack", func(l *Layout) *uint32 { return &l.Stack }},
+	{"runtime.g", "sched", func(l *Layout) *uint32 { return &l.Sched }},
+	{"runtime.g", "waiting", func(l *Layout) *uint32 { return &l.Waiting }},
+	{"runtime.hchan", "recvq", func(l *Layout) *uint32 { return &l.Receivers }},
+	{"runtime.sudog", "g", func(l *Layout) *uint32 { return &l.SudogG }},
+	{"runtime.sudog", "next", func(l *Layout) *uint32 { return &l.SudogNext }},
+	// Since Go 1.26 it is a struct, and what is always set is not its first word; that is added when it is known.
+	{"runtime.sudog", "c", func(l *Layout) *uint32 { return &l.SudogChan }},
 	{"runtime.m", "curg", func(l *Layout) *uint32 { return &l.CurG }},
 	{"runtime.moduledata", "text", func(l *Layout) *uint32 { return &l.Text }},
 	{"runtime.itab", "hash", func(l *Layout) *uint32 { return &l.ITabHash }},
@@ -110,7 +127,7 @@ func location(v any) (uint32, bool) {
 }
 
 func wanted(name string) bool {
-	if name == "internal/poll.FD" || name == "net.TCPConn" {
+	if name == "internal/poll.FD" || name == "net.TCPConn" || name == "runtime.maybeTraceablePtr" {
 		return true
 	}
 	for i := range fields {
@@ -139,6 +156,12 @@ func compose(found map[string]uint32) (l Layout, http bool, err error) {
 		"net.netFD.pfd", "internal/poll.FD.Sysfd"} {
 		_, ok := found[name]
 		http = http && ok
+	}
+	l.SudogChan += found["runtime.maybeTraceablePtr.vu"]
+	for _, name := range [...]string{"runtime.g.stack", "runtime.g.sched", "runtime.g.waiting", "runtime.hchan.recvq", "runtime.sudog.c"} {
+		if _, ok := found[name]; !ok {
+			l.Stack, l.Sched, l.Waiting, l.Receivers, l.SudogG, l.SudogNext, l.SudogChan = 0, 0, 0, 0, 0, 0, 0
+		}
 	}
 	l.SysfdOffset += found["internal/poll.FD.Sysfd"]
 	l.FDOffset += found["net.TCPConn.conn"]

@@ -25,7 +25,9 @@ const (
 	// KindRename: Process is set: it describes the program that runs in PID better than before, as when its pod has become known.
 	KindRename Kind = 10
 	// KindHello: Message.Payload holds bytes of the first TLS record of that direction, from stream offset Message.Offset on.
-	KindHello   Kind = 12
+	KindHello Kind = 12
+	// KindWaiters: Waiters is set: who waits for the goroutine that has made the call on Socket, before the reply to it.
+	KindWaiters Kind = 16
 	KindSession Kind = 13 // Session is set: what is known of the TLS session whose plaintext is told under Socket
 	// KindStream: the goroutine Message.Work, started by Message.Origin, works on the request of Stream in Message.Direction: it has
 	// begun to handle one that was received, or has opened the stream for one that is sent, on the connection Socket; 0: not known.
@@ -139,6 +141,23 @@ type Process struct {
 	Go         bool
 }
 
+// Waiters are the goroutines that wait for a result of one that has made a call.
+type Waiters struct {
+	Worker uint64 // the goroutine that has made the call
+	Count  uint8  // of the waiters that were found; those above WaitersMax are not in Of
+	Of     [WaitersMax]Waiter
+}
+
+// WaitersMax is how many waiters are told.
+const WaitersMax = 4
+
+// Waiter is a goroutine, the one that has started it, 0 if that is not known, and where on the worker's stack the channel between the
+// two was found: the same for all calls that come from the same place of the program.
+type Waiter struct {
+	Goroutine, Parent uint64
+	Place             uint32
+}
+
 // Session is what the kernel has seen of a TLS session.
 type Session struct {
 	Under     uint64    // the socket that carries it
@@ -174,4 +193,5 @@ type Event struct {
 	Loss     Loss
 	Session  Session
 	Stream   uint32 // with KindStream: its number
+	Waiters  Waiters
 }

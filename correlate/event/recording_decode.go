@@ -92,6 +92,8 @@ func decodeEvent(frame []byte, before uint64, ev *Event) bool {
 	case KindFork:
 		ev.Parent = c.uint32()
 	case KindExit:
+	case KindWaiters:
+		c.waiters(&ev.Waiters)
 	case KindSession:
 		c.session(&ev.Session)
 	case KindClock:
@@ -153,6 +155,16 @@ func (c *cursor) rare(m *Message, present byte, time uint64) {
 	}
 	if present&hasLost != 0 {
 		m.Lost = c.uint32()
+	}
+}
+
+func (c *cursor) waiters(w *Waiters) {
+	w.Worker = c.uvarint()
+	if b := c.bytes(1); b != nil {
+		w.Count = b[0]
+	}
+	for i := range min(w.Count, WaitersMax) {
+		w.Of[i] = Waiter{Goroutine: c.uvarint(), Parent: c.uvarint(), Place: c.uint32()}
 	}
 }
 

@@ -38,6 +38,8 @@ func appendEvent(b []byte, ev *Event, step uint64, r *redactor) []byte {
 		}
 	case KindHello:
 		b = appendMessage(b, &ev.Message, ev.Time, ev.Message.Payload)
+	case KindWaiters:
+		b = appendWaiters(b, &ev.Waiters)
 	case KindSession:
 		b = appendSession(b, &ev.Session)
 	case KindHandover:
@@ -118,6 +120,15 @@ func appendAddress(b []byte, a netip.AddrPort) []byte {
 		b = append(b, 0)
 	}
 	return binary.AppendUvarint(b, uint64(a.Port()))
+}
+
+func appendWaiters(b []byte, w *Waiters) []byte {
+	b = binary.AppendUvarint(b, w.Worker)
+	b = append(b, w.Count)
+	for _, one := range w.Of[:min(w.Count, WaitersMax)] {
+		b = binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint(b, one.Goroutine), one.Parent), uint64(one.Place))
+	}
+	return b
 }
 
 func appendSession(b []byte, s *Session) []byte {

@@ -87,6 +87,9 @@ func everyKind() []Event {
 		{Kind: KindMessage, Time: 8e9, Socket: 3, Message: Message{Flags: End | Pieces, Offset: 5, Through: 5, Body: 9, Messages: 300}},
 		{Kind: KindHandover, Time: 8e9, Socket: 3, Message: Message{Work: 99}},
 		{Kind: KindStream, Time: 8e9 + 1, Socket: 3, Message: Message{Direction: Send, Work: 99, Origin: 98}, Stream: 1<<31 - 1},
+		{Kind: KindWaiters, Time: 8e9, Socket: 3, PID: 7, TID: 7, Waiters: Waiters{
+			Worker: 9, Count: 2, Of: [WaitersMax]Waiter{{Goroutine: 5, Parent: math.MaxUint64, Place: 67}, {Goroutine: 6}},
+		}},
 		{Kind: KindFork, PID: 8, TID: 8, Parent: math.MaxUint32},
 		{Kind: KindExit, PID: 8, TID: 8},
 		{Kind: KindClose, Time: 9e9, Socket: 2, Close: Close{Sent: 5, Received: math.MaxUint64, Previous: 8e9, Retransmits: 3, Lost: 4, Reset: true,
@@ -111,7 +114,7 @@ func TestRecordingKeepsEvents(t *testing.T) {
 	for i := range want {
 		kinds[want[i].Kind] = true
 	}
-	if len(kinds) != int(KindStream)-1 { // 11 is none
+	if len(kinds) != int(KindRename)+4 { // 11 and 15 are none
 		t.Errorf("%d kinds are tested", len(kinds))
 	}
 }

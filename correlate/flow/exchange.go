@@ -130,6 +130,7 @@ type Cause struct {
 	Open      bool      // what comes may still tell what it is part of
 	Queued    *Exchange // what its thread had read first of what it had not passed on; held
 	Beside    int       // requests that the process had under way when a call was sent
+	WaitPlace uint32    // of a call: where the channel was on which somebody waits for it, see link
 	Contained bool      // of a call: left open until its reply, see link
 	Answered  bool      // its reply has begun
 	Asks      bool      // a call whose reply has not begun: it is counted with its thread
@@ -150,7 +151,7 @@ type Cause struct {
 	WireTrace  [16]byte     // with Repaired: what the carrier names
 	Place      int          // among the requests that the process has open
 	Lists      [2]Neighbors // of link
-	Votes      [8]Vote      // strongest first; those without Kind are none
+	Votes      [9]Vote      // strongest first; those without Kind are none
 	Judged     any          // of propagation: what was found of the calls that this request has caused
 }
 

@@ -20,6 +20,8 @@ type crowdOf struct {
 	peer  *flow.Conn
 	next  int
 	now   uint64
+	given event.Event // who gives its request to the connection of the call, and who waits; of no kind: nobody
+	waits event.Event
 	shape func(x *flow.Exchange, i int)
 }
 
@@ -62,6 +64,12 @@ func (c *crowdOf) step() {
 	*y = flow.Exchange{Carriers: carriers, Conn: c.peer, PID: 7, TID: 7, Start: c.now, Offset: c.now, Method: "GET", Target: "/stock", Head: y.Head[:0]}
 	y.Head = append(y.Head, "GET /stock HTTP/1.1\r\nHost: b\r\nUser-Agent: bench\r\n\r\n"...)
 	c.shape(y, i)
+	if c.given.Kind != 0 {
+		c.waits.Waiters.Of[0].Goroutine = y.Goroutine
+		y.Goroutine = 1
+		c.l.Feed(&c.given)
+		c.l.Feed(&c.waits)
+	}
 	c.l.Started(y)
 	y.FirstByte, y.End = c.now, c.now
 	c.l.Touched(y, flow.Touch{TID: y.TID, Time: c.now})
@@ -75,13 +83,15 @@ func BenchmarkInFlight(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	byGoroutine := func(x *flow.Exchange, i int) { x.Goroutine = uint64(i) + 10 }
 	shapes := []struct {
 		name  string
 		shape func(*flow.Exchange, int)
 	}{
 		{"loop", func(*flow.Exchange, int) {}},
 		{"threads", func(x *flow.Exchange, i int) { x.TID = uint32(i) + 10 }},
-		{"goroutines", func(x *flow.Exchange, i int) { x.Goroutine = uint64(i) + 10 }},
+		{"goroutines", byGoroutine},
+		{"workers", byGoroutine},
 		{"trace", func(x *flow.Exchange, i int) {
 			reader.Field(&x.Carriers, []byte("traceparent"), fmt.Appendf(nil, "00-%032x-%016x-01", 1, i+1))
 			reader.Settle(&x.Carriers, true)
@@ -91,6 +101,11 @@ func BenchmarkInFlight(b *testing.B) {
 		for _, n := range []int{1, 10, 100, 1000, 10000} {
 			b.Run(fmt.Sprintf("%s/%d", s.name, n), func(b *testing.B) {
 				c := newCrowd(n, s.shape)
+				if s.name == "workers" {
+					c.given = event.Event{Kind: event.KindHandover, Socket: c.peer.Socket, Message: event.Message{Work: 2}}
+					c.waits = event.Event{Kind: event.KindWaiters, Socket: c.peer.Socket, Waiters: event.Waiters{Worker: 2, Count: 1}}
+					c.l.Feed(&event.Event{Kind: event.KindProcess, PID: 7, Process: &event.Process{Go: true}})
+				}
 				for range 2 * n {
 					c.step()
 				}

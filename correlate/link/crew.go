@@ -14,6 +14,7 @@ type crew struct {
 	spare    []*hand
 	kept     uint32 // requests that were answered by the thread that has read them
 	swapped  uint32 // those read by a thread that makes calls, and answered by another one
+	excuses  uint32 // requests that were given up: who worked on one answers it to nobody, and the next one after its calls
 	levels   [9]tally
 }
 
@@ -31,6 +32,7 @@ const (
 	silentMax   = 8    // more answers by a thread that makes no calls: it sends what others have worked on
 	crewOdds    = 250
 	crewSteady  = 40
+	excusesMax  = 16
 	crewKeeps   = 5 // answers, where the thread that reads a request works on it
 	aloneEnough = 8 // answers with one request under way that allow for links with one under way
 )
@@ -119,6 +121,10 @@ func (l *Linker) crewWorks(p *Process, x *flow.Exchange) {
 		h.waits = nil
 	}
 	if x.Server {
+		if p.habits.isBehind(x.TID) && len(h.calls) > 0 {
+			p.crew.excuse()
+			l.forgetCalls(h)
+		}
 		return
 	}
 	h.called = true
@@ -193,6 +199,9 @@ func (l *Linker) crewAnswers(p *Process, x *flow.Exchange, tid uint32) {
 func (l *Linker) crewTells(p *Process, h *hand, x *flow.Exchange) {
 	c := &p.crew
 	for _, call := range h.calls {
+		if call.Start < x.Start && c.excuse() {
+			return
+		}
 		if call.Start < x.Start || call.Cause.Confirmed && call.Cause.Parent != nil && call.Cause.Parent != x {
 			c.learn(false, p.open)
 			return
@@ -218,6 +227,15 @@ func (l *Linker) crewTells(p *Process, h *hand, x *flow.Exchange) {
 	if sure >= threshold && len(p.early) > 0 {
 		l.redeem(p, crewed, func(*flow.Exchange) float64 { return sure })
 	}
+}
+
+// excuse tells whether a request that was given up may be why a thread answers what came later than its calls.
+func (c *crew) excuse() bool {
+	if c.excuses == 0 {
+		return false
+	}
+	c.excuses--
+	return true
 }
 
 func (l *Linker) forgetCalls(h *hand) {

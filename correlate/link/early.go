@@ -23,10 +23,11 @@ const (
 	turned rule = iota
 	crewed
 	lined
+	waited
 )
 
 // kinds are what links by a rule say of themselves.
-var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn}
+var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter}
 
 const earlyMax = 512 // of a process
 

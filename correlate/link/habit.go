@@ -17,6 +17,7 @@ type habits struct {
 	serves map[uint32]struct{}
 	asking map[uint32]uint32   // calls whose reply has not begun, by thread
 	cut    map[uint32]struct{} // threads with such a call for a request that was given up
+	behind map[uint32]struct{} // threads that have read a request which was given up, and none since
 	gaveUp uint64              // when the last one was, boot time
 }
 
@@ -26,6 +27,7 @@ const (
 	surprise  = 3   // one call by another thread counts as much as three by the same
 	mixedRate = 50  // takes so many undisturbed requests to excuse a mixed one; a lost record can look like one
 	servesMax = 512 // threads that are remembered
+	endsFirst = 8   // times that a thread was seen to end with what was given up before it took another request: chance does it, too
 )
 
 // takes learns from a thread that takes a request.
@@ -37,6 +39,7 @@ func (p *Process) takes(x *flow.Exchange) {
 	if _, known := h.serves[x.TID]; !known && len(h.serves) < servesMax {
 		h.serves[x.TID] = struct{}{}
 	}
+	delete(h.behind, x.TID)
 	if h.asking[x.TID] > 0 {
 		h.mixed++ // it does not wait for its calls
 		return
@@ -85,6 +88,12 @@ func (h *habits) asks(x *flow.Exchange, begins bool) {
 // givesUp notes a request that has ended without an answer. What serves it may go on, and make calls for it.
 func (h *habits) givesUp(x *flow.Exchange) {
 	h.gaveUp = x.End
+	if len(h.behind) < servesMax {
+		if h.behind == nil {
+			h.behind = make(map[uint32]struct{})
+		}
+		h.behind[x.TID] = struct{}{}
+	}
 	if h.asking[x.TID] > 0 && len(h.cut) < servesMax {
 		if h.cut == nil {
 			h.cut = make(map[uint32]struct{})
@@ -93,9 +102,15 @@ func (h *habits) givesUp(x *flow.Exchange) {
 	}
 }
 
+// isBehind tells that a thread may be working on a request that is not under way any more.
+func (h *habits) isBehind(tid uint32) bool {
+	_, behind := h.behind[tid]
+	return behind
+}
+
 // lingers tells that a thread may be working on a request that was given up, and on another one as well.
 func (h *habits) lingers(now uint64) bool {
-	return h.gaveUp > 0 && now < h.gaveUp+lastAge && h.free == 0 && h.waited < 2
+	return h.gaveUp > 0 && now < h.gaveUp+lastAge && h.free == 0 && h.waited < endsFirst
 }
 
 // calls learns from a call: parent is what it is part of, if a header tells; else solitude may tell.
@@ -108,9 +123,12 @@ func (p *Process) calls(x *flow.Exchange) {
 	switch parent := x.Cause.Parent; {
 	case parent != nil && span.Evidence(x.Cause.Evidence) == span.Header:
 		h.note(parent.TID == x.TID)
+	case p.open == 1 && p.threads[x.TID] != nil:
+		h.note(true)
+	case h.isBehind(x.TID) || p.open > 1:
 	case p.open == 1:
-		h.note(p.threads[x.TID] != nil)
-	case p.open == 0:
+		h.note(false)
+	default:
 		if _, serves := h.serves[x.TID]; serves {
 			h.note(false)
 		}

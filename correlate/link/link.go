@@ -30,7 +30,8 @@ type Linker struct {
 	states      map[string]string // tracestate as received, and as it is passed on
 	handovers   map[uint64]given  // by socket, for the next request on it
 	openers     openers
-	waiting     []*flow.Exchange // ended, in order of their ends
+	waiters     map[uint64]event.Waiters // by socket, for the next reply on it
+	waiting     []*flow.Exchange         // ended, in order of their ends
 	used        usedIDs
 	clock       clock
 	evidences   []evidence
@@ -54,8 +55,9 @@ func New(o Options, release func(*flow.Exchange), put func(*flow.Exchange, *Proc
 		wires:     make(map[wireName]*flow.Exchange),
 		states:    make(map[string]string),
 		handovers: make(map[uint64]given),
+		waiters:   make(map[uint64]event.Waiters),
 		used:      newUsedIDs(),
-		evidences: []evidence{handover{}, goroutine{}, inTask{}, thread{}, payload{}, inTurn{}, alone{}},
+		evidences: []evidence{handover{}, goroutine{}, waiter{}, inTask{}, thread{}, payload{}, inTurn{}, alone{}},
 	}
 	l.text.k0, l.text.k1 = binary.LittleEndian.Uint64(o.Key[0:]), binary.LittleEndian.Uint64(o.Key[8:])
 	l.other.k0, l.other.k1 = l.text.k0, l.text.k1
@@ -81,6 +83,8 @@ func (l *Linker) Feed(ev *event.Event) {
 		l.handOver(ev)
 	case event.KindStream:
 		l.streamBelongs(ev)
+	case event.KindWaiters:
+		l.keepWaiters(ev)
 	case event.KindLoss:
 		if ev.Loss.Records > 0 {
 			l.lossy = ev.Time + lossTime
@@ -115,6 +119,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.lineStarts(p, x)
 		l.leaveOpen(p, x)
 		l.awaitOpener(p, x)
+		l.awaitWaiter(p, x)
 		l.containsLate(p, x)
 		p.calls(x)
 		if x.Goroutine == 0 {
@@ -207,6 +212,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		p.tasks.closes(x)
 		if x.FirstByte == 0 && x.Goroutine == 0 {
 			p.habits.givesUp(x)
+			p.crew.excuses = min(p.crew.excuses+1, excusesMax)
 		}
 		l.drop(p, x)
 		l.keepLast(p, x)
@@ -218,6 +224,9 @@ func (l *Linker) leave(x *flow.Exchange) {
 		l.passed(p, x)
 		l.forgetOpener(x)
 		l.unjoin(x)
+		if x.FirstByte == 0 && x.Goroutine != 0 {
+			l.settled(x) // nobody can have told who waits for it
+		}
 	}
 }
 

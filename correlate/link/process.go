@@ -28,6 +28,7 @@ type Process struct {
 	crew       crew
 	lines      lines
 	heirs      heirs
+	waits      waits
 	contained  containing
 	early      early
 	heads      heads

@@ -125,13 +125,32 @@ var scripts = []struct{ name, script, want string }{
 		s2 < -
 		x < -
 		y < -`},
-	{"given up, by a thread that waits for its calls", `s1 server 1 1 A; c1 client 1 1 C; gone s1; end c1; s2 server 1 1 A at=1; c2 client 1 1 C at=1; gone s2; end c2
-		s3 server 1 1 B; c3 client 1 1 D; end c3; end s3; tick`, `c1 < s1 thread
+	{"given up, by a thread that waits for its calls", `s1 server 1 1 A; c1 client 1 1 C; gone s1; end c1
+		s2 server 1 1 A at=1; c2 client 1 1 C at=1; gone s2; end c2
+		s3 server 1 1 A at=2; c3 client 1 1 C at=2; gone s3; end c3
+		s4 server 1 1 A at=3; c4 client 1 1 C at=3; gone s4; end c4
+		s5 server 1 1 A at=4; c5 client 1 1 C at=4; gone s5; end c5
+		s6 server 1 1 A at=5; c6 client 1 1 C at=5; gone s6; end c6
+		s7 server 1 1 A at=6; c7 client 1 1 C at=6; gone s7; end c7
+		s8 server 1 1 A at=7; c8 client 1 1 C at=7; gone s8; end c8
+		s9 server 1 1 B; c9 client 1 1 D; end c9; end s9; tick`, `c1 < s1 thread
 		c2 < -
-		c3 < s3 thread
+		c3 < -
+		c4 < -
+		c5 < -
+		c6 < -
+		c7 < -
+		c8 < -
+		c9 < s9 thread
 		s1 < -
 		s2 < -
-		s3 < -`},
+		s3 < -
+		s4 < -
+		s5 < -
+		s6 < -
+		s7 < -
+		s8 < -
+		s9 < -`},
 	{"goroutine", "go 1; s1 server 1 1 A g=5; s2 server 1 1 B g=6; c client 1 2 C g=5; end c; end s1; end s2; tick", `c < s1 goroutine
 		s1 < -
 		s2 < -`},

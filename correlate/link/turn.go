@@ -118,6 +118,9 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 	if !x.Server {
 		p.habits.asks(x, false)
 	}
+	if !x.Server && !t.Sent && x.Goroutine != 0 {
+		l.tellWaiter(p, x)
+	}
 	l.lineTouched(p, x, t)
 	l.crewTouched(p, x, t)
 	switch {

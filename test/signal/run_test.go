@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +160,30 @@ func checkMetrics(t *testing.T, c *collector.Collector, url string) {
 	}
 }
 
+// checkLink asks the running weft why a call without a carrier is part of a request: what each kind of evidence has said, which one
+// has decided, and for which of the two it speaks.
+func checkLink(t *testing.T, control, id string) {
+	t.Helper()
+	out, err := exec.Command(world.weft, "explain", id, "--format", "json", "--control", control).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e propagation.Explanation
+	if err := json.Unmarshal(out, &e); err != nil {
+		t.Fatal(err)
+	}
+	decided := slices.ContainsFunc(e.Considered, func(line string) bool { return strings.HasPrefix(line, e.Evidence+": one request") })
+	if e.Evidence != "handover" && e.Evidence != "goroutine" || e.Confidence < 0.9 || e.Among != 0 || !decided || e.Sentence == "" {
+		t.Errorf("the link is told as %s", out)
+	}
+	if e.In == nil || e.In.Goroutine == 0 || e.In.PID != e.Out.PID || e.In.TraceID != e.Out.TraceID || e.In.SpanID == e.Out.SpanID || e.In.Start.After(e.Out.Start) {
+		t.Errorf("the request behind %s is told as %+v", id, e.In)
+	}
+	if len(e.RuledOut) == 0 {
+		t.Errorf("nothing was ruled out for %s", id)
+	}
+}
+
 // checkQuestions asks the running weft as a person does.
 func checkQuestions(t *testing.T, control string) {
 	t.Helper()
@@ -174,6 +199,7 @@ func checkQuestions(t *testing.T, control string) {
 	if e.Service != "shop" || e.Health != propagation.Broken || e.Verdicts["dropped"] != lost || len(e.Findings) != 1 || len(e.Findings[0].Examples) == 0 {
 		t.Fatalf("edge %+v", e)
 	}
+	checkLink(t, control, e.Findings[0].Examples[0])
 	text, err := exec.Command(world.weft, "explain", e.Findings[0].Examples[0], "--control", control).CombinedOutput()
 	if err != nil || strings.Contains(string(text), "hunter2") {
 		t.Errorf("explain: %v\n%s", err, text)

@@ -1,0 +1,104 @@
+package link
+
+import (
+	"fmt"
+	"testing"
+
+	"weft/correlate/event"
+	"weft/correlate/span"
+)
+
+// waits tells who waits for the goroutine that has made the call on a connection.
+func (n *node) waits(wire rune, of ...event.Waiter) {
+	ev := event.Event{Kind: event.KindWaiters, Socket: uint64(wire) * 2}
+	ev.Waiters.Count = uint8(copy(ev.Waiters.Of[:], of))
+	n.l.Feed(&ev)
+}
+
+// pool plays requests, two at a time, whose calls are made by workers: goroutines 70 and 71. The requests are served by goroutines
+// 5 and 6, and by a child of 6 that waits for the worker. stale: the second worker has the channel of the first request on its stack, and
+// nobody waits for it.
+func (n *node) pool(rounds int, stale bool) {
+	for range rounds {
+		n.round++
+		a, b, at := n.round*2, n.round*2+1, n.round
+		n.play(fmt.Sprintf(`s%d server 1 1 A g=5 at=%d; s%d server 1 1 B g=6 at=%d; hand C 70; hand D 71
+			c%d client 1 2 C g=90 at=%d; c%d client 1 2 D g=91 at=%d`, a, at, b, at, b, at, a, at))
+		child := event.Waiter{Goroutine: uint64(1000 + n.round), Parent: 6}
+		n.waits('C', child, event.Waiter{Goroutine: 71, Parent: 5})
+		if stale {
+			n.waits('D')
+		} else {
+			n.waits('D', event.Waiter{Goroutine: 5, Parent: 2})
+		}
+		n.play(fmt.Sprintf("end c%d; end c%d; end s%d; end s%d", b, a, a, b))
+	}
+}
+
+// TestWaiters: a worker's call is part of the request that waits for it, from the first one on.
+func TestWaiters(t *testing.T) {
+	n := newNode(t, 1)
+	n.play("go 1")
+	n.l.options.Hold = 1e6
+	n.pool(100, false)
+	n.l.Close()
+	if linked, wrong := n.right(); linked != 200 || wrong > 0 {
+		t.Errorf("%d of 200 calls have a link, %d a wrong one", linked, wrong)
+	}
+	if c := n.spans["c200"]; span.Evidence(c.Evidence) != span.Waiter || c.Confidence < 0.98 || !c.Confirmed {
+		t.Errorf("a late call is linked by %v, %v sure", span.Evidence(c.Evidence), c.Confidence)
+	} else if v := c.Votes[3]; span.Evidence(v.Kind) != span.Waiter || v.Found != 1 {
+		t.Errorf("its evidence is told as %+v", c.Votes)
+	}
+}
+
+// TestWorkersThatNobodyWaitsFor: what is found on their stacks can be anybody's.
+func TestWorkersThatNobodyWaitsFor(t *testing.T) {
+	n := newNode(t, 1)
+	n.play("go 1")
+	n.l.options.Hold = 1e6
+	n.pool(100, true)
+	n.l.Close()
+	if linked, _ := n.right(); linked > 0 {
+		t.Errorf("%d calls have a link", linked)
+	}
+}
+
+// TestWaitersOfSeveral: where those who wait work on different requests, or one has waited for another request before, there is no link.
+func TestWaitersOfSeveral(t *testing.T) {
+	n := newNode(t, 1)
+	n.play("go 1")
+	n.l.options.Hold = 1e6
+	n.pool(20, false)
+	n.play("p1 server 1 1 A g=5 at=999; p2 server 1 1 B g=6 at=999; hand C 70; q1 client 1 2 C g=90 at=999")
+	n.waits('C', event.Waiter{Goroutine: 5}, event.Waiter{Goroutine: 6})
+	n.play("hand D 71; q2 client 1 2 D g=91 at=999")
+	n.waits('D', event.Waiter{Goroutine: 1001, Parent: 6}) // of the first round
+	n.play("end q1; end q2; end p1; end p2")
+	n.l.Close()
+	for _, call := range []string{"q1", "q2"} {
+		if got := n.parent(call); got != "-" {
+			t.Errorf("%s < %s", call, got)
+		}
+	}
+}
+
+// TestWaitersAgainstHeaders: once headers have named other requests than those that wait, who waits says nothing.
+func TestWaitersAgainstHeaders(t *testing.T) {
+	n := newNode(t, 1)
+	n.play("go 1")
+	n.l.options.Hold = 1e6
+	n.pool(20, false)
+	n.play("p1 server 1 1 A g=5 at=999 head=T:P; p2 server 1 1 B g=6 at=999; hand C 70; q1 client 1 2 C g=90 at=999 head=T:C")
+	n.waits('C', event.Waiter{Goroutine: 6})
+	n.play("hand D 71; q2 client 1 2 D g=91 at=999")
+	n.waits('D', event.Waiter{Goroutine: 6})
+	n.play("end q1; end q2; end p1; end p2")
+	n.l.Close()
+	if got := n.parent("q1"); got != "p1 header" {
+		t.Errorf("q1 < %s", got)
+	}
+	if got := n.parent("q2"); got != "-" {
+		t.Errorf("q2 < %s", got)
+	}
+}
