@@ -25,7 +25,7 @@ APT_INSTALL = $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y 
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 # The Go packages whose tests need neither root nor another program.
 UNIT := ./agent/... ./cmd/... ./correlate/... ./deploy/... ./export/... ./test/accuracy
-E2E = $$(go list ./test/... | grep -v -e /test/backend -e /test/kernel -e /test/node)
+E2E = $$(go list ./test/... | grep -v -e /test/backend -e /test/kernel -e /test/kubernetes -e /test/node)
 HELM_VERSION := v3.22.0
 HELM := $(CACHE)/helm-$(HELM_VERSION)/helm
 
@@ -66,6 +66,10 @@ test-e2e: ## real servers and clients under the agent
 test-matrix: ## every client and wrk against every server, at 128 connections too (5 minutes)
 	MATRIX=all $(GO_TEST_ROOT) -timeout 40m -run 'TestMatrix|TestWrkEverywhere' ./test/endtoend/...
 
+.PHONY: test-multiplex
+test-multiplex: ## every client of test/multiplex/matrix against every server, TLS on and off, at 1, 16 and 128 requests at a time (an hour)
+	MATRIX=all $(GO_TEST_ROOT) -timeout 90m ./test/multiplex/matrix
+
 .PHONY: test-propagation
 test-propagation: ## every program of test/propagation, at 1, 16 and 64 connections (6 minutes)
 	PROPAGATION=all $(GO_TEST_ROOT) -timeout 25m -run TestPrograms ./test/propagation/...
@@ -100,6 +104,13 @@ test-deploy: $(HELM) ## the chart with several values, the manifests and the ima
 test-node: ## weft with just its capabilities, containers with namespaces and address translation of their own, chaos (3 minutes)
 	@command -v runc ip iptables setpriv sysctl >/dev/null || { $(ROOT) apt-get -qq update; $(APT_INSTALL) runc iproute2 iptables util-linux procps; }
 	$(GO_TEST_ROOT) -timeout 20m ./test/node/...
+
+.PHONY: test-kubernetes
+test-kubernetes: $(HELM) ## a real API server and etcd: names of pods and Services, the rights, the manifests (builds both: 20 minutes the first time)
+	rm -rf bin/rendered; mkdir -p bin/rendered
+	for values in deploy/testdata/*.yaml; do \
+		$(HELM) template other deploy/chart --namespace n --kube-version 1.34.0 -f $$values > bin/rendered/$$(basename $$values); done
+	RENDERED=$(CURDIR)/bin/rendered $(GO_TEST) -timeout 60m -v ./test/kubernetes
 
 .PHONY: test-kernels
 test-kernels: ## the programs and weft itself under stock kernels 6.1, 6.12 and Debian's newest, by each hook, in an emulator (17 minutes; KERNEL=bookworm/fexit)

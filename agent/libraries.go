@@ -51,9 +51,10 @@ func newLibraries(k *kernel, log *slog.Logger) *libraries {
 	return l
 }
 
-// look puts probes on what a process has mapped by now. It tells whether weft can read the TLS of the process.
-func (l *libraries) look(pid uint32) bool {
-	mappings, err := library.Mappings(pid)
+// look puts probes on what a process has mapped by now: on what looks like a TLS library by its name, or with every on what is one
+// whatever it is called. It tells whether weft can read the TLS of the process.
+func (l *libraries) look(pid uint32, every bool) bool {
+	mappings, err := library.Mappings(pid, every)
 	if err != nil {
 		return false
 	}

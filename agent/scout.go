@@ -122,10 +122,10 @@ func (s *scout) do(t task) {
 	}
 }
 
-// lookAgain looks at what a process has loaded by now.
+// lookAgain looks at what a process has loaded by now. One that speaks TLS has it somewhere, and so all of its files are looked at.
 func (s *scout) lookAgain(t task) {
 	switch {
-	case s.tls.look(t.pid):
+	case s.tls.look(t.pid, false), t.why == greeted && s.tls.look(t.pid, true):
 		s.unreadable.forget(t.pid)
 	case t.why == greeted:
 		s.unreadable.note(t.pid, s.tls.why(t.pid))
@@ -166,7 +166,7 @@ func (s *scout) inspect(pid uint32) {
 	s.forget(pid)
 	s.inspectGo(pid)
 	if s.tls != nil {
-		s.tls.look(pid)
+		s.tls.look(pid, false)
 	}
 }
 

@@ -95,6 +95,12 @@ type Disclosure struct {
 	Query             span.Query
 }
 
+// Disclosing gives the options with what is told from the start on.
+func (o Options) Disclosing(d Disclosure) Options {
+	o.HeadersRequest, o.HeadersResponse, o.Query = d.Request, d.Response, d.Query
+	return o
+}
+
 // Disclose changes what is told of requests whose heads come from now on.
 func (p *Pipeline) Disclose(d Disclosure) {
 	p.flows.Keep(d.Request, d.Response)

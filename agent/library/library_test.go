@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -92,7 +93,7 @@ func TestMappings(t *testing.T) {
 	var found []Mapping
 	for range 1000 {
 		var err error
-		if found, err = Mappings(uint32(c.Process.Pid)); err != nil {
+		if found, err = Mappings(uint32(c.Process.Pid), false); err != nil {
 			t.Fatal(err)
 		}
 		if len(found) == 2 {
@@ -102,10 +103,14 @@ func TestMappings(t *testing.T) {
 	if len(found) != 2 || found[1].Name != named || !Stands(named, found[1].File) {
 		t.Fatalf("%+v", found)
 	}
+	every, err := Mappings(uint32(c.Process.Pid), true)
+	if err != nil || len(every) <= 2 || !slices.Contains(every, found[1]) {
+		t.Fatalf("every file: %+v, %v", every, err)
+	}
 	if err := os.Remove(named); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Mappings(uint32(c.Process.Pid))
+	again, err := Mappings(uint32(c.Process.Pid), false)
 	if os.Geteuid() == 0 && (err != nil || len(again) != 2 || again[1].File != found[1].File) {
 		t.Fatalf("deleted: %+v, %v", again, err)
 	}

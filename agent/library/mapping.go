@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -24,9 +25,12 @@ type Mapping struct {
 // mapsMax bounds the lines that are read of the list of one process's mappings.
 const mapsMax = 1 << 16
 
-// Mappings lists the files of a process whose names look as if they could hold a TLS library, and its executable. An error means that
-// the process is gone, or is not to be looked at.
-func Mappings(pid uint32) ([]Mapping, error) {
+// filesMax bounds the files that are listed of one process.
+const filesMax = 1 << 10
+
+// Mappings lists the files of a process whose names look as if they could hold a TLS library, and its executable; with every, all files
+// that it runs code of. An error means that the process is gone, or is not to be looked at.
+func Mappings(pid uint32, every bool) ([]Mapping, error) {
 	list, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
 		return nil, fmt.Errorf("read mappings: %w", err)
@@ -39,13 +43,13 @@ func Mappings(pid uint32) ([]Mapping, error) {
 	}
 	seen := map[string]bool{}
 	lines := bufio.NewScanner(list)
-	for n := 0; lines.Scan() && n < mapsMax; n++ {
+	for n := 0; lines.Scan() && n < mapsMax && len(found) < filesMax; n++ {
 		fields := strings.SplitN(lines.Text(), " ", 6)
 		if len(fields) < 6 || len(fields[1]) < 3 || fields[1][2] != 'x' {
 			continue
 		}
 		name := strings.TrimLeft(fields[5], " ")
-		if !suspect(name) || seen[name] {
+		if seen[name] || !strings.HasPrefix(name, "/") || !every && !suspect(name) {
 			continue
 		}
 		seen[name] = true
@@ -57,13 +61,13 @@ func Mappings(pid uint32) ([]Mapping, error) {
 	return found, nil
 }
 
+// signs are parts of the names of files that hold a TLS library: tcnative is Netty's BoringSSL, conscrypt Google's for Java.
+var signs = []string{"ssl", "tls", "tcnative", "conscrypt"}
+
 // suspect tells whether a file may hold a TLS library, by its name.
 func suspect(name string) bool {
-	if !strings.HasPrefix(name, "/") {
-		return false
-	}
 	base := strings.ToLower(path.Base(name))
-	return strings.Contains(base, "ssl") || strings.Contains(base, "tls")
+	return slices.ContainsFunc(signs, func(sign string) bool { return strings.Contains(base, sign) })
 }
 
 // open finds a mapped file: by the mapping itself, which also works for a deleted file, else by its name in the mount namespace of

@@ -2,7 +2,6 @@ package pod
 
 import (
 	"context"
-	"log/slog"
 	"maps"
 	"net/netip"
 	"sync"
@@ -21,6 +20,9 @@ import (
 
 // maxServices bounds the addresses of Services that are known, at about 300 bytes each. What is beyond has no name.
 const maxServices = 1 << 14
+
+// refusals are how many refusals in a row are told, once.
+const refusals = 3
 
 // Services knows which Service of the cluster has an address, by a watch of those that have one. Of each no more is kept than its
 // name and its addresses: a cluster has far fewer Services than pods, and they seldom change.
@@ -48,21 +50,22 @@ func OpenServices(ctx context.Context, o Options) (*Services, error) {
 	s := &Services{at: map[netip.Addr]front{}}
 	// Headless ones have no address of their own.
 	addressed := fields.OneTermNotEqualSelector("spec.clusterIP", core.ClusterIPNone)
-	list := overheard(cache.NewListWatchFromClient(client, "services", meta.NamespaceAll, addressed), o.Log)
+	refused := 0 // in a row: a server that has just started may not know the roles yet
+	list := overheard(cache.NewListWatchFromClient(client, "services", meta.NamespaceAll, addressed), func(err error) {
+		if !apierrors.IsForbidden(err) {
+			refused = 0
+		} else if refused++; refused == refusals {
+			o.Log.Warn("weft may not list Services: the other ends of connections are not named by them", "reason", err)
+		}
+	})
+	silence()
 	go cache.NewReflectorWithOptions(list, &core.Service{}, s, cache.ReflectorOptions{}).RunWithContext(ctx)
 	return s, nil
 }
 
-// overheard tells once that Services may not be listed, which the library tells nobody but its own log.
-func overheard(l *cache.ListWatch, log *slog.Logger) *cache.ListWatch {
-	var once sync.Once
-	hear := func(err error) {
-		if apierrors.IsForbidden(err) {
-			once.Do(func() {
-				log.Warn("weft may not list Services: the other ends of connections are not named by them", "reason", err)
-			})
-		}
-	}
+// overheard tells what comes of each question to the server, nil for an answer. The library keeps some of it to itself, such as that
+// connections are refused.
+func overheard(l *cache.ListWatch, hear func(error)) *cache.ListWatch {
 	list, watch := l.ListWithContextFunc, l.WatchFuncWithContext
 	l.ListWithContextFunc = func(ctx context.Context, o meta.ListOptions) (runtime.Object, error) {
 		all, err := list(ctx, o)

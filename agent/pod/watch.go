@@ -71,8 +71,8 @@ func Open(ctx context.Context, o Options) (*Watch, error) {
 	}
 	w := &Watch{options: o, pods: map[string]*core.Pod{}, addresses: map[netip.Addr]resident{}, done: make(chan struct{})}
 	mine := fields.OneTermEqualSelector("spec.nodeName", o.Node)
-	w.informer = cache.NewSharedIndexInformerWithOptions(
-		cache.NewListWatchFromClient(client, "pods", meta.NamespaceAll, mine), &core.Pod{}, cache.SharedIndexInformerOptions{})
+	pods := overheard(cache.NewListWatchFromClient(client, "pods", meta.NamespaceAll, mine), w.hear)
+	w.informer = cache.NewSharedIndexInformerWithOptions(pods, &core.Pod{}, cache.SharedIndexInformerOptions{})
 	_, handleErr := w.informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(p any) { w.put(p) },
 		UpdateFunc: func(_, p any) { w.put(p) },
@@ -83,14 +83,16 @@ func Open(ctx context.Context, o Options) (*Watch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up the watch of pods: %w", err)
 	}
-	// The library tells every attempt; weft tells that the names are not fresh, once.
-	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
+	silence()
 	go func() {
 		defer close(w.done)
 		w.informer.RunWithContext(ctx)
 	}()
 	return w, nil
 }
+
+// silence ends what the library says of every attempt; weft tells that the names are not fresh, once. It comes before all questions.
+var silence = sync.OnceFunc(func() { klog.SetSlogLogger(slog.New(slog.DiscardHandler)) })
 
 func clientConfig(file string) (*rest.Config, error) {
 	if file == "" {
@@ -192,7 +194,13 @@ func (w *Watch) put(object any) {
 	}
 	w.mu.Unlock()
 	w.version.Add(1)
-	if w.failing.Swap(false) {
+}
+
+// hear takes what came of a question to the server.
+func (w *Watch) hear(err error) {
+	if err != nil {
+		w.fail(err)
+	} else if w.failing.Swap(false) {
 		w.options.Log.Info("the API server answers again: the names of pods are fresh")
 	}
 }
@@ -217,7 +225,7 @@ func (w *Watch) drop(object any) {
 
 // fail tells of an API server that does not answer. That a watch ends and is taken up again is usual.
 func (w *Watch) fail(err error) {
-	if errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+	if errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
 		return
 	}
 	if w.options.failed != nil {

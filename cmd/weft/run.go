@@ -53,10 +53,8 @@ func run(ctx context.Context, c *config.Config, args []string) error {
 	if err != nil {
 		return err
 	}
-	options := pipelineOptions(c)
+	options := pipelineOptions(c).Disclosing(sampled.rooms.widest)
 	options.Propagation.Health = notices.Put
-	widest := sampled.rooms.widest
-	options.HeadersRequest, options.HeadersResponse, options.Query = widest.Request, widest.Response, widest.Query
 	pipeline, err := correlate.New(options, takeSpan, sampled.Put)
 	if err != nil {
 		return err

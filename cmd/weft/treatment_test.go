@@ -39,9 +39,7 @@ func treated(t *testing.T, settings string, halfway func(*rooms, *correlate.Pipe
 	g := &gate{sink: out, rooms: newRooms(h)}
 	services := map[uint32]string{}
 	g.rooms.match = func(pid uint32, r config.Rule) bool { return r.Match(&config.Subject{PID: pid, Exe: services[pid]}) }
-	o := pipelineOptions(&c)
-	o.HeadersRequest, o.HeadersResponse, o.Query = h.widest.Request, h.widest.Response, h.widest.Query
-	p, err := correlate.New(o, func() *span.Span { return new(span.Span) }, g.Put)
+	p, err := correlate.New(pipelineOptions(&c).Disclosing(h.widest), func() *span.Span { return new(span.Span) }, g.Put)
 	if err != nil {
 		t.Fatal(err)
 	}

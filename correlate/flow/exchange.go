@@ -83,7 +83,8 @@ type Exchange struct {
 	replyEnd uint64        // stream offset behind the reply's body, with framing Length
 	replying bool          // the head of the final reply was seen
 	ended    bool
-	asked    bool // the request was seen; false for a reply that overtook it
+	reset    uint64 // when the client wanted no more of the stream, without fault; 0: it does
+	asked    bool   // the request was seen; false for a reply that overtook it
 	before   uint32
 	holders  int // users besides flow
 	released bool

@@ -14,6 +14,7 @@ type mux struct {
 	ways    [2]way
 	streams []slot // open ones, by number
 	highest uint32 // of a request that was read
+	resets  int    // open ones that the client wants no more of
 	lossy   bool   // requests may have been missed
 }
 
@@ -151,6 +152,9 @@ func (m *mux) remove(stream uint32) {
 	at, found := m.find(stream)
 	if !found {
 		return
+	}
+	if m.streams[at].x.reset != 0 {
+		m.resets--
 	}
 	m.streams = slices.Delete(m.streams, at, at+1)
 	if len(m.streams) == 0 && cap(m.streams) > keptStreams {

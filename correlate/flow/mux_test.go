@@ -354,6 +354,77 @@ func TestOvertaking(t *testing.T) {
 	balance(t, s, table, 0)
 }
 
+// TestOvertakingBody: a reply that has overtaken its request ends the exchange when the body of the request is told, or else with the
+// connection, and its end is that of the reply.
+func TestOvertakingBody(t *testing.T) {
+	s, table, client, srv := connection(t, false)
+	overtake := func(stream uint32) {
+		srv.headers(stream, false, ":status:200")
+		srv.headers(stream, true, "grpc-status:5")
+		client.request(stream, false, "/a.B/C", "content-type:application/grpc")
+	}
+	client.request(1, true, "/first")
+	srv.headers(1, true, ":status:200")
+	overtake(3)
+	answered := *client.now
+	overtake(5)
+	balance(t, s, table, 2)
+	client.data(3, 12, 2)
+	check(t, srv.framer.WriteRSTStream(5, http2.ErrCodeNo))
+	srv.tell(0, 0)
+	overtake(7)
+	overtake(9)
+	table.Feed(&event.Event{Kind: event.KindClose, Time: 1e12, Socket: 7})
+	if len(s.ended) != 5 {
+		t.Fatalf("%d ended: %+v", len(s.ended), s.ended)
+	}
+	for i, x := range s.ended[1:] {
+		if x.Stream != uint32(2*i+3) || x.Fault != NoFault || x.Lost || x.RPCStatus != 5 || x.End >= 1e12 {
+			t.Errorf("%+v", x)
+		}
+	}
+	if x := s.ended[1]; x.RequestBody != 12 || x.RequestMessages != 2 || x.End > answered {
+		t.Errorf("%+v", x)
+	}
+	balance(t, s, table, 0)
+}
+
+// TestRelease: a client that has all of a reply may reset the stream before the server's write of the reply is told. No reply within a
+// second is a stream that was reset.
+func TestRelease(t *testing.T) {
+	s, table, client, srv := connection(t, true)
+	ask := func(stream uint32) {
+		client.request(stream, true, "/404")
+		check(t, client.framer.WriteRSTStream(stream, http2.ErrCodeStreamClosed))
+		client.tell(0, 0)
+	}
+	ask(1)
+	srv.headers(1, true, ":status:404")
+	ask(3)
+	srv.headers(3, false, ":status:404")
+	ask(5)
+	*client.now += 2e9
+	ask(7)
+	balance(t, s, table, 1)
+	table.Feed(&event.Event{Kind: event.KindClose, Time: 1e12, Socket: 7})
+	want := []struct {
+		stream, status uint32
+		fault          Fault
+	}{{1, 404, NoFault}, {5, 0, StreamReset}, {3, 404, NoFault}, {7, 0, StreamReset}}
+	if len(s.ended) != len(want) {
+		t.Fatalf("%d ended: %+v", len(s.ended), s.ended)
+	}
+	for i, x := range s.ended {
+		if x.Stream != want[i].stream || uint32(x.Status) != want[i].status || x.Fault != want[i].fault || x.End >= 1e12 {
+			t.Errorf("%+v, want %+v", x, want[i])
+		}
+	}
+	if n := table.Counts().Reasons[Orphans]; n != 0 {
+		t.Errorf("%d orphans", n)
+	}
+	balance(t, s, table, 0)
+}
+
 // TestFloods: what a hostile peer sends without end takes neither room nor time without end.
 func TestFloods(t *testing.T) {
 	s, table, client, srv := connection(t, true)

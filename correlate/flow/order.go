@@ -120,7 +120,12 @@ func (t *Table) beforeRequest(c *Conn, s *stream, m *event.Message) {
 	if o.lossy && !o.pipelines() && len(c.streams[other].head) > 0 {
 		t.broken(c, other)
 	}
-	if len(c.open) > 0 && !c.open[0].asked && (s.at != inOrder || o.lossy) {
+	switch {
+	case len(c.open) == 0 || c.open[0].asked:
+	case m.Flags&event.TLS != 0 && c.open[0].FirstByte < s.start:
+		// It has overtaken nothing: a write of TLS is told with the time when its call began. Its request was sent before there were probes.
+		t.lose(c, c.open[0], Orphans)
+	case s.at != inOrder || o.lossy:
 		t.lose(c, c.open[0], Orphans)
 		o.early = true
 	}

@@ -53,6 +53,7 @@ func (t *Table) takeStream(c *Conn, w *proto.Frames, ev *event.Event, x *Exchang
 		return // trailers of a request that was answered before it was over
 	}
 	mx.highest = max(mx.highest, stream)
+	t.settle(c, w.Start)
 	if x == nil {
 		t.makeRoom(c)
 		x = t.exchange()
@@ -74,9 +75,8 @@ func (t *Table) takeStream(c *Conn, w *proto.Frames, ev *event.Event, x *Exchang
 	x.RPC, x.Timeout = msg.RPC(), msg.Timeout()
 	t.counts.Exchanges++
 	t.observer.Started(x)
-	if x.ended {
-		mx.remove(stream)
-		t.finish(c, x, x.End)
+	if x.ended && w.Opens.EndsStream() {
+		t.finishStream(c, x, x.End)
 	}
 }
 
@@ -144,12 +144,16 @@ func (t *Table) streamEnds(c *Conn, ev *event.Event, stream uint32) {
 	}
 }
 
-// sideEnds notes that one side of a stream is over: a request is whole, or a reply, which ends the exchange.
+// sideEnds notes that one side of a stream is over: a request is whole, or a reply, which ends the exchange, unless it has overtaken
+// the request, whose body is then still to be told.
 func (t *Table) sideEnds(c *Conn, ev *event.Event, x *Exchange) {
 	m := &ev.Message
 	if c.isRequest(m.Direction, nil) {
 		x.takeRequestCounts(m)
 		t.touched(x, ev)
+		if x.ended {
+			t.finishStream(c, x, x.End)
+		}
 		return
 	}
 	x.takeReplyCounts(m)
@@ -157,7 +161,8 @@ func (t *Table) sideEnds(c *Conn, ev *event.Event, x *Exchange) {
 	t.finishStream(c, x, ev.Time)
 }
 
-// takeRequestCounts and takeReplyCounts take what was counted of the body of one side.
+// takeRequestCounts and takeReplyCounts take what was counted of the body of one side. Of a reply that may be in two parts: up to
+// where its client gave it up, and from there to its end.
 func (x *Exchange) takeRequestCounts(m *event.Message) {
 	x.RequestBody = max(x.RequestBody, m.Body)
 	if m.Flags&event.Pieces == 0 {
@@ -166,11 +171,11 @@ func (x *Exchange) takeRequestCounts(m *event.Message) {
 }
 
 func (x *Exchange) takeReplyCounts(m *event.Message) {
-	x.ReplyBody = m.Body
+	x.ReplyBody += m.Body
 	if m.Flags&event.Pieces == 0 {
-		x.ReplyMessages = m.Messages
+		x.ReplyMessages += m.Messages
 	} else if x.Events {
-		x.Pieces = m.Messages
+		x.Pieces += m.Messages
 	}
 }
 
@@ -182,40 +187,13 @@ func (t *Table) finishStream(c *Conn, x *Exchange, end uint64) {
 	t.finish(c, x, end)
 }
 
-// streamReset ends a stream that one end gave up.
-func (t *Table) streamReset(c *Conn, ev *event.Event, stream, code uint32) {
-	const cancelled, refused = 8, 7
-	x := c.mux.of(stream)
-	if x == nil || !x.asked {
-		return
-	}
-	switch code {
-	case cancelled:
-		x.Fault = Cancelled
-	case refused:
-		x.Fault = Refused
-	default:
-		x.Fault = StreamReset
-	}
-	if m := &ev.Message; c.isRequest(m.Direction, nil) != (m.Flags&event.Other != 0) {
-		x.takeRequestCounts(m)
-	} else {
-		x.takeReplyCounts(m)
-	}
-	if x.RPC != proto.NoRPC && !x.HasRPCStatus {
-		x.RPCStatus, x.HasRPCStatus = proto.StatusOfReset(code), true
-	}
-	t.touched(x, ev)
-	t.finishStream(c, x, ev.Time)
-}
-
 // goesAway ends the streams that a server will not work on. Their requests may be sent again on another connection.
 func (t *Table) goesAway(c *Conn, ev *event.Event, last uint32) {
 	if c.role == unknown || c.isRequest(ev.Message.Direction, nil) {
 		return
 	}
 	for i := len(c.mux.streams) - 1; i >= 0; i-- {
-		if x := c.mux.streams[i].x; x.Stream > last && x.asked {
+		if x := c.mux.streams[i].x; x.Stream > last && x.asked && !x.ended {
 			x.Fault = Refused
 			t.finishStream(c, x, ev.Time)
 		}
@@ -229,6 +207,12 @@ func (t *Table) closesStreams(c *Conn, ev *event.Event) {
 		switch {
 		case !x.asked, x.Lost && !x.replying:
 			t.abandonStream(c, x, LostRecords)
+			continue
+		case x.ended:
+			t.finishStream(c, x, x.End)
+			continue
+		case x.reset != 0:
+			t.finishReset(c, x)
 			continue
 		case ev.Close.Reset:
 			x.Fault = Reset
@@ -249,6 +233,14 @@ func (t *Table) abandonStreams(c *Conn, why Reason) {
 }
 
 func (t *Table) abandonStream(c *Conn, x *Exchange, why Reason) {
+	switch {
+	case x.ended && x.asked:
+		t.finishStream(c, x, x.End)
+		return
+	case x.reset != 0:
+		t.finishReset(c, x)
+		return
+	}
 	c.mux.remove(x.Stream)
 	if x.replying && x.asked {
 		x.Lost = true

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"weft/correlate/event"
@@ -86,5 +87,28 @@ func TestSession(t *testing.T) {
 		if placed != 1 {
 			t.Errorf("placed %d times", placed)
 		}
+	}
+}
+
+// TestUnseenRequest has a client whose first request was sent before there were probes: its reply is that of no other, while one that
+// was told before the write of its own request is.
+func TestUnseenRequest(t *testing.T) {
+	b := newBook(Options{Max: 10})
+	offsets := map[event.Direction]uint64{}
+	tell := func(at uint64, d event.Direction, head string) {
+		from := offsets[d]
+		offsets[d] += uint64(len(head))
+		b.table.Feed(&event.Event{Kind: event.KindMessage, Time: at, Socket: 5, PID: 9, Message: event.Message{
+			Direction: d, Flags: event.Start | event.End | event.TLS, Offset: from, Through: offsets[d], Payload: []byte(head),
+		}})
+	}
+	b.table.Feed(&event.Event{Kind: event.KindSocket, Time: 1, Socket: 5, PID: 9, Conn: event.Conn{NameLocal: 1, NamePeer: 2, Origin: event.Connected}})
+	tell(1000, event.Receive, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+	tell(2000, event.Send, "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n")
+	tell(3000, event.Receive, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	tell(5000, event.Receive, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+	tell(4000, event.Send, "GET /3 HTTP/1.1\r\nHost: h\r\n\r\n")
+	if want := []string{"GET /2 200", "GET /3 201"}; !slices.Equal(b.ended, want) || b.table.Counts().Reasons[Orphans] != 1 || len(b.wrong) > 0 {
+		t.Errorf("%q, want %q; %d orphans, %q", b.ended, want, b.table.Counts().Reasons[Orphans], b.wrong)
 	}
 }

@@ -53,6 +53,9 @@ func InstallAgent() (cache string, err error) {
 // InstallBackend brings the collector and Jaeger into the cache.
 func InstallBackend(cache string) error { return script("backend.sh", cache) }
 
+// InstallKubernetes brings an API server and etcd into the cache.
+func InstallKubernetes(cache string) error { return script("kubernetes.sh", cache) }
+
 func script(name string, args ...string) error {
 	path := filepath.Join(Root(), "test", "install", name)
 	out, err := exec.Command("bash", append([]string{path}, args...)...).CombinedOutput()

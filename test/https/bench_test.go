@@ -74,7 +74,8 @@ func ask(b *testing.B, server string) float64 {
 	return n
 }
 
-// emptyProbes puts a program that does nothing where weft has its own.
+// emptyProbes puts a program that does nothing where weft has its own: in the server, and in the library of wrk, which weft probes too
+// although it does not trace wrk.
 func emptyProbes(b *testing.B, server string) (links []link.Link) {
 	b.Helper()
 	if err := rlimit.RemoveMemlock(); err != nil {
@@ -87,12 +88,23 @@ func emptyProbes(b *testing.B, server string) (links []link.Link) {
 		b.Fatal(err)
 	}
 	defer empty.Close()
-	name := "/usr/lib/x86_64-linux-gnu/libssl.so.3"
+	names := []string{"/usr/lib/x86_64-linux-gnu/libssl.so.3"}
 	if server == "node" {
-		if name, err = exec.LookPath("node"); err != nil {
+		node, err := exec.LookPath("node")
+		if err != nil {
 			b.Fatal(err)
 		}
+		names = append(names, node)
 	}
+	for _, name := range names {
+		links = append(links, probeFile(b, name, empty)...)
+	}
+	return links
+}
+
+// probeFile puts a program at the functions of the TLS library in a file, and where they return.
+func probeFile(b *testing.B, name string, program *ebpf.Program) (links []link.Link) {
+	b.Helper()
 	functions, err := library.Inspect(name)
 	if err != nil {
 		b.Fatal(err)
@@ -103,13 +115,13 @@ func emptyProbes(b *testing.B, server string) (links []link.Link) {
 	}
 	for function, at := range functions {
 		if function != "SSL_free" {
-			l, err := file.Uretprobe("", empty, &link.UprobeOptions{Address: at})
+			l, err := file.Uretprobe("", program, &link.UprobeOptions{Address: at})
 			if err != nil {
 				b.Fatal(err)
 			}
 			links = append(links, l)
 		}
-		l, err := file.Uprobe("", empty, &link.UprobeOptions{Address: at})
+		l, err := file.Uprobe("", program, &link.UprobeOptions{Address: at})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -1,0 +1,174 @@
+package matrix
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// client is one row of the table of clients.
+type client struct {
+	name     string
+	part     string // of matrix.sh that it needs besides Go's
+	protocol string
+	bare     bool // sends no traceparent
+	sealed   bool // its TLS cannot be read
+	upgrades bool // goes to HTTP/2 by Upgrade: h2c, which there is without TLS only
+	argv     func(t *testing.T, p *place, l *load, s site) [][]string
+}
+
+// clients is every client.
+var clients = []*client{
+	{name: "net/http", protocol: "http/1.1", argv: goAsks},
+	{name: "net/http h2", protocol: "h2", argv: goAsks},
+	{name: "curl", protocol: "http/1.1", argv: curl("--http1.1")},
+	{name: "curl h2", protocol: "h2", argv: curl("--http2-prior-knowledge")},
+	{name: "curl Upgrade", protocol: "h2", upgrades: true, argv: curl("--http2")},
+	{name: "curl GnuTLS", part: "pycurl", protocol: "http/1.1", argv: systemPythonAsks},
+	{name: "wget GnuTLS", protocol: "http/1.1", bare: true, argv: wget},
+	{name: "node", part: "node", protocol: "http/1.1", argv: nodeAsks},
+	{name: "node h2", part: "node", protocol: "h2", argv: nodeAsks},
+	{name: "requests", part: "python", protocol: "http/1.1", argv: pythonAsks("requests")},
+	{name: "aiohttp", part: "python", protocol: "http/1.1", argv: pythonAsks("aiohttp")},
+	{name: "hyper", part: "rust", protocol: "h2", sealed: true, argv: rustAsks},
+	{name: "netty", part: "java", protocol: "http/1.1", argv: javaAsks("netty")},
+	{name: "grpc-go", protocol: "grpc", argv: goAsks},
+	{name: "grpc-js", part: "node", protocol: "grpc", argv: nodeAsks},
+	{name: "grpcio", part: "python", protocol: "grpc", sealed: true, argv: pythonAsks("grpc")},
+	{name: "grpc-java", part: "java", protocol: "grpc", argv: javaAsks("grpc")},
+	{name: "tonic", part: "rust", protocol: "grpc", sealed: true, argv: rustAsks},
+	{name: "gRPC-Web", protocol: "grpcweb", argv: goAsks},
+	{name: "Connect", protocol: "connect", argv: goAsks},
+}
+
+// asks tells whether a client can ask a server.
+func (c *client) asks(s *server, secure bool) bool {
+	return slices.Contains(s.protocols, c.protocol) && (secure || s.open) && (!c.upgrades || s.upgrades && !secure)
+}
+
+// version is that of HTTP.
+func (c *client) version() string {
+	if c.protocol == "http/1.1" {
+		return "1.1"
+	}
+	return "2"
+}
+
+// tail is what all programs of ours are told at their end.
+func (l *load) tail(p *place, s site) []string {
+	return []string{s.at(l.protocol), strconv.Itoa(l.n), strconv.Itoa(l.streams), p.tag}
+}
+
+func goAsks(_ *testing.T, p *place, l *load, s site) [][]string {
+	return [][]string{append([]string{p.built("matrix-go", "peer"), "ask", l.protocol}, l.tail(p, s)...)}
+}
+
+func nodeAsks(_ *testing.T, p *place, l *load, s site) [][]string {
+	return [][]string{append([]string{"node", p.built("matrix-node", "peer.js"), "ask", l.protocol}, l.tail(p, s)...)}
+}
+
+func pythonAsks(kind string) func(*testing.T, *place, *load, site) [][]string {
+	return func(_ *testing.T, p *place, l *load, s site) [][]string {
+		return [][]string{append(p.python(p.built("matrix-python", "peer.py"), "ask", kind), l.tail(p, s)...)}
+	}
+}
+
+// systemPythonAsks has the distribution's pycurl, and so its libcurl with GnuTLS.
+func systemPythonAsks(_ *testing.T, p *place, l *load, s site) [][]string {
+	return [][]string{append([]string{"/usr/bin/python3", p.built("matrix-python", "peer.py"), "ask", "pycurl"}, l.tail(p, s)...)}
+}
+
+func rustAsks(_ *testing.T, p *place, l *load, s site) [][]string {
+	return [][]string{append([]string{p.built("matrix-rust", "target", "release", "peer"), "ask", l.protocol}, l.tail(p, s)...)}
+}
+
+func javaAsks(kind string) func(*testing.T, *place, *load, site) [][]string {
+	return func(_ *testing.T, p *place, l *load, s site) [][]string {
+		return [][]string{p.java(append([]string{"ask", kind}, l.tail(p, s)...)...)}
+	}
+}
+
+func (l *load) url(s site, i int) string {
+	scheme := "http://"
+	if s.secure {
+		scheme = "https://"
+	}
+	return scheme + s.at(l.protocol) + l.path(i)
+}
+
+// curl makes all requests in one process, so many at a time. Without TLS its HTTP/2 fails in parallel ("Error in the HTTP2 framing
+// layer", 7.88 with any server), and so each connection is a process of its own.
+func curl(way string) func(*testing.T, *place, *load, site) [][]string {
+	return func(t *testing.T, p *place, l *load, s site) (list [][]string) {
+		processes := 1
+		if s.secure && way != "--http1.1" {
+			way = "--http2" // by ALPN
+		} else if way != "--http1.1" {
+			processes = l.streams
+		}
+		for c := range processes {
+			var text strings.Builder
+			for i := c; i < l.n; i += processes {
+				if i > c {
+					text.WriteString("next\n")
+				}
+				fmt.Fprintf(&text, "url = %q\nheader = \"traceparent: %s\"\noutput = \"/dev/null\"\n%s\ninsecure\n", l.url(s, i), l.traceparent(i), way[2:])
+			}
+			argv := []string{"curl", "-q", "-sS", "-K", p.write(t, fmt.Sprintf("curl.%s.%d", l.id, c), text.String())}
+			if processes == 1 {
+				argv = append(argv, "--parallel", "--parallel-max", strconv.Itoa(l.streams))
+			}
+			list = append(list, argv)
+		}
+		return list
+	}
+}
+
+// wget makes one process for each connection.
+func wget(_ *testing.T, p *place, l *load, s site) (list [][]string) {
+	for c := range l.streams {
+		argv := []string{"wget", "-q", "--no-check-certificate", "--content-on-error", "-O", "/dev/null", "-a", p.path("wget.log"), "-t", "1"}
+		for i := c; i < l.n; i += l.streams {
+			argv = append(argv, l.url(s, i))
+		}
+		list = append(list, argv)
+	}
+	return list
+}
+
+// run runs the processes of a client to their end, all at a time.
+func (l *load) run(t *testing.T, p *place, s site) {
+	t.Helper()
+	l.pids = map[int]bool{}
+	var running []*exec.Cmd
+	for _, argv := range l.client.argv(t, p, l, s) {
+		c := p.command(s.secure, l, argv...)
+		out, err := os.Create(p.path(filepath.Base(argv[0]) + ".out." + l.id))
+		check(t, err)
+		c.Stdout, c.Stderr = out, out
+		check(t, c.Start())
+		_ = out.Close()
+		l.pids[c.Process.Pid] = true
+		running = append(running, c)
+	}
+	for _, c := range running {
+		err := c.Wait()
+		var status *exec.ExitError
+		// wget ends with 8 when a server has told an error, as these are asked to.
+		if err != nil && !(l.client.bare && asExit(err, &status) && status.ExitCode() == 8) {
+			text, _ := os.ReadFile(p.path(filepath.Base(c.Args[0]) + ".out." + l.id))
+			t.Fatalf("%s asks %s: %v: %.2000s", l.client.name, s.server.name, err, text)
+		}
+	}
+}
+
+func asExit(err error, to **exec.ExitError) bool {
+	e, ok := err.(*exec.ExitError) //nolint:errorlint // of Wait, which wraps nothing
+	*to = e
+	return ok
+}
