@@ -105,6 +105,17 @@ test-node: ## weft with just its capabilities, containers with namespaces and ad
 	@command -v runc ip iptables setpriv sysctl >/dev/null || { $(ROOT) apt-get -qq update; $(APT_INSTALL) runc iproute2 iptables util-linux procps; }
 	$(GO_TEST_ROOT) -timeout 20m ./test/node/...
 
+.PHONY: test-endurance
+test-endurance: ## weft started and ended 100 times under load; overload; the watchdog (5 minutes)
+	ENDURANCE=all $(GO_TEST_ROOT) -timeout 30m ./test/endurance
+
+DURATION ?= 1h
+PLOT ?= bin/soak.svg
+.PHONY: soak
+soak: ## connections and processes that come and go for DURATION, and a plot of what weft holds meanwhile (DURATION=10m PLOT=docs/soak.svg)
+	@mkdir -p bin
+	DURATION=$(DURATION) PLOT=$(abspath $(PLOT)) $(GO_TEST_ROOT) -v -timeout 24h -run TestSoak ./test/endurance
+
 .PHONY: test-kubernetes
 test-kubernetes: $(HELM) ## a real API server and etcd: names of pods and Services, the rights, the manifests (builds both: 20 minutes the first time)
 	rm -rf bin/rendered; mkdir -p bin/rendered
@@ -113,7 +124,7 @@ test-kubernetes: $(HELM) ## a real API server and etcd: names of pods and Servic
 	RENDERED=$(CURDIR)/bin/rendered $(GO_TEST) -timeout 60m -v ./test/kubernetes
 
 .PHONY: test-kernels
-test-kernels: ## the programs and weft itself under stock kernels 6.1, 6.12 and Debian's newest, by each hook, in an emulator (17 minutes; KERNEL=bookworm/fexit)
+test-kernels: ## the programs and weft itself under stock kernels 6.1, 6.12 and Debian's newest, by each hook, in an emulator, 6.12 on arm64, and the refusal of 5.10 (25 minutes; KERNEL=bookworm/fexit)
 	$(GO_TEST_ROOT) -timeout 80m -run 'TestKernels/$(KERNEL)' ./test/kernel
 
 .PHONY: race

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/agent/process"
+	"weft/agent/watchdog"
 	"weft/bpf"
 	"weft/correlate/event"
 )
@@ -36,6 +38,7 @@ type Options struct {
 	Handover bool // put a probe on Go's HTTP client where a program has one
 	Tasks    bool // read which task an event loop runs, and put a probe on where tasks are started
 	TLS      bool // put probes on TLS libraries, and read what passes through them
+	Limits   watchdog.Limits
 	Log      *slog.Logger
 }
 
@@ -50,10 +53,13 @@ type Processes interface {
 
 // Agent is the running kernel side and the reader of its ring.
 type Agent struct {
-	kernel  *kernel
+	kernel  *kernel // nil: the watchdog has taken the probes off
 	reader  *ringbuf.Reader
 	options Options
 	scout   *scout
+	ready   <-chan struct{}
+	missing []Missing
+	guard   guard
 	known   map[uint32]Verdict // processes that the consumer was told of
 	chosen  map[uint32]Verdict // what the kernel was told of a process
 	pending atomic.Pointer[Choice]
@@ -77,23 +83,31 @@ func Open(o Options) (*Agent, error) {
 		k.close()
 		return nil, fmt.Errorf("open the ring: %w", err)
 	}
-	return &Agent{
+	a := &Agent{
 		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), chosen: make(map[uint32]Verdict), lives: newLives(bootTime()),
-		scout: startScout(k, &o),
-		older: findOlder(o.Log),
-	}, nil
+		scout:   startScout(k, &o),
+		missing: k.missing,
+		older:   findOlder(o.Log),
+	}
+	a.ready = a.scout.scanned
+	a.guard.kernel, a.guard.dog = k, watchdog.New(o.Limits, runtime.NumCPU())
+	return a, nil
 }
 
 // Missing tells what this kernel or these permissions do not give.
-func (a *Agent) Missing() []Missing { return a.kernel.missing }
+func (a *Agent) Missing() []Missing { return a.missing }
 
 // Ready is closed when everything that runs now is traced as well as it can be: the executables of all processes were
 // looked at. Events come before that, too.
-func (a *Agent) Ready() <-chan struct{} { return a.scout.scanned }
+func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
 // Close takes the programs off.
 func (a *Agent) Close() {
 	a.scout.stop()
+	if a.kernel == nil {
+		<-a.guard.gone
+		return
+	}
 	a.reader.Close()
 	a.kernel.close()
 }
@@ -102,31 +116,51 @@ func (a *Agent) Close() {
 // and returns nil. An error of handle or of the ring ends it.
 func (a *Agent) Run(ctx context.Context, handle func(*event.Event) error) error {
 	a.handle = handle
-	defer context.AfterFunc(ctx, a.kernel.detach)()
+	defer context.AfterFunc(ctx, a.guard.detach)()
+	first, err := a.sample()
+	if err != nil {
+		return err
+	}
+	a.guard.dog.Begin(first)
 	if err := a.tick(bootTime()); err != nil {
 		return err
 	}
 	var record ringbuf.Record
 	a.reader.SetDeadline(time.Now().Add(tick))
 	for {
-		err := a.reader.ReadInto(&record)
+		ended := false
 		switch {
-		case err == nil:
-			err = a.record(record.RawSample)
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			if ctx.Err() != nil {
-				a.told = 0
-				return a.tick(bootTime())
-			}
-			a.reader.SetDeadline(time.Now().Add(tick))
-			err = a.tick(bootTime())
+		case a.kernel == nil:
+			err = a.rest(ctx)
+			ended = a.kernel == nil && ctx.Err() != nil
+		case a.guard.due && ctx.Err() == nil:
+			err = a.takeOff()
 		default:
-			err = fmt.Errorf("read ring: %w", err)
+			ended, err = a.read(ctx, &record)
 		}
-		if err != nil {
+		if err != nil || ended {
 			return err
 		}
 	}
+}
+
+// read hands on one record, or ticks when none comes in time. ended: none will come any more.
+func (a *Agent) read(ctx context.Context, record *ringbuf.Record) (ended bool, err error) {
+	err = a.reader.ReadInto(record)
+	switch {
+	case err == nil:
+		return false, a.record(record.RawSample)
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return false, fmt.Errorf("read ring: %w", err)
+	case ctx.Err() != nil:
+		a.told = 0
+		return true, a.tick(bootTime())
+	}
+	if err := a.kernel.release(); err != nil {
+		return false, err
+	}
+	a.reader.SetDeadline(time.Now().Add(tick))
+	return false, a.tick(bootTime())
 }
 
 // record handles one record: it is the way of the data on this side of the ring.
@@ -218,6 +252,9 @@ func (a *Agent) tick(now uint64) error {
 			return err
 		}
 	}
+	if err := a.watch(); err != nil {
+		return err
+	}
 	if err := a.rename(now); err != nil {
 		return err
 	}
@@ -247,10 +284,12 @@ func (a *Agent) tellLoss(now uint64) error {
 	if err != nil {
 		return err
 	}
+	// A request that was left out is a record that is missing.
 	total := event.Loss{
-		LostServer: counts[bpf.WeftCountCOUNT_LOST_SERVER],
-		LostClient: counts[bpf.WeftCountCOUNT_LOST_CLIENT],
-		Records:    counts[bpf.WeftCountCOUNT_RING_FULL],
+		LostServer: counts[bpf.WeftCountCOUNT_LOST_SERVER] + counts[bpf.WeftCountCOUNT_LEFT_OUT_SERVER],
+		LostClient: counts[bpf.WeftCountCOUNT_LOST_CLIENT] + counts[bpf.WeftCountCOUNT_LEFT_OUT_CLIENT],
+		Records: counts[bpf.WeftCountCOUNT_RING_FULL] + counts[bpf.WeftCountCOUNT_LEFT_OUT_SERVER] +
+			counts[bpf.WeftCountCOUNT_LEFT_OUT_CLIENT],
 	}
 	if total == a.losses {
 		return nil

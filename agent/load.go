@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -53,7 +54,11 @@ type hook struct {
 // best one that can be had here. Each is tried; no version number decides.
 func load(o *Options) (*kernel, error) {
 	if o.Hook != "" {
-		return loadHook(o, o.Hook)
+		k, err := loadHook(o, o.Hook)
+		if err != nil && !errors.Is(err, ErrPermission) {
+			err = tooOld(err)
+		}
+		return k, err
 	}
 	var passed []passedOver
 	var failed []error
@@ -69,7 +74,19 @@ func load(o *Options) (*kernel, error) {
 		passed = append(passed, passedOver{hook, err})
 		failed = append(failed, fmt.Errorf("hook %s: %w", hook, err))
 	}
-	return nil, errors.Join(failed...)
+	return nil, tooOld(errors.Join(failed...))
+}
+
+// ErrTooOld means that the programs can't be had on this kernel by any hook.
+var ErrTooOld = errors.New("weft needs Linux 6.1 or later")
+
+// tooOld says what the kernel lacks, if it is that; what the verifier said of the first program that it refused is no help then.
+func tooOld(err error) error {
+	missing := missingFeatures()
+	if len(missing) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: this kernel lacks %s", ErrTooOld, strings.Join(missing, "; "))
 }
 
 // loadHook is load for one hook.
@@ -168,6 +185,21 @@ func (k *kernel) attach() error {
 			return explain("attach to "+h.name, err)
 		}
 		k.missing = append(k.missing, Missing{Hook: h.name, Effect: h.effect, Reason: err})
+	}
+	return nil
+}
+
+// release lets all exchanges in again: the ring is empty.
+func (k *kernel) release() error {
+	var pressure uint32
+	if err := k.objects.Pressure.Get(&pressure); err != nil {
+		return fmt.Errorf("read the pressure: %w", err)
+	}
+	if pressure == 0 {
+		return nil
+	}
+	if err := k.objects.Pressure.Set(uint32(0)); err != nil {
+		return fmt.Errorf("release the pressure: %w", err)
 	}
 	return nil
 }

@@ -81,6 +81,9 @@ func (a *Agent) decideEarly(pid uint32) error {
 // choose writes a verdict to the kernel and has the sockets of processes that were not traced looked at again.
 func (a *Agent) choose(pid uint32, v Verdict) error {
 	a.chosen[pid] = v
+	if a.kernel == nil {
+		return nil // it is decided on when the probes are put on again
+	}
 	return a.kernel.update(pid, func(p *bpf.WeftProcess) { p.Choice = uint8(v) })
 }
 
@@ -103,25 +106,40 @@ func (k *kernel) update(pid uint32, change func(*bpf.WeftProcess)) error {
 }
 
 // Counts gives the kernel side's counters, indexed by bpf.WeftCount.
-func (a *Agent) Counts() ([bpf.WeftCountCOUNTS]uint64, error) {
-	var sums [bpf.WeftCountCOUNTS]uint64
-	var perCPU []bpf.WeftTally
-	if err := a.kernel.objects.Tallies.Lookup(uint32(0), &perCPU); err != nil {
-		return sums, fmt.Errorf("read the counters: %w", err)
+func (a *Agent) Counts() (sums [bpf.WeftCountCOUNTS]uint64, err error) {
+	a.guard.mu.Lock()
+	defer a.guard.mu.Unlock()
+	sums = a.guard.counted
+	if a.guard.kernel == nil {
+		return sums, nil
 	}
+	perCPU, err := a.guard.kernel.tallies()
 	for i := range perCPU {
 		for c, n := range perCPU[i].Counts {
 			sums[c] += n
 		}
 	}
-	return sums, nil
+	return sums, err
+}
+
+// tallies gives the counters of each CPU.
+func (k *kernel) tallies() (perCPU []bpf.WeftTally, err error) {
+	if err := k.objects.Tallies.Lookup(uint32(0), &perCPU); err != nil {
+		return nil, fmt.Errorf("read the counters: %w", err)
+	}
+	return perCPU, nil
 }
 
 // Missed is how often the kernel left a program out because one was already running on that CPU. Their operations are not
 // in any other counter; on kernels where tracepoints disable preemption it stays 0.
 func (a *Agent) Missed() (uint64, error) {
-	p := &a.kernel.objects.WeftPrograms
-	var sum uint64
+	a.guard.mu.Lock()
+	defer a.guard.mu.Unlock()
+	sum := a.guard.missed
+	if a.guard.kernel == nil {
+		return sum, nil
+	}
+	p := &a.guard.kernel.objects.WeftPrograms
 	for _, program := range append(bpf.Captures(p), p.InetSockSetState) {
 		stats, err := program.Stats()
 		if err != nil {

@@ -3,9 +3,11 @@ package agent
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"weft/agent/golang"
@@ -102,10 +104,13 @@ func handoverProbe(k *kernel) Finding {
 
 // memory sums what the maps take in the kernel, as the kernel tells it.
 func (k *kernel) memory() (uint64, error) {
-	m := &k.objects.WeftMaps
 	var sum uint64
-	for _, one := range []interface{ FD() int }{m.Sockets, m.Ring, m.Tallies, m.Processes, m.Ports, m.Own, m.Scratches, m.Places, m.ProcessScratches,
-		m.Interpreters, m.Tasks, m.Written} {
+	all := reflect.ValueOf(k.objects.WeftMaps) // by reflection, so that none is forgotten
+	for i := range all.NumField() {
+		one, ok := all.Field(i).Interface().(*ebpf.Map)
+		if !ok {
+			continue
+		}
 		n, err := memlock(one.FD())
 		if err != nil {
 			return 0, err

@@ -54,7 +54,9 @@ func (u *unreadables) forget(pid uint32) {
 
 // Unreadable lists the processes whose TLS cannot be read, by process id.
 func (a *Agent) Unreadable() []Unreadable {
+	a.guard.mu.Lock()
 	u := &a.scout.unreadable
+	a.guard.mu.Unlock()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	list := make([]Unreadable, 0, len(u.byPID))

@@ -1,6 +1,7 @@
 /* The capture body: the end of a socket operation, whatever hook saw it. */
 #pragma once
 #include "ciphertext.h"
+#include "cost.h"
 #include "follow.h"
 #include "waiter.h"
 
@@ -278,11 +279,13 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 	op->direction = direction;
 	op->now = bpf_ktime_get_boot_ns();
 	if (s->named || first_sight(op, s, sk, tcp)) {
-		count_add(COUNT_OPERATIONS, 1);
+		op->timed = count_operation();
 		if (s->go && awaits_reply(op, s))
 			tell_waiters(op, s);
 		find_buffer(op, s, task);
 		follow(op, s, sk, tcp, flags);
+		if (op->timed)
+			note_cost(op->now);
 	}
 	place->taken = 0;
 	return 0;

@@ -4,6 +4,7 @@
 #include "handed.h"
 #include "head.h"
 #include "operation.h"
+#include "pressure.h"
 #include "task.h"
 
 /* As the places: the programs may hold one each on a CPU. */
@@ -29,6 +30,11 @@ static __always_inline __u64 wake_flags(__u32 size)
 	if (!t)
 		return BPF_RB_FORCE_WAKEUP;
 	t->unwoken += size;
+	t->unweighed += size;
+	if (t->unweighed >= settings.wake / 8) {
+		t->unweighed = 0;
+		weigh_ring();
+	}
 	if (t->unwoken < settings.wake)
 		return BPF_RB_NO_WAKEUP;
 	t->unwoken = 0;
@@ -151,6 +157,29 @@ static __always_inline void refused(struct operation *op, struct socket_state *s
 	count_add(s->role == ROLE_SERVER ? COUNT_LOST_SERVER : COUNT_LOST_CLIENT, 1);
 }
 
+/* Holds back what belongs to a request that was lost or left out, and leaves requests out. */
+static __always_inline bool holds_back(const struct operation *op, struct socket_state *s, const struct follower *f, __u64 flags,
+				       __u64 offset)
+{
+	bool begins = (flags & MESSAGE_START) && f->request;
+
+	if (begins && !(flags & MESSAGE_FRAME) && is_left_out(op, s, offset)) {
+		s->shed = 1;
+		s->lost++;
+		count_add(s->role == ROLE_SERVER ? COUNT_LEFT_OUT_SERVER : COUNT_LEFT_OUT_CLIENT, 1);
+		return true;
+	}
+	if (s->shed && !begins) {
+		s->lost++;
+		count_add(COUNT_SHED, 1);
+		if ((flags & MESSAGE_START) && f->line[9] == '5')
+			count_add(COUNT_LEFT_OUT_ERRORS, 1);
+		return true;
+	}
+	s->shed = 0;
+	return false;
+}
+
 /* Puts the record of one step on the ring; the payload is in the scratch area already. flags: enum message_flag. */
 __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, __u32 length, __u64 offset)
 {
@@ -171,12 +200,8 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 	f = &s->follower[op->direction & 1];
 	if (s->tasks)
 		find_task(op, f->request && (flags & MESSAGE_START) && op->direction == DIRECTION_RECEIVE);
-	if (s->shed && !((flags & MESSAGE_START) && f->request)) {
-		s->lost++;
-		count_add(COUNT_SHED, 1);
+	if (holds_back(op, s, f, flags, offset))
 		return 0;
-	}
-	s->shed = 0;
 	if (!s->announced) {
 		announce(op, s);
 		if (s->go)

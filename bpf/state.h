@@ -104,7 +104,7 @@ struct socket_state {
 	__u8 role;
 	__u8 heads_length;    /* requests in heads */
 	__u8 connect_request; /* the last request was CONNECT */
-	__u8 shed;	      /* the last request was refused by the ring: its answer is held back */
+	__u8 shed;	      /* the last request was refused by the ring, or left out: its answer is held back */
 	__u8 reset;
 	__u8 self;
 	__u8 ended;    /* the peer has shut down, and it was told */
@@ -148,7 +148,9 @@ struct tally {
 	/* Bytes put on the ring since this CPU last woke the reader. Asking the ring itself how full it is costs a cache line that
 	 * the reader keeps writing to. */
 	__u64 unwoken;
+	__u64 unweighed;      /* the same, since it last asked all the same */
 	__u64 counts[COUNTS]; /* by enum count; summed over the CPUs by Go */
+	__u64 costs[COSTS];   /* see bpf/cost.h */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -213,6 +213,7 @@ const enum unread_reason *unread_reason_type __attribute__((unused));
 const enum socket_origin *socket_origin_type __attribute__((unused));
 const enum piece_flag *piece_flag_type __attribute__((unused));
 const enum count *count_type __attribute__((unused));
+const enum cost *cost_type __attribute__((unused));
 const enum choice *choice_type __attribute__((unused));
 const struct socket_record *socket_record_type __attribute__((unused));
 const struct close_record *close_record_type __attribute__((unused));

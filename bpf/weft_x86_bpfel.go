@@ -46,6 +46,12 @@ type WeftCloseRecord struct {
 	Pad              uint32
 }
 
+type WeftCost uint32
+
+const (
+	WeftCostCOSTS WeftCost = 24
+)
+
 type WeftCount uint32
 
 const (
@@ -61,14 +67,17 @@ const (
 	WeftCountCOUNT_SOCKETS_REFUSED WeftCount = 9
 	WeftCountCOUNT_OVERLAPPED      WeftCount = 10
 	WeftCountCOUNT_SHED            WeftCount = 11
-	WeftCountCOUNT_TASK_UNREAD     WeftCount = 12
-	WeftCountCOUNT_TLS_OPERATIONS  WeftCount = 13
-	WeftCountCOUNT_TLS_SOCKETS     WeftCount = 14
-	WeftCountCOUNT_TLS_UNTIED      WeftCount = 15
-	WeftCountCOUNT_TLS_REFUSED     WeftCount = 16
-	WeftCountCOUNT_UNREAD          WeftCount = 17
-	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 26
-	WeftCountCOUNTS                WeftCount = 35
+	WeftCountCOUNT_LEFT_OUT_SERVER WeftCount = 12
+	WeftCountCOUNT_LEFT_OUT_CLIENT WeftCount = 13
+	WeftCountCOUNT_LEFT_OUT_ERRORS WeftCount = 14
+	WeftCountCOUNT_TASK_UNREAD     WeftCount = 15
+	WeftCountCOUNT_TLS_OPERATIONS  WeftCount = 16
+	WeftCountCOUNT_TLS_SOCKETS     WeftCount = 17
+	WeftCountCOUNT_TLS_UNTIED      WeftCount = 18
+	WeftCountCOUNT_TLS_REFUSED     WeftCount = 19
+	WeftCountCOUNT_UNREAD          WeftCount = 20
+	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 29
+	WeftCountCOUNTS                WeftCount = 38
 )
 
 type WeftDirection uint32
@@ -231,7 +240,8 @@ type WeftPlace struct {
 		Area        uint8
 		Asked       uint8
 		Task        uint8
-		Pad         [3]uint8
+		Timed       uint8
+		Pad         [2]uint8
 		Work        uint64
 		Origin      uint64
 		Words       [5]uint64
@@ -526,9 +536,11 @@ type WeftStreamRecord struct {
 }
 
 type WeftTally struct {
-	_       structs.HostLayout
-	Unwoken uint64
-	Counts  [35]uint64
+	_         structs.HostLayout
+	Unwoken   uint64
+	Unweighed uint64
+	Counts    [38]uint64
+	Costs     [24]uint64
 }
 
 type WeftTaskKey struct {
@@ -699,6 +711,7 @@ const (
 	WeftProgUvloopStreamWrite = "uvloop_stream_write"
 	WeftVarChoiceType         = "choice_type"
 	WeftVarCloseRecordType    = "close_record_type"
+	WeftVarCostType           = "cost_type"
 	WeftVarCountType          = "count_type"
 	WeftVarDirectionType      = "direction_type"
 	WeftVarDrops              = "drops"
@@ -711,6 +724,7 @@ const (
 	WeftVarNoThread           = "no_thread"
 	WeftVarNoTlsSocket        = "no_tls_socket"
 	WeftVarPieceFlagType      = "piece_flag_type"
+	WeftVarPressure           = "pressure"
 	WeftVarReceiveArguments   = "receive_arguments"
 	WeftVarSessionRecordType  = "session_record_type"
 	WeftVarSettings           = "settings"
@@ -826,6 +840,7 @@ type WeftMapSpecs struct {
 type WeftVariableSpecs struct {
 	ChoiceType         *ebpf.VariableSpec `ebpf:"choice_type"`
 	CloseRecordType    *ebpf.VariableSpec `ebpf:"close_record_type"`
+	CostType           *ebpf.VariableSpec `ebpf:"cost_type"`
 	CountType          *ebpf.VariableSpec `ebpf:"count_type"`
 	DirectionType      *ebpf.VariableSpec `ebpf:"direction_type"`
 	Drops              *ebpf.VariableSpec `ebpf:"drops"`
@@ -838,6 +853,7 @@ type WeftVariableSpecs struct {
 	NoThread           *ebpf.VariableSpec `ebpf:"no_thread"`
 	NoTlsSocket        *ebpf.VariableSpec `ebpf:"no_tls_socket"`
 	PieceFlagType      *ebpf.VariableSpec `ebpf:"piece_flag_type"`
+	Pressure           *ebpf.VariableSpec `ebpf:"pressure"`
 	ReceiveArguments   *ebpf.VariableSpec `ebpf:"receive_arguments"`
 	SessionRecordType  *ebpf.VariableSpec `ebpf:"session_record_type"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
@@ -922,6 +938,7 @@ func (m *WeftMaps) Close() error {
 type WeftVariables struct {
 	ChoiceType         *ebpf.Variable `ebpf:"choice_type"`
 	CloseRecordType    *ebpf.Variable `ebpf:"close_record_type"`
+	CostType           *ebpf.Variable `ebpf:"cost_type"`
 	CountType          *ebpf.Variable `ebpf:"count_type"`
 	DirectionType      *ebpf.Variable `ebpf:"direction_type"`
 	Drops              *ebpf.Variable `ebpf:"drops"`
@@ -934,6 +951,7 @@ type WeftVariables struct {
 	NoThread           *ebpf.Variable `ebpf:"no_thread"`
 	NoTlsSocket        *ebpf.Variable `ebpf:"no_tls_socket"`
 	PieceFlagType      *ebpf.Variable `ebpf:"piece_flag_type"`
+	Pressure           *ebpf.Variable `ebpf:"pressure"`
 	ReceiveArguments   *ebpf.Variable `ebpf:"receive_arguments"`
 	SessionRecordType  *ebpf.Variable `ebpf:"session_record_type"`
 	Settings           *ebpf.Variable `ebpf:"settings"`

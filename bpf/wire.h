@@ -61,27 +61,34 @@ enum socket_origin {
 
 /* Everything the kernel side counts, by reason. Index into the per-CPU array `counts`. */
 enum count {
-	COUNT_OPERATIONS = 0,				    /* operations on followed sockets */
-	COUNT_MUTED,					    /* operations on muted sockets */
-	COUNT_RECORDS,					    /* records on the ring */
-	COUNT_RING_FULL,				    /* records refused by a full ring */
-	COUNT_LOST_SERVER,				    /* incoming requests whose first record was refused */
-	COUNT_LOST_CLIENT,				    /* outgoing requests whose first record was refused */
-	COUNT_HEADS_CUT,				    /* heads longer than HEAD_MAX */
-	COUNT_SOCKETS,					    /* sockets seen */
-	COUNT_SOCKETS_MUTED,				    /* sockets that matched no protocol */
-	COUNT_SOCKETS_REFUSED,				    /* sockets for which no storage could be had */
-	COUNT_OVERLAPPED,				    /* operations left out: another one was under way on the CPU */
-	COUNT_SHED,					    /* records held back because the request that they answer was lost */
-	COUNT_TASK_UNREAD,				    /* operations of an event loop whose running task could not be read */
-	COUNT_TLS_OPERATIONS,				    /* reads and writes of plaintext */
-	COUNT_TLS_SOCKETS,				    /* sockets that carry TLS */
-	COUNT_TLS_UNTIED,				    /* reads and writes of plaintext whose socket was not known */
-	COUNT_TLS_REFUSED,				    /* sessions and sockets for which no room could be had */
-	COUNT_UNREAD,					    /* + enum unread_reason: operations whose bytes could not be read */
+	COUNT_OPERATIONS = 0,  /* operations on followed sockets */
+	COUNT_MUTED,	       /* operations on muted sockets */
+	COUNT_RECORDS,	       /* records on the ring */
+	COUNT_RING_FULL,       /* records refused by a full ring */
+	COUNT_LOST_SERVER,     /* incoming requests whose first record was refused */
+	COUNT_LOST_CLIENT,     /* outgoing requests whose first record was refused */
+	COUNT_HEADS_CUT,       /* heads longer than HEAD_MAX */
+	COUNT_SOCKETS,	       /* sockets seen */
+	COUNT_SOCKETS_MUTED,   /* sockets that matched no protocol */
+	COUNT_SOCKETS_REFUSED, /* sockets for which no storage could be had */
+	COUNT_OVERLAPPED,      /* operations left out: another one was under way on the CPU */
+	COUNT_SHED,	       /* records held back because the request that they answer was lost or left out */
+	COUNT_LEFT_OUT_SERVER, /* incoming requests left out because the ring was filling */
+	COUNT_LEFT_OUT_CLIENT, /* outgoing ones */
+	COUNT_LEFT_OUT_ERRORS, /* replies with a status from 500 on among what is held back */
+	COUNT_TASK_UNREAD,     /* operations of an event loop whose running task could not be read */
+	COUNT_TLS_OPERATIONS,  /* reads and writes of plaintext */
+	COUNT_TLS_SOCKETS,     /* sockets that carry TLS */
+	COUNT_TLS_UNTIED,      /* reads and writes of plaintext whose socket was not known */
+	COUNT_TLS_REFUSED,     /* sessions and sockets for which no room could be had */
+	COUNT_UNREAD,	       /* + enum unread_reason: operations whose bytes could not be read */
 	COUNT_UNREAD_BYTES = COUNT_UNREAD + UNREAD_REASONS, /* + enum unread_reason */
 	COUNTS = COUNT_UNREAD_BYTES + UNREAD_REASONS,
 };
+
+/* The time of an operation is told in powers of two: entry i of `costs` counts those from 2^i ns to twice that, the last one also
+ * longer ones. */
+enum cost { COSTS = 24 };
 
 struct record {
 	__u8 kind;	/* enum record_kind */

@@ -162,6 +162,17 @@ type Config struct {
 	// later. fexit: the returns of the functions of TCP and AF_UNIX, for kernels without them. auto: tracepoint where it can be had,
 	// else fexit; weft doctor says which and why.
 	Hook string `key:"hook"`
+	// The share of all processors that weft and its kernel side may take together. Above it, over watchdog.window, weft takes its
+	// probes off, says so, and tries again after watchdog.pause. 0: no limit. What traps of probes in programs cost, of TLS libraries
+	// and Go, is not known to weft and not in it.
+	WatchdogCPU float64 `key:"watchdog.cpu"`
+	// How long the kernel side may take for a usual operation on a socket: the median of those that it has timed, one of 256.
+	// Above it weft does as with watchdog.cpu. 0s: no limit.
+	WatchdogOperation time.Duration `key:"watchdog.operation"`
+	// What the watchdog measures over.
+	WatchdogWindow time.Duration `key:"watchdog.window"`
+	// For how long the probes stay off the first time. Each time that follows soon is twice as long, up to 64 times this.
+	WatchdogPause time.Duration `key:"watchdog.pause"`
 	// Where spans wait on disk, with output otlp, while the collector is away or too slow. The folder is made if it is not
 	// there. Without it they wait in memory alone, and are given up sooner.
 	SpillDir string `key:"spill.dir"`
@@ -223,6 +234,7 @@ func Default() Config {
 		PythonTasks:  TasksAuto,
 		TLS:          On,
 		Hook:         HookAuto,
+		WatchdogCPU:  0.5,
 		SpillSize:    1 << 30,
 		SpillAge:     24 * time.Hour,
 		RingSize:     8 << 20,
@@ -231,6 +243,10 @@ func Default() Config {
 		Control:      "/run/weft/weft.sock",
 		LogLevel:     "info",
 		LogFormat:    "text",
+
+		WatchdogOperation: 50 * time.Microsecond,
+		WatchdogWindow:    10 * time.Second,
+		WatchdogPause:     time.Minute,
 
 		NATNamespace:         "/proc/1/ns/net",
 		KubernetesWatch:      Auto,

@@ -13,6 +13,7 @@ import (
 	"weft/agent/config"
 	"weft/agent/pod"
 	"weft/agent/process"
+	"weft/agent/watchdog"
 	"weft/bpf"
 )
 
@@ -43,6 +44,7 @@ func openAgent(c *config.Config, watch *pod.Watch, told *rooms, log *slog.Logger
 		RingSize: uint64(c.RingSize), Choice: r.choose(c),
 		Hook: hookOf(c), Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, TLS: c.TLS == config.On,
 		Tasks: c.PythonTasks != config.TasksOff, Log: log,
+		Limits: watchdog.Limits{CPU: c.WatchdogCPU, Operation: c.WatchdogOperation, Window: c.WatchdogWindow, Pause: c.WatchdogPause},
 	}
 	if o.Choice.Decide == nil && c.File == "" && len(c.TraceRules) == 0 { // nobody asks a witness, now or later
 		o.Processes = w.Table

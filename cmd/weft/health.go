@@ -20,8 +20,8 @@ func door(c *config.Config) listen.Options {
 // stalled is for how long the data path may be silent: it ticks fifty times a second.
 const stalled = 30 * time.Second
 
-// serveHealth answers the probes of a pod: /livez while the data path moves, /readyz from when all processes were looked at. They tell
-// nothing of the traffic, and a kubelet that probes can't show a token, so that they are open where they listen.
+// serveHealth answers the probes of a pod: /livez while the data path moves, /readyz from when all processes were looked at,
+// but while the watchdog has taken the probes off. They tell nothing of the traffic, and a kubelet that probes can't show a token, so that they are open where they listen.
 func serveHealth(ctx context.Context, c *config.Config, l *ledger) (closeHealth func(), err error) {
 	if c.HealthListen == "" {
 		return func() {}, nil
@@ -33,6 +33,10 @@ func serveHealth(ctx context.Context, c *config.Config, l *ledger) (closeHealth 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { tellHealth(w, isLive(l), "the data path stands still") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if rest := l.agent.Resting(); rest.Off {
+			tellHealth(w, false, "the probes are off: "+rest.Why)
+			return
+		}
 		tellHealth(w, isLive(l) && isReady(l.agent), "not all processes were looked at yet")
 	})
 	s := &http.Server{

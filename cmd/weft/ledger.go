@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -22,15 +23,18 @@ import (
 // account is everything weft counts, in one place. Each request that was served on a traced socket is in exactly one of
 // Spans, Lost or Open.
 type account struct {
-	Message string            `json:"msg"`
-	Spans   map[string]uint64 `json:"spans"`  // given out, by kind
-	Lost    map[string]uint64 `json:"lost"`   // exchanges that are missing, by reason
-	Other   map[string]uint64 `json:"other"`  // what is counted and no loss
-	Parser  map[string]uint64 `json:"parser"` // malformed messages
-	Kernel  map[string]uint64 `json:"kernel"`
-	Export  queue.Counts      `json:"export"`
-	Notices queue.Counts      `json:"notices"` // that an edge broke or mended, on their way to the log and the collector
-	Hidden  uint64            `json:"unsampled"`
+	Message  string            `json:"msg"`
+	Spans    map[string]uint64 `json:"spans"`  // given out, by kind
+	Lost     map[string]uint64 `json:"lost"`   // exchanges that are missing, by reason
+	Other    map[string]uint64 `json:"other"`  // what is counted and no loss
+	Parser   map[string]uint64 `json:"parser"` // malformed messages
+	Kernel   map[string]uint64 `json:"kernel"`
+	Export   queue.Counts      `json:"export"`
+	Notices  queue.Counts      `json:"notices"` // that an edge broke or mended, on their way to the log and the collector
+	Hidden   uint64            `json:"unsampled"`
+	Routines int               `json:"goroutines"`        // of weft, now
+	Rests    uint64            `json:"rests"`             // how often the watchdog has taken the probes off
+	Resting  string            `json:"resting,omitempty"` // why they are off now
 }
 
 // ledger collects the counters of all rooms. snapshot is called by the data path, the rest from anywhere.
@@ -71,7 +75,7 @@ func (l *ledger) account() (account, error) {
 		Message: "counts",
 		Spans:   map[string]uint64{"server": s.counts.Server, "client": s.counts.Client},
 		Lost:    map[string]uint64{}, Other: map[string]uint64{}, Parser: map[string]uint64{}, Kernel: map[string]uint64{},
-		Export: s.export, Hidden: s.unsampled,
+		Export: s.export, Hidden: s.unsampled, Routines: runtime.NumGoroutine(),
 	}
 	if l.notices != nil {
 		a.Notices = l.notices.Counts()
@@ -104,7 +108,7 @@ func (l *ledger) measures() (metrics.Account, error) {
 	}
 	m := metrics.Account{
 		Exchanges: a.Other["exchanges"], Events: a.Other["events"], Connections: a.Other["connections"], Unsampled: a.Hidden,
-		Spans: a.Spans, Lost: a.Lost, Malformed: a.Parser, Noted: maps.Clone(a.Other), Kernel: a.Kernel, Export: a.Export, Notices: a.Notices,
+		Rests: a.Rests, Resting: a.Resting != "", Spans: a.Spans, Lost: a.Lost, Malformed: a.Parser, Noted: maps.Clone(a.Other), Kernel: a.Kernel, Export: a.Export, Notices: a.Notices,
 	}
 	for _, own := range []string{"exchanges", "events", "connections"} {
 		delete(m.Noted, own)
@@ -126,8 +130,14 @@ func (l *ledger) addKernel(a *account) error {
 	if a.Kernel["programs_missed"], err = l.agent.Missed(); err != nil {
 		return err
 	}
+	rest := l.agent.Resting()
+	if a.Rests = rest.Rests; rest.Off {
+		a.Resting = rest.Why
+	}
 	a.Lost["ring_full_server"] = counts[bpf.WeftCountCOUNT_LOST_SERVER]
 	a.Lost["ring_full_client"] = counts[bpf.WeftCountCOUNT_LOST_CLIENT]
+	a.Lost["left_out_server"] = counts[bpf.WeftCountCOUNT_LEFT_OUT_SERVER]
+	a.Lost["left_out_client"] = counts[bpf.WeftCountCOUNT_LEFT_OUT_CLIENT]
 	return nil
 }
 
@@ -157,6 +167,9 @@ var kernelNames = map[int]string{
 	int(bpf.WeftCountCOUNT_SOCKETS_REFUSED): "sockets_refused",
 	int(bpf.WeftCountCOUNT_OVERLAPPED):      "operations_overlapped",
 	int(bpf.WeftCountCOUNT_SHED):            "records_shed",
+	int(bpf.WeftCountCOUNT_LEFT_OUT_SERVER): "requests_left_out_server",
+	int(bpf.WeftCountCOUNT_LEFT_OUT_CLIENT): "requests_left_out_client",
+	int(bpf.WeftCountCOUNT_LEFT_OUT_ERRORS): "errors_left_out",
 	int(bpf.WeftCountCOUNT_TASK_UNREAD):     "tasks_unread",
 	int(bpf.WeftCountCOUNT_TLS_OPERATIONS):  "tls_operations",
 	int(bpf.WeftCountCOUNT_TLS_SOCKETS):     "tls_sockets",
@@ -178,6 +191,9 @@ func (l *ledger) print(w io.Writer) {
 // lines gives the account for a person, zeros left out.
 func (a *account) lines() string {
 	var b strings.Builder
+	if a.Resting != "" {
+		fmt.Fprintf(&b, "  the probes are off: %s\n", a.Resting)
+	}
 	for _, part := range []struct {
 		title  string
 		counts map[string]uint64
@@ -194,5 +210,8 @@ func (a *account) lines() string {
 		a.Export.Put, a.Export.Recovered, a.Export.Exported, a.Export.Waiting, a.Export.Spilled, a.Export.Dropped(), a.Hidden)
 	fmt.Fprintf(&b, "  notices: put=%d exported=%d waiting=%d dropped=%d\n",
 		a.Notices.Put, a.Notices.Exported, a.Notices.Waiting, a.Notices.Dropped())
+	if a.Rests > 0 {
+		fmt.Fprintf(&b, "  watchdog: rests=%d\n", a.Rests)
+	}
 	return b.String()
 }

@@ -28,6 +28,7 @@ const (
 	KindHello Kind = 12
 	// KindWaiters: Waiters is set: who waits for the goroutine that has made the call on Socket, before the reply to it.
 	KindWaiters Kind = 16
+	KindPause   Kind = 19 // nothing was seen from the event before on; what is still open has no end
 	KindSession Kind = 13 // Session is set: what is known of the TLS session whose plaintext is told under Socket
 	// KindStream: the goroutine Message.Work, started by Message.Origin, works on the request of Stream in Message.Direction: it has
 	// begun to handle one that was received, or has opened the stream for one that is sent, on the connection Socket; 0: not known.

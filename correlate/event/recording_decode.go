@@ -91,7 +91,7 @@ func decodeEvent(frame []byte, before uint64, ev *Event) bool {
 		ev.Process = c.process()
 	case KindFork:
 		ev.Parent = c.uint32()
-	case KindExit:
+	case KindExit, KindPause:
 	case KindWaiters:
 		c.waiters(&ev.Waiters)
 	case KindSession:

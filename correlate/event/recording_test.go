@@ -65,6 +65,7 @@ func everyKind() []Event {
 	return []Event{
 		{Kind: KindClock, Time: 5e9, Wall: 1763846460123456789},
 		{Kind: KindClock, Wall: math.MinInt64},
+		{Kind: KindPause, Time: 5e9 + 1},
 		{Kind: KindProcess, Time: 6e9, PID: 7, TID: 7, Process: &Process{Service: "orders", Exports: true, Go: true,
 			Attributes: []Attribute{{"process.pid", "7"}, {"service.name", "orders"}, {"x", ""}, {"", "y"}}}},
 		{Kind: KindProcess, Process: &Process{Service: "bare"}},
@@ -114,7 +115,7 @@ func TestRecordingKeepsEvents(t *testing.T) {
 	for i := range want {
 		kinds[want[i].Kind] = true
 	}
-	if len(kinds) != int(KindRename)+4 { // 11 and 15 are none
+	if len(kinds) != int(KindRename)+5 { // 11 is none; behind 13 there are KindStream, KindWaiters and KindPause
 		t.Errorf("%d kinds are tested", len(kinds))
 	}
 }

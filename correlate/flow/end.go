@@ -69,8 +69,8 @@ func (t *Table) dropHeads(c *Conn, why Reason) {
 		case len(s.head) == 0 || !c.isRequest(event.Direction(d), s.head):
 		case s.holed:
 			t.miss(c, LostRecords)
-		case why == Evicted:
-			t.miss(c, Evicted)
+		case why == Evicted || why == Paused:
+			t.miss(c, why)
 		}
 		s.forget()
 	}

@@ -19,7 +19,7 @@ import (
 //	                      half: the last piece never comes
 //	>? <?                 bytes that could not be read
 //	<~ 20                 bytes that no event tells
-//	eof close reset exit  ends;  raw> and raw<: a payload as it stands;  noise> is no request
+//	eof close reset exit pause  ends;  raw> and raw<: a payload as it stands;  noise> is no request
 func play(t *testing.T, k *kernel, script string) {
 	t.Helper()
 	for _, line := range strings.Split(strings.TrimSpace(script), "\n") {
@@ -61,6 +61,8 @@ func play(t *testing.T, k *kernel, script string) {
 			k.close(f[0] == "reset")
 		case "exit":
 			k.feed(&event.Event{Kind: event.KindExit, Time: *k.now, PID: k.pid})
+		case "pause":
+			k.feed(&event.Event{Kind: event.KindPause, Time: *k.now})
 		default:
 			t.Fatal("unknown line", line)
 		}

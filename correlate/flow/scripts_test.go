@@ -364,6 +364,15 @@ var scripts = []struct {
 		< 200 /1 0
 		> GET /2
 		exit`, want: `GET /1 200`, reasons: reasons{Gone: 1}},
+	{name: "the watchdog takes the probes off", script: `
+		> GET /1
+		< 200 /1 0
+		> GET /2
+		pause`, want: `GET /1 200`, reasons: reasons{Paused: 1}},
+	{name: "and inside a reply", script: `
+		> GET /1
+		< 200 /1 50+
+		pause`, want: `GET /1 200 <50 lost`},
 	{name: "unix server closes", unix: true, only: onlyClient, script: `
 		> GET /1
 		< 200 /1

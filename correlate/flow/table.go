@@ -44,6 +44,7 @@ const (
 	Evicted                     // the table of connections was full
 	Unfinished                  // the exchange was open when weft stopped
 	Gone                        // the owner of an AF_UNIX socket ended
+	Paused                      // the exchange was open when the watchdog took the probes off
 	Unpaired                    // it can't be told which reply belongs to which request of the connection
 	Orphans                     // replies to requests that were sent before weft started, or that are counted as lost
 	Disagreed                   // kernel and parser saw a head's end differently
@@ -53,7 +54,7 @@ const (
 
 var reasonNames = [Reasons]string{
 	"records_lost", "reply_unread", "request_unread", "request_malformed", "reply_malformed", "evicted", "unfinished",
-	"owner_gone", "unpaired", "orphan_replies", "disagreed", "partly_known",
+	"owner_gone", "paused", "unpaired", "orphan_replies", "disagreed", "partly_known",
 }
 
 // String gives the label for a counter.
@@ -139,9 +140,20 @@ func (t *Table) Feed(ev *event.Event) {
 		t.greet(ev)
 	case event.KindSession:
 		t.session(ev)
+	case event.KindPause:
+		t.pause()
 	case event.KindExit:
 		t.unseal(ev.PID)
 		t.ownerGone(ev.PID)
+	}
+}
+
+// pause gives up all connections: what passes on them from now on is not seen.
+func (t *Table) pause() {
+	for c := t.oldest.next; c != &t.oldest; c = t.oldest.next {
+		t.dropHeads(c, Paused)
+		t.abandon(c, Paused)
+		t.drop(c)
 	}
 }
 

@@ -89,6 +89,8 @@ func (l *Linker) Feed(ev *event.Event) {
 		if ev.Loss.Records > 0 {
 			l.lossy = ev.Time + lossTime
 		}
+	case event.KindPause:
+		l.lossy = ev.Time + lossTime
 	case event.KindClock:
 		l.clock.tick(ev.Wall - int64(ev.Time))
 		l.expire(ev.Time)

@@ -15,6 +15,8 @@ type Account struct {
 	Events      uint64 // of the kernel
 	Connections uint64 // followed now
 	Unsampled   uint64 // spans that the sampler left out
+	Rests       uint64 // how often the watchdog has taken the probes off
+	Resting     bool   // they are off now
 
 	Spans     map[string]uint64 // by kind
 	Lost      map[string]uint64 // exchanges, by reason
@@ -49,9 +51,12 @@ var kernelCounts = map[string]kernelCount{
 	"tls_sockets":           {kernelTLSSockets, ""},
 	"tls_operations_untied": {kernelTLSUntied, ""},
 	"tls_refused":           {kernelTLSRefused, ""},
-	// These two are told among the losses.
-	"requests_lost_server": {counters, ""},
-	"requests_lost_client": {counters, ""},
+	"errors_left_out":       {kernelErrors, ""},
+	// These are told among the losses.
+	"requests_lost_server":     {counters, ""},
+	"requests_lost_client":     {counters, ""},
+	"requests_left_out_server": {counters, ""},
+	"requests_left_out_client": {counters, ""},
 	// Operations that could be read.
 	"unread_none":       {counters, ""},
 	"unread_bytes_none": {counters, ""},
@@ -81,6 +86,12 @@ func (m *Meter) observeAccount(o metric.Observer, a *Account) {
 	count := func(counter int, n uint64) { o.ObserveInt64(m.counters[counter], int64(n)) }
 	count(exchanges, a.Exchanges)
 	count(events, a.Events)
+	count(rests, a.Rests)
+	off := int64(0)
+	if a.Resting {
+		off = 1
+	}
+	o.ObserveInt64(m.gauges[resting], off)
 	o.ObserveInt64(m.gauges[connections], int64(a.Connections))
 	o.ObserveInt64(m.gauges[waiting], int64(a.Export.Waiting))
 	o.ObserveInt64(m.gauges[spilled], int64(a.Export.Spilled))

@@ -28,7 +28,7 @@ func sample() propagation.Report {
 
 func account() (Account, error) {
 	return Account{
-		Exchanges: 20, Events: 100, Connections: 4, Unsampled: 2, Spans: map[string]uint64{"server": 9, "client": 8},
+		Exchanges: 20, Events: 100, Connections: 4, Unsampled: 2, Rests: 3, Resting: true, Spans: map[string]uint64{"server": 9, "client": 8},
 		Lost: map[string]uint64{"unfinished": 1}, Malformed: map[string]uint64{"nul": 6}, Noted: map[string]uint64{"disagreed": 0},
 		Kernel: map[string]uint64{"operations": 1000, "records_ring_full": 3, "unread_sendfile": 5, "unread_bytes_sendfile": 4096, "requests_lost_server": 9},
 		Export: queue.Counts{Put: 17, Recovered: 15, Exported: 14, QueueFull: 1, Waiting: 2, Spilled: 5, SpillFull: 4, SpillExpired: 3, SpillCorrupt: 2, SpillFailed: 1}, Notices: queue.Counts{Put: 3, Exported: 2, QueueFull: 1},
@@ -75,6 +75,8 @@ var wants = map[string]float64{
 	"weft.exchanges":                                                                    20,
 	"weft.events":                                                                       100,
 	"weft.connections":                                                                  4,
+	"weft.watchdog.rests":                                                               3,
+	"weft.watchdog.resting":                                                             1,
 	"weft.losses weft.reason=unfinished":                                                1,
 	"weft.malformed weft.reason=nul":                                                    6,
 	"weft.oddities weft.reason=disagreed":                                               0,

@@ -47,6 +47,8 @@ const (
 	kernelUnreadSize
 	kernelMissed
 	kernelTasks
+	kernelErrors
+	rests
 	counters
 )
 
@@ -73,7 +75,7 @@ var counterRows = [counters]row{
 	kernelMuted:      {"weft.kernel.operations.muted", "{operation}", "Socket operations on sockets that speak no known protocol", ""},
 	kernelRecords:    {"weft.kernel.records", "{record}", "Records that the kernel handed over", ""},
 	kernelLost: {"weft.kernel.records.lost", "{record}", "Records that were not handed over",
-		"`weft.reason`: `ring_full`, `shed` (the request that they answer was lost)"},
+		"`weft.reason`: `ring_full`, `shed` (the request that they belong to was lost or left out)"},
 	kernelCut:            {"weft.kernel.heads.cut", "{head}", "Heads longer than what is read", ""},
 	kernelSockets:        {"weft.kernel.sockets", "{socket}", "Sockets seen", ""},
 	kernelTLS:            {"weft.kernel.tls.operations", "{operation}", "Reads and writes of the plaintext of TLS sessions", ""},
@@ -86,7 +88,9 @@ var counterRows = [counters]row{
 	kernelUnreadSize:     {"weft.kernel.unread.size", "By", "Bytes of the operations that could not be read", "`weft.reason`"},
 	kernelMissed: {"weft.kernel.programs.missed", "{run}", "Runs of the eBPF programs that were left out",
 		"`weft.reason`: `running` (the program ran already on that CPU), `overlapped` (another operation was under way there)"},
-	kernelTasks: {"weft.kernel.tasks.unread", "{operation}", "Operations of event loops whose running task could not be read", ""},
+	kernelTasks:  {"weft.kernel.tasks.unread", "{operation}", "Operations of event loops whose running task could not be read", ""},
+	kernelErrors: {"weft.kernel.errors.left_out", "{reply}", "Replies with a status from 500 on to requests that were lost or left out", ""},
+	rests:        {"weft.watchdog.rests", "{rest}", "How often weft has taken its probes off because it cost too much", ""},
 }
 
 // Gauges are numbers of the moment.
@@ -98,6 +102,7 @@ const (
 	waiting
 	spilled
 	connections
+	resting
 	gauges
 )
 
@@ -110,6 +115,7 @@ var gaugeRows = [gauges]row{
 	waiting:     {"weft.export.queue", "{span}", "Spans that wait for the output", ""},
 	spilled:     {"weft.export.spilled", "{span}", "Spans that wait on disk for the output", ""},
 	connections: {"weft.connections", "{connection}", "Connections that are followed", ""},
+	resting:     {"weft.watchdog.resting", "1", "1 while the probes are off because weft cost too much, else 0", ""},
 }
 
 // Shares are gauges from 0 to 1.

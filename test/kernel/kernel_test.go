@@ -20,6 +20,8 @@ var kernels = []struct {
 	{"bookworm", "6.1.", []string{"fexit"}},
 	{"trixie", "6.12.", []string{"tracepoint", "fexit"}},
 	{"sid", "", []string{"tracepoint", "fexit"}},
+	{"bullseye", "5.10.", nil},     // too old: weft has to say so
+	{"trixie-arm64", "6.12.", nil}, // the other architecture
 }
 
 // bodies are the tests of bpf/ that run in a guest: those that build no programs, and whose many turns an emulator can do.
@@ -51,6 +53,13 @@ func TestKernels(t *testing.T) {
 		release, err := os.ReadFile(filepath.Join(guests, k.suite, "release"))
 		if err != nil || !strings.HasPrefix(string(release), k.release) {
 			t.Fatalf("the kernel of %s is %q (%v), want %s", k.suite, release, err, k.release)
+		}
+		switch k.suite {
+		case "bullseye":
+			m := &machine{kernel: filepath.Join(guests, k.suite), start: filepath.Join(dir, "start"), files: []string{filepath.Join(cache, "bin", "weft")}, folder: "/tmp"}
+			t.Run(k.suite, func(t *testing.T) { m.refuses(t, filepath.Join(cache, "bin", "weft")) })
+		case "trixie-arm64":
+			t.Run(k.suite, func(t *testing.T) { runArm(t, filepath.Join(guests, k.suite), t.TempDir()) })
 		}
 		for _, hook := range k.hooks {
 			m := &machine{
@@ -92,10 +101,39 @@ func (m *machine) try(t *testing.T, name string, argv ...string) {
 	})
 }
 
+// refuses holds that weft ends at once on a kernel that is too old for it, and names what the kernel lacks.
+func (m *machine) refuses(t *testing.T, weft string) {
+	out, err := m.runOnce(weft, "run", "--output", "none", "--control", "/run/weft")
+	if err == nil || !strings.Contains(err.Error(), "status 1") {
+		t.Errorf("weft ended with %v, want status 1", err)
+	}
+	for _, want := range []string{"weft needs Linux 6.1 or later: this kernel lacks", "bpf_sk_storage_get", "bpf_task_pt_regs", "bpf_loop"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("weft does not say %q, but:\n%s", want, out)
+		}
+	}
+}
+
 func (m *machine) runOnce(argv ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	return m.run(ctx, argv...)
+}
+
+// runArm lets the tests of bpf/ see what the programs tell on arm64, and has weft load all that it has there.
+func runArm(t *testing.T, kernel, dir string) {
+	m := &machine{arm: true, kernel: kernel, start: filepath.Join(dir, "start"), folder: "/tmp", env: []string{"PATH=/bin"}}
+	tests, weft := filepath.Join(dir, "bpf.test"), filepath.Join(dir, "weft")
+	m.files = []string{tests, weft}
+	t.Setenv("GOARCH", "arm64")
+	build(t, "build", "-o", m.start, "./test/kernel/start")
+	build(t, "test", "-c", "-o", tests, "./bpf")
+	build(t, "build", "-o", weft, "./cmd/weft")
+	m.try(t, "bodies", tests, "-test.v", "-test.run", "TestLoad|TestEnds|TestOperations|TestPressure")
+	out, err := m.runOnce(weft, "doctor")
+	if err != nil || !strings.Contains(out, "ok  capture            hook tracepoint") {
+		t.Errorf("weft doctor: %v; it says:\n%s", err, out)
+	}
 }
 
 // build makes a program that needs no library, for a guest has none.

@@ -16,6 +16,7 @@ import (
 
 // machine is one guest: a kernel, and a file system in memory with nothing but what a command needs.
 type machine struct {
+	arm    bool     // an arm64 machine; its programs have no libraries
 	kernel string   // the folder of test/install/kernel.sh
 	start  string   // the program of test/kernel/start
 	files  []string // files, folders and programs, at the same path in the guest; programs bring their libraries
@@ -38,10 +39,13 @@ func (m *machine) run(ctx context.Context, argv ...string) (string, error) {
 		return "", err
 	}
 	// No KVM: a guest under it would need a machine that has it. The processor has what Go and the kernels ask for.
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio",
-		"-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "2", "-m", "2048",
-		"-kernel", filepath.Join(m.kernel, "vmlinuz"), "-initrd", initramfs,
-		"-append", "console=ttyS0 quiet loglevel=1 panic=-1 rdinit=/start")
+	emulator, console, processor := "qemu-system-x86_64", "ttyS0", []string{"-cpu", "qemu64"}
+	if m.arm {
+		emulator, console, processor = "qemu-system-aarch64", "ttyAMA0", []string{"-machine", "virt", "-cpu", "cortex-a72"}
+	}
+	cmd := exec.CommandContext(ctx, emulator, append(processor, "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio",
+		"-accel", "tcg,thread=multi", "-smp", "2", "-m", "2048", "-kernel", filepath.Join(m.kernel, "vmlinuz"), "-initrd", initramfs,
+		"-append", "console="+console+" quiet loglevel=1 panic=-1 rdinit=/start")...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = 5 * time.Second

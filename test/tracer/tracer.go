@@ -25,6 +25,7 @@ type Counts struct {
 	Parser map[string]uint64 `json:"parser"`
 	Kernel map[string]uint64 `json:"kernel"`
 	Export Export            `json:"export"`
+	Rests  uint64            `json:"rests"` // how often the watchdog has taken the probes off
 }
 
 // Export is the output's part of the counts, in spans.
