@@ -59,18 +59,11 @@ func run(ctx context.Context, c *config.Config, args []string) error {
 	if err != nil {
 		return err
 	}
-	pods, err := openPods(ctx, c, log)
-	if err != nil {
-		return err
-	}
-	a, reload, err := openAgent(c, pods, sampled.rooms, log)
+	a, reload, err := openMachine(ctx, c, sampled, log)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	if sampled.peers, err = openPeers(ctx, c, pods, log); err != nil {
-		return err
-	}
 	ledger := newLedger(a, pipeline, sampled)
 	ledger.notices = notices
 	desk := newDesk(pipeline)
@@ -101,6 +94,23 @@ func run(ctx context.Context, c *config.Config, args []string) error {
 	pipeline.Close()
 	desk.end()
 	return errors.Join(err, finish(log, ledger, meter))
+}
+
+// openMachine opens all that knows this machine, and lets the gate ask it.
+func openMachine(ctx context.Context, c *config.Config, g *gate, log *slog.Logger) (*agent.Agent, *reloader, error) {
+	pods, err := openPods(ctx, c, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	a, reload, err := openAgent(c, pods, g.rooms, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	if g.peers, err = openPeers(ctx, c, pods, log); err != nil {
+		a.Close()
+		return nil, nil, err
+	}
+	return a, reload, nil
 }
 
 // openDoors lets others ask, and then gives up what the start alone needed.

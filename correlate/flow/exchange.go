@@ -83,7 +83,8 @@ type Exchange struct {
 	replyEnd uint64        // stream offset behind the reply's body, with framing Length
 	replying bool          // the head of the final reply was seen
 	ended    bool
-	reset    uint64 // when the client wanted no more of the stream, without fault; 0: it does
+	whole    bool   // of HTTP/2: the end of the request was told
+	waits    uint64 // since when the rest is waited for of a stream that is over for one end, 0: it is not
 	asked    bool   // the request was seen; false for a reply that overtook it
 	before   uint32
 	holders  int // users besides flow

@@ -14,7 +14,7 @@ type mux struct {
 	ways    [2]way
 	streams []slot // open ones, by number
 	highest uint32 // of a request that was read
-	resets  int    // open ones that the client wants no more of
+	waiting int    // open ones of which only what is told late is waited for
 	lossy   bool   // requests may have been missed
 }
 
@@ -51,7 +51,7 @@ func (t *Table) upgrade(c *Conn, x *Exchange) {
 	c.remove(x)
 	t.multiplexes(c)
 	mx := c.mux
-	x.Stream, x.Major, x.Upgraded = 1, 2, true
+	x.Stream, x.Major, x.Upgraded, x.whole = 1, 2, true, true
 	x.replying, x.FirstByte, x.Status = false, 0, 0
 	mx.highest = 1
 	mx.add(x)
@@ -153,8 +153,8 @@ func (m *mux) remove(stream uint32) {
 	if !found {
 		return
 	}
-	if m.streams[at].x.reset != 0 {
-		m.resets--
+	if m.streams[at].x.waits != 0 {
+		m.waiting--
 	}
 	m.streams = slices.Delete(m.streams, at, at+1)
 	if len(m.streams) == 0 && cap(m.streams) > keptStreams {

@@ -389,6 +389,31 @@ func TestOvertakingBody(t *testing.T) {
 	balance(t, s, table, 0)
 }
 
+// TestBodyToldLate: what a client's thread has sent may be told after another one has read the reply to it.
+func TestBodyToldLate(t *testing.T) {
+	s, table, client, srv := connection(t, false)
+	for stream := uint32(1); stream < 7; stream += 2 {
+		client.request(stream, false, "/a.B/C", "content-type:application/grpc")
+		srv.headers(stream, false, ":status:200")
+		srv.headers(stream, true, "grpc-status:5")
+		balance(t, s, table, 1)
+		if stream < 5 {
+			client.data(stream, 12, 7)
+		}
+	}
+	*client.now += 2e9
+	client.request(7, true, "/next") // by now nothing more comes of the one before
+	balance(t, s, table, 1)
+	if len(s.ended) != 3 {
+		t.Fatalf("%d ended: %+v", len(s.ended), s.ended)
+	}
+	for i, x := range s.ended {
+		if want := uint32(7 * (1 - i/2)); x.RequestMessages != want || x.RPCStatus != 5 || x.Fault != NoFault || x.Lost || x.End >= *client.now-1e9 {
+			t.Errorf("%+v", x)
+		}
+	}
+}
+
 // TestRelease: a client that has all of a reply may reset the stream before the server's write of the reply is told. No reply within a
 // second is a stream that was reset.
 func TestRelease(t *testing.T) {

@@ -47,28 +47,37 @@ func (t *Table) resets(c *Conn, x *Exchange, at uint64) {
 		t.finishStream(c, x, at)
 		return
 	}
-	if x.reset == 0 {
-		x.reset = at
-		c.mux.resets++
+	c.mux.wait(x, at)
+}
+
+// wait notes that a stream is over for one end, since a time.
+func (m *mux) wait(x *Exchange, since uint64) {
+	if x.waits == 0 {
+		x.waits = since
+		m.waiting++
 	}
 }
 
-// grace is how long after a reset the write of what was reset may be told, in nanoseconds.
+// grace is how long after its end the rest of a stream may be told, in nanoseconds.
 const grace = 1e9
 
-// settle ends the exchanges that a client has reset and whose reply does not come any more.
+// settle ends the exchanges of which the rest does not come any more.
 func (t *Table) settle(c *Conn, now uint64) {
-	for i := len(c.mux.streams) - 1; i >= 0 && c.mux.resets > 0; i-- {
-		if x := c.mux.streams[i].x; x.reset != 0 && now > x.reset+grace {
-			t.finishReset(c, x)
+	for i := len(c.mux.streams) - 1; i >= 0 && c.mux.waiting > 0; i-- {
+		if x := c.mux.streams[i].x; x.asked && x.waits != 0 && now > x.waits+grace {
+			t.finishWaiting(c, x)
 		}
 	}
 }
 
-// finishReset ends an exchange that a client has reset, when it did.
-func (t *Table) finishReset(c *Conn, x *Exchange) {
-	if !x.replying {
+// finishWaiting ends an exchange that is over for one end, when it was.
+func (t *Table) finishWaiting(c *Conn, x *Exchange) {
+	switch {
+	case x.ended:
+		t.finishStream(c, x, x.End)
+		return
+	case !x.replying:
 		x.Fault = StreamReset
 	}
-	t.finishStream(c, x, x.reset)
+	t.finishStream(c, x, x.waits)
 }

@@ -26,6 +26,8 @@ func (t *Table) takeFields(c *Conn, w *proto.Frames, ev *event.Event, kind proto
 		}
 	case !asks && w.Opens.Stream&1 == 0:
 		return // a reply to a request that the server has made up
+	case !asks && x != nil && x.ended:
+		return
 	case !asks:
 		x = t.takeAnswer(c, w, ev, x, kind)
 	}
@@ -75,8 +77,11 @@ func (t *Table) takeStream(c *Conn, w *proto.Frames, ev *event.Event, x *Exchang
 	x.RPC, x.Timeout = msg.RPC(), msg.Timeout()
 	t.counts.Exchanges++
 	t.observer.Started(x)
-	if x.ended && w.Opens.EndsStream() {
+	switch {
+	case x.ended && w.Opens.EndsStream():
 		t.finishStream(c, x, x.End)
+	case x.ended:
+		mx.wait(x, x.End)
 	}
 }
 
@@ -144,12 +149,13 @@ func (t *Table) streamEnds(c *Conn, ev *event.Event, stream uint32) {
 	}
 }
 
-// sideEnds notes that one side of a stream is over: a request is whole, or a reply, which ends the exchange, unless it has overtaken
-// the request, whose body is then still to be told.
+// sideEnds notes that one side of a stream is over: a request is whole, or a reply, which ends the exchange. The thread of a client that
+// reads may be quicker than the one that sends: then what the request has still to tell is waited for.
 func (t *Table) sideEnds(c *Conn, ev *event.Event, x *Exchange) {
 	m := &ev.Message
 	if c.isRequest(m.Direction, nil) {
 		x.takeRequestCounts(m)
+		x.whole = true
 		t.touched(x, ev)
 		if x.ended {
 			t.finishStream(c, x, x.End)
@@ -158,6 +164,12 @@ func (t *Table) sideEnds(c *Conn, ev *event.Event, x *Exchange) {
 	}
 	x.takeReplyCounts(m)
 	t.touched(x, ev)
+	if c.role == client && x.asked && !x.whole {
+		x.ended = true
+		x.End = max(ev.Time, x.FirstByte, x.Start)
+		c.mux.wait(x, x.End)
+		return
+	}
 	t.finishStream(c, x, ev.Time)
 }
 
@@ -208,11 +220,8 @@ func (t *Table) closesStreams(c *Conn, ev *event.Event) {
 		case !x.asked, x.Lost && !x.replying:
 			t.abandonStream(c, x, LostRecords)
 			continue
-		case x.ended:
-			t.finishStream(c, x, x.End)
-			continue
-		case x.reset != 0:
-			t.finishReset(c, x)
+		case x.waits != 0:
+			t.finishWaiting(c, x)
 			continue
 		case ev.Close.Reset:
 			x.Fault = Reset
@@ -233,12 +242,8 @@ func (t *Table) abandonStreams(c *Conn, why Reason) {
 }
 
 func (t *Table) abandonStream(c *Conn, x *Exchange, why Reason) {
-	switch {
-	case x.ended && x.asked:
-		t.finishStream(c, x, x.End)
-		return
-	case x.reset != 0:
-		t.finishReset(c, x)
+	if x.waits != 0 && x.asked {
+		t.finishWaiting(c, x)
 		return
 	}
 	c.mux.remove(x.Stream)

@@ -226,7 +226,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		l.passed(p, x)
 		l.forgetOpener(x)
 		l.unjoin(x)
-		if x.FirstByte == 0 && x.Goroutine != 0 {
+		if x.FirstByte == 0 && x.Goroutine != 0 && x.Stream == 0 {
 			l.settled(x) // nobody can have told who waits for it
 		}
 	}

@@ -104,7 +104,7 @@ func (w *waits) waitsFor(goroutine uint64, x *flow.Exchange) bool {
 func (l *Linker) awaitWaiter(p *Process, x *flow.Exchange) {
 	c := &x.Cause
 	given, ok := l.handovers[x.Conn.Socket]
-	if !ok || c.Parent != nil {
+	if !ok || c.Parent != nil || x.Stream != 0 {
 		return
 	}
 	p.waits.works(given.goroutine)
@@ -127,7 +127,7 @@ func (l *Linker) tellWaiter(p *Process, x *flow.Exchange) {
 	c := &x.Cause
 	told, ok := l.waiters[x.Conn.Socket]
 	if !ok {
-		if c.Open && p.isGo() {
+		if c.Open && p.isGo() && x.Stream == 0 {
 			l.settled(x)
 		}
 		return
