@@ -25,7 +25,7 @@ APT_INSTALL = $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y 
 C_SOURCES := $(wildcard bpf/*.c bpf/*.h)
 # The Go packages whose tests need neither root nor another program.
 UNIT := ./agent/... ./cmd/... ./correlate/... ./deploy/... ./export/... ./test/accuracy
-E2E = $$(go list ./test/... | grep -v -e /test/backend -e /test/kernel -e /test/kubernetes -e /test/node)
+E2E = $$(go list ./test/... | grep -v -e /test/backend -e /test/endurance -e /test/kernel -e /test/kubernetes -e /test/node)
 HELM_VERSION := v3.22.0
 HELM := $(CACHE)/helm-$(HELM_VERSION)/helm
 
@@ -106,7 +106,7 @@ test-node: ## weft with just its capabilities, containers with namespaces and ad
 	$(GO_TEST_ROOT) -timeout 20m ./test/node/...
 
 .PHONY: test-endurance
-test-endurance: ## weft started and ended 100 times under load; overload; the watchdog (5 minutes)
+test-endurance: ## weft started and ended 100 times under load; overload; the watchdog; a short soak (needs a machine with nothing else to do)
 	ENDURANCE=all $(GO_TEST_ROOT) -timeout 30m ./test/endurance
 
 DURATION ?= 1h

@@ -43,7 +43,6 @@ const (
 )
 
 // The values of Config.Hook.
-// The values of Config.Repair and Config.TLS.
 const (
 	HookAuto       = "auto"
 	HookTracepoint = "tracepoint"
