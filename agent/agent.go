@@ -178,6 +178,8 @@ func (a *Agent) record(sample []byte) error {
 		}
 	case bpf.WeftRecordKindRECORD_HANDOVER:
 		err = decodeHandover(sample, &a.ev)
+	case bpf.WeftRecordKindRECORD_STREAM:
+		err = decodeStream(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_WAITERS:
 		err = decodeWaiters(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_HELLO:

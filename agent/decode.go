@@ -37,8 +37,18 @@ func decodeMessage(sample []byte, ev *event.Event) error {
 		Work: r.Work, Origin: r.Origin,
 		RTT: r.Rtt, Retransmits: r.Retransmits, Lost: r.Lost, Wire: r.Wire, Payload: payload[:r.Head.Length],
 	}
-	if ev.Message.Flags&event.Frame != 0 {
-		ev.Message.Unread, ev.Message.Messages = 0, r.Unread
+	switch m := &ev.Message; {
+	case m.Flags&event.Frame != 0:
+		m.Unread, m.Messages = 0, r.Unread&(uint32(bpf.WeftPieceFlagPIECES_OTHER)-1)
+		if r.Unread&uint32(bpf.WeftPieceFlagPIECES_FRAMES) != 0 {
+			m.Flags |= event.Pieces
+		}
+		if r.Unread&uint32(bpf.WeftPieceFlagPIECES_OTHER) != 0 {
+			m.Flags |= event.Other
+		}
+	case m.Flags&(event.End|event.Unread) == event.End && r.Unread != 0:
+		m.Unread, m.Messages = 0, r.Unread
+		m.Flags |= event.Pieces
 	}
 	return nil
 }
@@ -87,6 +97,17 @@ func decodeHandover(sample []byte, ev *event.Event) error {
 		return err
 	}
 	*ev = event.Event{Kind: event.KindHandover, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid}
+	ev.Message.Work, ev.Message.Origin = r.Goroutine, r.ParentGoroutine
+	return nil
+}
+
+func decodeStream(sample []byte, ev *event.Event) error {
+	r, _, err := as[bpf.WeftStreamRecord](sample)
+	if err != nil {
+		return err
+	}
+	*ev = event.Event{Kind: event.KindStream, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid, Stream: r.Stream}
+	ev.Message.Direction = event.Direction(r.Head.Direction & 1)
 	ev.Message.Work, ev.Message.Origin = r.Goroutine, r.ParentGoroutine
 	return nil
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"net/netip"
+	"reflect"
 	"testing"
 	"unsafe"
 
@@ -52,6 +53,7 @@ func TestDecodeShort(t *testing.T) {
 		int(unsafe.Sizeof(bpf.WeftSocketRecord{})):   decodeSocket,
 		int(unsafe.Sizeof(bpf.WeftCloseRecord{})):    decodeClose,
 		int(unsafe.Sizeof(bpf.WeftHandoverRecord{})): decodeHandover,
+		int(unsafe.Sizeof(bpf.WeftStreamRecord{})):   decodeStream,
 	}
 	for size, decode := range decoders {
 		for n := range size {
@@ -62,6 +64,17 @@ func TestDecodeShort(t *testing.T) {
 		if err := decode(make([]byte, size), &event.Event{}); err != nil {
 			t.Errorf("%d bytes: %v", size, err)
 		}
+	}
+}
+
+func TestDecodeStream(t *testing.T) {
+	r := bpf.WeftStreamRecord{Goroutine: 1, ParentGoroutine: 2, Stream: 3}
+	r.Head.Socket, r.Head.Pid, r.Head.Tid, r.Head.Time, r.Head.Direction = 4, 5, 6, 7, 1
+	want := event.Event{Kind: event.KindStream, Socket: 4, PID: 5, TID: 6, Time: 7, Stream: 3}
+	want.Message.Direction, want.Message.Work, want.Message.Origin = event.Send, 1, 2
+	var ev event.Event
+	if err := decodeStream(bytesOf(&r), &ev); err != nil || !reflect.DeepEqual(ev, want) {
+		t.Errorf("%v\n%+v\n%+v", err, ev, want)
 	}
 }
 

@@ -17,7 +17,10 @@ type program struct {
 	users   int
 	watched bool      // watchHandover was here
 	probe   link.Link // on the hand-over of its HTTP client, or nil
-	rested  time.Time // without users: when the last one ended
+	// streams are the probes that tell which goroutine works on which stream of HTTP/2; streamsWatched: watchStreams was here.
+	streams        []link.Link
+	streamsWatched bool
+	rested         time.Time // without users: when the last one ended
 }
 
 // restFor is how long a program without processes is remembered, with its probe: one that ends is often started again, and its first
@@ -36,9 +39,7 @@ func (s *scout) dropRested(now time.Time) {
 			continue
 		}
 		if rested++; rested > restedMax || now.Sub(p.rested) > restFor {
-			if p.probe != nil {
-				takeOff(p.probe)
-			}
+			takeOff(p.probes()...)
 			delete(s.programs, key)
 		}
 	}
@@ -71,6 +72,14 @@ func (s *scout) watchHandover(p *program, path string) {
 	if err != nil {
 		s.log.Warn("requests on pooled connections of Go programs are not linked", "reason", err)
 	}
+}
+
+// probes are all that hold the file of the program.
+func (p *program) probes() []link.Link {
+	if p.probe == nil {
+		return p.streams
+	}
+	return append([]link.Link{p.probe}, p.streams...)
 }
 
 // takeOff closes probes beside whatever else is done: the kernel waits for those who may be in one, and a program of Go has dozens.

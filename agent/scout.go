@@ -134,8 +134,8 @@ func (s *scout) lookAgain(t task) {
 
 func (s *scout) close() {
 	for _, p := range s.programs {
-		if p.probe != nil {
-			p.probe.Close()
+		for _, one := range p.probes() {
+			one.Close()
 		}
 	}
 	s.loops.close()
@@ -192,6 +192,7 @@ func (s *scout) inspectGo(pid uint32) {
 		s.log.Warn("goroutines of a process are not told apart", "pid", pid, "reason", err)
 	}
 	s.watchHandover(p, path)
+	s.watchStreams(p, path)
 }
 
 // ended tells whether a process is gone: then it is no news that it could not be looked at.
@@ -203,7 +204,7 @@ func ended(pid uint32) bool {
 // findGoroutines looks for the list of all goroutines, in which the kernel side looks up ancestors that it has not seen.
 func (s *scout) findGoroutines(pid uint32) {
 	p := s.running[pid]
-	if p == nil || p.probe == nil || !p.offsets.HasParent {
+	if p == nil || len(p.probes()) == 0 || !p.offsets.HasParent {
 		return
 	}
 	at, err := golang.FindGoroutines(pid, &p.offsets.Layout)

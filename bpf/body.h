@@ -89,6 +89,7 @@ static __always_inline void chunk_line_ends(struct follower *f)
 		return;
 	}
 	f->body += f->chunk;
+	f->length++;
 	f->skip = f->chunk + 2;
 	f->phase = PHASE_CHUNK;
 	/* A hostile size: the sum would start again from 0. */

@@ -2,4 +2,4 @@
 // the boundary. It loads nothing by itself.
 package bpf
 
-//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -cc clang-14 -strip llvm-strip-14 -target amd64,arm64 -go-package bpf -output-stem weft -type record_kind -type direction -type message_flag -type unread_reason -type socket_origin -type count -type cost -type choice -type message_record -type socket_record -type close_record -type handover_record -type session_record -type waiters_record -type process_record -type tally Weft weft.bpf.c -- -O2 -g -Wall -Werror -Wno-unused-function -Wno-address-of-packed-member
+//go:generate go run github.com/cilium/ebpf/cmd/bpf2go -cc clang-14 -strip llvm-strip-14 -target amd64,arm64 -go-package bpf -output-stem weft -type record_kind -type direction -type message_flag -type unread_reason -type socket_origin -type piece_flag -type count -type cost -type choice -type message_record -type socket_record -type close_record -type handover_record -type stream_record -type session_record -type waiters_record -type process_record -type tally Weft weft.bpf.c -- -O2 -g -Wall -Werror -Wno-unused-function -Wno-address-of-packed-member

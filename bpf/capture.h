@@ -162,6 +162,12 @@ static __always_inline bool first_sight(struct operation *op, struct socket_stat
 	return true;
 }
 
+/* The chunks so far of a body that is under way. */
+static __always_inline __u32 chunks_of(const struct follower *f)
+{
+	return f->phase == PHASE_CHUNK || f->phase == PHASE_CHUNK_SIZE ? f->length : 0;
+}
+
 /* Tells Go that a connection is over. */
 __noinline int tell_close(struct socket_state *s, __u32 retransmits)
 {
@@ -182,6 +188,9 @@ __noinline int tell_close(struct socket_state *s, __u32 retransmits)
 	if (s->protocol == PROTOCOL_WEBSOCKET) {
 		r.sent_messages = s->follower[DIRECTION_SEND].chunk;
 		r.received_messages = s->follower[DIRECTION_RECEIVE].chunk;
+	} else if (s->protocol == PROTOCOL_HTTP1) {
+		r.sent_messages = chunks_of(&s->follower[DIRECTION_SEND]);
+		r.received_messages = chunks_of(&s->follower[DIRECTION_RECEIVE]);
 	}
 	if (bpf_ringbuf_output(&ring, &r, sizeof(r), BPF_RB_NO_WAKEUP))
 		count_add(COUNT_RING_FULL, 1);

@@ -221,7 +221,7 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 	r->origin = op->origin;
 	r->rtt = op->rtt;
 	r->retransmits = op->retransmits;
-	r->unread = flags & MESSAGE_FRAME ? f->length : op->unread;
+	r->unread = flags & MESSAGE_FRAME || (flags & MESSAGE_END && f->chunked) ? f->length : op->unread;
 	r->lost = s->lost;
 	r->wire = offset == op->first ? op->wire : 0;
 	if (bpf_ringbuf_output(&ring, r, size, wake_flags(size))) {

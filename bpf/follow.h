@@ -72,6 +72,7 @@ static __always_inline void frame_body(struct socket_state *s, struct follower *
 	if (f->chunked) {
 		f->phase = PHASE_CHUNK_SIZE;
 		f->chunk = 0;
+		f->length = 0;
 		f->extension = 0;
 	} else if (f->coded) {
 		f->phase = PHASE_REST;

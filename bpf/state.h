@@ -67,7 +67,7 @@ struct follower {
 	__u64 skip;
 	__u64 body;	   /* body bytes of the current message */
 	__u64 chunk;	   /* size of the chunk as read so far */
-	__u64 length;	   /* value of Content-Length, with has_length */
+	__u64 length;	   /* value of Content-Length, with has_length; of a chunked body, the chunks so far */
 	__u32 head_bytes;  /* of the open head, as copied so far */
 	__u16 head_before; /* length of the head before, capped at PIECE_MAX; 0: none yet */
 	__u16 length_at;   /* where the value of Content-Length began in it; 0: not known */

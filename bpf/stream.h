@@ -7,6 +7,7 @@ enum {
 	PREFIX_TRAILERS = 0x80, /* gRPC-Web: trailers follow */
 	PREFIX_END = 0x02,	/* Connect: how the call has ended follows */
 	STREAMS_MAX = 16384,
+	PIECES_MASK = PIECES_OTHER - 1,
 };
 
 /* What is counted of one direction of a stream that has DATA outstanding. Born with its first DATA, dies with its end; the
@@ -25,6 +26,8 @@ struct stream_count {
 	__u8 kind;  /* first byte of the prefix */
 	__u8 pad;
 	__u32 length; /* of the message, as far as its prefix was seen */
+	__u32 frames; /* of DATA, with bytes */
+	__u32 pad2;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -59,6 +62,7 @@ __noinline int take_counts(struct operation *op, struct socket_state *s)
 	struct scratch *area;
 	struct stream_key *k;
 	struct follower *f;
+	__u32 flags = 0;
 
 	if (!op || !s)
 		return 0;
@@ -68,10 +72,17 @@ __noinline int take_counts(struct operation *op, struct socket_state *s)
 	f = &s->follower[op->direction & 1];
 	k = key_of(op, s, area);
 	c = bpf_map_lookup_elem(&streams, k);
+	if (!c && f->line[3] == FRAME_RST_STREAM) {
+		k->direction ^= 1;
+		c = bpf_map_lookup_elem(&streams, k);
+		flags = PIECES_OTHER;
+	}
 	f->body = c ? c->bytes : 0;
-	f->length = c && !c->blind ? c->messages : 0;
-	if (c)
-		bpf_map_delete_elem(&streams, k);
+	f->length = 0;
+	if (!c)
+		return 0;
+	f->length = flags | (c->blind ? PIECES_FRAMES | (c->frames & PIECES_MASK) : c->messages & PIECES_MASK);
+	bpf_map_delete_elem(&streams, k);
 	return 0;
 }
 
@@ -169,6 +180,7 @@ __noinline int follow_data(struct operation *op, struct socket_state *s)
 		else
 			c->left -= n = c->left < n ? c->left : n;
 		c->bytes += n;
+		c->frames += n == f->skip;
 	}
 	advance(op, f, n);
 	f->skip -= n < f->skip ? n : f->skip;

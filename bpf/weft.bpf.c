@@ -1,7 +1,7 @@
 //go:build ignore
 
 /* The hooks. Each line binds a moment in the kernel to the body that handles it. */
-#include "handover.h"
+#include "handler.h"
 #include "library.h"
 #include "life.h"
 
@@ -110,6 +110,30 @@ int go_round_trip(struct pt_regs *regs)
 }
 
 SEC("uprobe")
+int go_http2_handler(struct pt_regs *regs)
+{
+	return http2_handler_starts(regs);
+}
+
+SEC("uprobe")
+int go_grpc_handler(struct pt_regs *regs)
+{
+	return grpc_handler_starts(regs);
+}
+
+SEC("uprobe")
+int go_http2_opens(struct pt_regs *regs)
+{
+	return http2_stream_opens(regs);
+}
+
+SEC("uprobe")
+int go_grpc_opens(struct pt_regs *regs)
+{
+	return grpc_stream_opens(regs);
+}
+
+SEC("uprobe")
 int asyncio_task_init(struct pt_regs *regs)
 {
 	return task_starts(C_ARGUMENT(regs));
@@ -187,11 +211,13 @@ const enum direction *direction_type __attribute__((unused));
 const enum message_flag *message_flag_type __attribute__((unused));
 const enum unread_reason *unread_reason_type __attribute__((unused));
 const enum socket_origin *socket_origin_type __attribute__((unused));
+const enum piece_flag *piece_flag_type __attribute__((unused));
 const enum count *count_type __attribute__((unused));
 const enum cost *cost_type __attribute__((unused));
 const enum choice *choice_type __attribute__((unused));
 const struct socket_record *socket_record_type __attribute__((unused));
 const struct close_record *close_record_type __attribute__((unused));
 const struct handover_record *handover_record_type __attribute__((unused));
+const struct stream_record *stream_record_type __attribute__((unused));
 const struct waiters_record *waiters_record_type __attribute__((unused));
 const struct session_record *session_record_type __attribute__((unused));

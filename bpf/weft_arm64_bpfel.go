@@ -206,6 +206,13 @@ type WeftMessageRecord struct {
 	Wire        uint64
 }
 
+type WeftPieceFlag uint32
+
+const (
+	WeftPieceFlagPIECES_FRAMES WeftPieceFlag = 1073741824
+	WeftPieceFlagPIECES_OTHER  WeftPieceFlag = 536870912
+)
+
 type WeftPlace struct {
 	_         structs.HostLayout
 	Operation struct {
@@ -319,6 +326,7 @@ const (
 	WeftRecordKindRECORD_HANDOVER WeftRecordKind = 7
 	WeftRecordKindRECORD_HELLO    WeftRecordKind = 16
 	WeftRecordKindRECORD_SESSION  WeftRecordKind = 17
+	WeftRecordKindRECORD_STREAM   WeftRecordKind = 20
 	WeftRecordKindRECORD_WAITERS  WeftRecordKind = 24
 )
 
@@ -497,6 +505,8 @@ type WeftStreamCount struct {
 	Kind     uint8
 	Pad      uint8
 	Length   uint32
+	Frames   uint32
+	Pad2     uint32
 }
 
 type WeftStreamKey struct {
@@ -504,6 +514,25 @@ type WeftStreamKey struct {
 	Socket    uint64
 	Stream    uint32
 	Direction uint32
+}
+
+type WeftStreamRecord struct {
+	_    structs.HostLayout
+	Head struct {
+		_         structs.HostLayout
+		Kind      uint8
+		Direction uint8
+		Flags     uint16
+		Length    uint32
+		Time      uint64
+		Socket    uint64
+		Pid       uint32
+		Tid       uint32
+	}
+	Goroutine       uint64
+	ParentGoroutine uint64
+	Stream          uint32
+	Pad             uint32
 }
 
 type WeftTally struct {
@@ -653,6 +682,10 @@ const (
 	WeftMapWorkers            = "workers"
 	WeftMapWritten            = "written"
 	WeftProgAsyncioTaskInit   = "asyncio_task_init"
+	WeftProgGoGrpcHandler     = "go_grpc_handler"
+	WeftProgGoGrpcOpens       = "go_grpc_opens"
+	WeftProgGoHttp2Handler    = "go_http2_handler"
+	WeftProgGoHttp2Opens      = "go_http2_opens"
 	WeftProgGoRoundTrip       = "go_round_trip"
 	WeftProgGoTlsReadBegins   = "go_tls_read_begins"
 	WeftProgGoTlsReturns      = "go_tls_returns"
@@ -690,12 +723,14 @@ const (
 	WeftVarNoSession          = "no_session"
 	WeftVarNoThread           = "no_thread"
 	WeftVarNoTlsSocket        = "no_tls_socket"
+	WeftVarPieceFlagType      = "piece_flag_type"
 	WeftVarPressure           = "pressure"
 	WeftVarReceiveArguments   = "receive_arguments"
 	WeftVarSessionRecordType  = "session_record_type"
 	WeftVarSettings           = "settings"
 	WeftVarSocketOriginType   = "socket_origin_type"
 	WeftVarSocketRecordType   = "socket_record_type"
+	WeftVarStreamRecordType   = "stream_record_type"
 	WeftVarUnknownZero        = "unknown_zero"
 	WeftVarUnreadReasonType   = "unread_reason_type"
 	WeftVarWaitersRecordType  = "waiters_record_type"
@@ -744,6 +779,10 @@ type WeftSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftProgramSpecs struct {
 	AsyncioTaskInit   *ebpf.ProgramSpec `ebpf:"asyncio_task_init"`
+	GoGrpcHandler     *ebpf.ProgramSpec `ebpf:"go_grpc_handler"`
+	GoGrpcOpens       *ebpf.ProgramSpec `ebpf:"go_grpc_opens"`
+	GoHttp2Handler    *ebpf.ProgramSpec `ebpf:"go_http2_handler"`
+	GoHttp2Opens      *ebpf.ProgramSpec `ebpf:"go_http2_opens"`
 	GoRoundTrip       *ebpf.ProgramSpec `ebpf:"go_round_trip"`
 	GoTlsReadBegins   *ebpf.ProgramSpec `ebpf:"go_tls_read_begins"`
 	GoTlsReturns      *ebpf.ProgramSpec `ebpf:"go_tls_returns"`
@@ -813,12 +852,14 @@ type WeftVariableSpecs struct {
 	NoSession          *ebpf.VariableSpec `ebpf:"no_session"`
 	NoThread           *ebpf.VariableSpec `ebpf:"no_thread"`
 	NoTlsSocket        *ebpf.VariableSpec `ebpf:"no_tls_socket"`
+	PieceFlagType      *ebpf.VariableSpec `ebpf:"piece_flag_type"`
 	Pressure           *ebpf.VariableSpec `ebpf:"pressure"`
 	ReceiveArguments   *ebpf.VariableSpec `ebpf:"receive_arguments"`
 	SessionRecordType  *ebpf.VariableSpec `ebpf:"session_record_type"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
 	SocketOriginType   *ebpf.VariableSpec `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.VariableSpec `ebpf:"socket_record_type"`
+	StreamRecordType   *ebpf.VariableSpec `ebpf:"stream_record_type"`
 	UnknownZero        *ebpf.VariableSpec `ebpf:"unknown_zero"`
 	UnreadReasonType   *ebpf.VariableSpec `ebpf:"unread_reason_type"`
 	WaitersRecordType  *ebpf.VariableSpec `ebpf:"waiters_record_type"`
@@ -909,12 +950,14 @@ type WeftVariables struct {
 	NoSession          *ebpf.Variable `ebpf:"no_session"`
 	NoThread           *ebpf.Variable `ebpf:"no_thread"`
 	NoTlsSocket        *ebpf.Variable `ebpf:"no_tls_socket"`
+	PieceFlagType      *ebpf.Variable `ebpf:"piece_flag_type"`
 	Pressure           *ebpf.Variable `ebpf:"pressure"`
 	ReceiveArguments   *ebpf.Variable `ebpf:"receive_arguments"`
 	SessionRecordType  *ebpf.Variable `ebpf:"session_record_type"`
 	Settings           *ebpf.Variable `ebpf:"settings"`
 	SocketOriginType   *ebpf.Variable `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.Variable `ebpf:"socket_record_type"`
+	StreamRecordType   *ebpf.Variable `ebpf:"stream_record_type"`
 	UnknownZero        *ebpf.Variable `ebpf:"unknown_zero"`
 	UnreadReasonType   *ebpf.Variable `ebpf:"unread_reason_type"`
 	WaitersRecordType  *ebpf.Variable `ebpf:"waiters_record_type"`
@@ -925,6 +968,10 @@ type WeftVariables struct {
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftPrograms struct {
 	AsyncioTaskInit   *ebpf.Program `ebpf:"asyncio_task_init"`
+	GoGrpcHandler     *ebpf.Program `ebpf:"go_grpc_handler"`
+	GoGrpcOpens       *ebpf.Program `ebpf:"go_grpc_opens"`
+	GoHttp2Handler    *ebpf.Program `ebpf:"go_http2_handler"`
+	GoHttp2Opens      *ebpf.Program `ebpf:"go_http2_opens"`
 	GoRoundTrip       *ebpf.Program `ebpf:"go_round_trip"`
 	GoTlsReadBegins   *ebpf.Program `ebpf:"go_tls_read_begins"`
 	GoTlsReturns      *ebpf.Program `ebpf:"go_tls_returns"`
@@ -953,6 +1000,10 @@ type WeftPrograms struct {
 func (p *WeftPrograms) Close() error {
 	return _WeftClose(
 		p.AsyncioTaskInit,
+		p.GoGrpcHandler,
+		p.GoGrpcOpens,
+		p.GoHttp2Handler,
+		p.GoHttp2Opens,
 		p.GoRoundTrip,
 		p.GoTlsReadBegins,
 		p.GoTlsReturns,

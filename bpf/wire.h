@@ -12,6 +12,7 @@ enum record_kind {
 	RECORD_HANDOVER,     /* a goroutine hands its next request to a pooled connection */
 	RECORD_HELLO = 16,   /* a message record with bytes of a direction's first TLS record */
 	RECORD_SESSION,	     /* what is known of a TLS session */
+	RECORD_STREAM = 20,  /* a goroutine works on a stream of HTTP/2, or has opened one */
 	RECORD_WAITERS = 24, /* who waits for the goroutine that has made a call, before the reply to it */
 };
 
@@ -111,7 +112,8 @@ struct message_record {
 	__u64 origin;	   /* the goroutine that started it, or the outermost task */
 	__u32 rtt;	   /* smoothed round trip time, us */
 	__u32 retransmits; /* segments retransmitted since the connection began */
-	__u32 unread;	   /* enum unread_reason, with MESSAGE_UNREAD; with MESSAGE_FRAME: messages of gRPC, as body */
+	__u32 unread;	   /* enum unread_reason, with MESSAGE_UNREAD; with MESSAGE_FRAME: messages of gRPC, as body, or with PIECES_FRAMES
+			      frames of DATA; with MESSAGE_END: chunks of the body */
 	__u32 lost;	   /* records of this socket refused by the ring since the last one that was not */
 	__u64 wire;	   /* with MESSAGE_TLS: 1 + offset in the socket's stream of the record that the payload begins; 0: not known */
 };
@@ -142,15 +144,29 @@ struct close_record {
 	__u32 retransmits;
 	__u32 reset; /* 1: ended by a reset */
 	__u32 lost;
-	__u32 sent_messages; /* of WebSocket */
+	__u32 sent_messages; /* of WebSocket; of HTTP/1, chunks of the body under way */
 	__u32 received_messages;
 	__u32 pad;
+};
+
+/* Bits of message_record.unread with MESSAGE_FRAME. */
+enum piece_flag {
+	PIECES_FRAMES = 1 << 30, /* frames of DATA were counted: it is no gRPC */
+	PIECES_OTHER = 1 << 29,	 /* body and pieces are those of the other direction: the frame gives the stream up */
 };
 
 struct handover_record {
 	struct record head;	/* socket: the connection that will carry the request */
 	__u64 goroutine;	/* that works on what the request is for */
 	__u64 parent_goroutine; /* or the nearest ancestor that has read a request */
+};
+
+struct stream_record {
+	struct record head;	/* direction: of the stream's request; socket: the connection that carries it, 0: not known */
+	__u64 goroutine;	/* that works on a request which was received, or on what one that is sent is for */
+	__u64 parent_goroutine; /* received: which has started it; sent: or the nearest ancestor that works on a request */
+	__u32 stream;
+	__u32 pad;
 };
 
 enum { WAITERS_MAX = 4 };

@@ -146,7 +146,8 @@ type Config struct {
 	// give the same id to the two ends of one connection. Without it each start draws its own.
 	IDKey Secret `key:"id.key"`
 	// Whether Go programs get a probe at the entry of their HTTP client's connection pool, which finds the
-	// goroutine that a request on a pooled connection belongs to. auto: where the program and the kernel allow it.
+	// goroutine that a request on a pooled connection belongs to, and where HTTP/2 and gRPC start the handler of a
+	// stream and open one. auto: where the program and the kernel allow it.
 	GoHandover string `key:"go.handover"`
 	// Whether the running task of Python's asyncio, or greenlet of gevent and eventlet, is read from the memory of the process, and
 	// where one is started gets a probe. It tells which request a call belongs to where one thread works on many. auto: where

@@ -65,11 +65,16 @@ func (im *image) call(name string, minor int, textField uint32) (*Call, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", name, err)
 	}
-	at, ok := im.offset(from, elf.PF_X)
-	if !ok || to <= from || to-from > codeMax {
+	return im.callIn(name, span{from, to})
+}
+
+// callIn finds the returns of a function.
+func (im *image) callIn(name string, s span) (*Call, error) {
+	at, ok := im.offset(s.from, elf.PF_X)
+	if !ok || s.to <= s.from || s.to-s.from > codeMax {
 		return nil, fmt.Errorf("find the code of %s: %w", name, errAbsent)
 	}
-	code := make([]byte, to-from)
+	code := make([]byte, s.to-s.from)
 	if _, err := im.r.ReadAt(code, int64(at)); err != nil {
 		return nil, fmt.Errorf("read the code of %s: %w", name, err)
 	}

@@ -86,11 +86,15 @@ func FuzzInspect(f *testing.F) {
 		runtime.ReadMemStats(&before)
 		start := time.Now()
 		_, _, err := inspect(o)
+		if _, other := inspectStreams(o); err == nil {
+			err = other
+		}
 		if err != nil && strings.HasPrefix(err.Error(), "parse executable: ") {
 			t.Error(err)
 		}
 		if im, err := open(o); err == nil {
 			_, _, _ = im.layout("go1.9999") // the way through the debug information
+			_, _ = im.grpcLayout("")
 		}
 		runtime.ReadMemStats(&after)
 		if used := after.TotalAlloc - before.TotalAlloc; used > 256<<20 || time.Since(start) > 10*time.Second {

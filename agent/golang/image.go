@@ -2,6 +2,7 @@ package golang
 
 import (
 	"bytes"
+	"debug/dwarf"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
@@ -160,6 +161,16 @@ func (w *window) bytes(at uint64, n int) []byte {
 
 // debugLayout reads the layout from the debug information of the executable.
 func (im *image) debugLayout() (Layout, error) {
+	d, err := im.debug()
+	if err != nil {
+		return Layout{}, err
+	}
+	l, _, err := ReadLayout(d)
+	return l, err
+}
+
+// debug opens the debug information of the executable, if it is not too large.
+func (im *image) debug() (*dwarf.Data, error) {
 	var size uint64 // of all that is unpacked into memory
 	for _, s := range im.file.Sections {
 		if strings.HasPrefix(s.Name, ".debug_") || strings.HasPrefix(s.Name, ".zdebug_") {
@@ -171,15 +182,14 @@ func (im *image) debugLayout() (Layout, error) {
 		}
 	}
 	if size == 0 {
-		return Layout{}, errors.New("it has no debug information")
+		return nil, errors.New("it has no debug information")
 	}
 	if size > debugBudget {
-		return Layout{}, fmt.Errorf("its debug information is larger than %d MiB", debugBudget>>20)
+		return nil, fmt.Errorf("its debug information is larger than %d MiB", debugBudget>>20)
 	}
 	d, err := im.file.DWARF()
 	if err != nil {
-		return Layout{}, fmt.Errorf("its debug information cannot be read: %w", err)
+		return nil, fmt.Errorf("its debug information cannot be read: %w", err)
 	}
-	l, _, err := ReadLayout(d)
-	return l, err
+	return d, nil
 }

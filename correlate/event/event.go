@@ -30,6 +30,9 @@ const (
 	KindWaiters Kind = 16
 	KindPause   Kind = 19 // nothing was seen from the event before on; what is still open has no end
 	KindSession Kind = 13 // Session is set: what is known of the TLS session whose plaintext is told under Socket
+	// KindStream: the goroutine Message.Work, started by Message.Origin, works on the request of Stream in Message.Direction: it has
+	// begun to handle one that was received, or has opened the stream for one that is sent, on the connection Socket; 0: not known.
+	KindStream Kind = 14
 )
 
 // Direction is seen from the process that owns the socket.
@@ -60,6 +63,10 @@ const (
 	Frame  Flags = 1 << 9
 	InTask Flags = 1 << 10 // Work and Origin are tasks
 	TLS    Flags = 1 << 12 // the bytes are the plaintext of a TLS session: offsets count plaintext
+	// Pieces: Messages counts what the body came in, chunks or frames of DATA. Other: with Frame, Body and Messages are those of the
+	// other direction than the one whose frame gives the stream up.
+	Pieces Flags = 1 << 13
+	Other  Flags = 1 << 14
 )
 
 // Message is the result of one or more operations in one direction of a socket.
@@ -71,7 +78,7 @@ type Message struct {
 	// followed the stream. Bytes between the end of Payload and Through were counted, not copied.
 	Offset, Through uint64
 	Body            uint64 // with End: body bytes of the message without chunk framing; with Frame, see Messages
-	Messages        uint32 // with Frame, of the stream that the frame ends in this direction: gRPC messages in Body bytes of DATA
+	Messages        uint32 // with Frame, of the stream that the frame ends in this direction: gRPC messages in Body bytes of DATA; or Pieces
 	Previous        uint64 // boot time, ns, of the operation before this one on the socket
 	// Work is what the runtime of the program worked on: a goroutine of Go, or with InTask a task of an event loop; 0: not
 	// known. Origin is the goroutine that started it, or the outermost task that it comes from: see bpf/task.h.
@@ -117,7 +124,7 @@ type Close struct {
 	Retransmits    uint32
 	Lost           uint32
 	Reset          bool
-	// Of WebSocket, in each direction.
+	// Of WebSocket, in each direction; of HTTP/1, chunks of the body that is under way.
 	SentMessages, ReceivedMessages uint32
 }
 
@@ -186,5 +193,6 @@ type Event struct {
 	Wall     int64 // with KindClock: Unix time, ns, at Time
 	Loss     Loss
 	Session  Session
+	Stream   uint32 // with KindStream: its number
 	Waiters  Waiters
 }

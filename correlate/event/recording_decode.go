@@ -80,6 +80,9 @@ func decodeEvent(frame []byte, before uint64, ev *Event) bool {
 	switch ev.Kind {
 	case KindMessage, KindHandover, KindHello:
 		c.message(&ev.Message, ev.Time)
+	case KindStream:
+		c.message(&ev.Message, ev.Time)
+		ev.Stream = c.uint32()
 	case KindSocket:
 		c.conn(&ev.Conn)
 	case KindClose:
@@ -123,7 +126,7 @@ func (c *cursor) message(m *Message, time uint64) {
 	if length == 0 {
 		m.Payload = nil
 	}
-	if m.Flags&Frame != 0 {
+	if m.Flags&(Frame|Pieces) != 0 {
 		m.Messages = c.uint32()
 	}
 }

@@ -33,6 +33,9 @@ func appendEvent(b []byte, ev *Event, step uint64, r *redactor) []byte {
 		}
 		b = appendMessage(b, &ev.Message, ev.Time, ev.Message.Payload)
 		r.message(ev, b[len(b)-len(ev.Message.Payload):])
+		if ev.Message.Flags&Pieces != 0 {
+			b = binary.AppendUvarint(b, uint64(ev.Message.Messages))
+		}
 	case KindHello:
 		b = appendMessage(b, &ev.Message, ev.Time, ev.Message.Payload)
 	case KindWaiters:
@@ -41,6 +44,9 @@ func appendEvent(b []byte, ev *Event, step uint64, r *redactor) []byte {
 		b = appendSession(b, &ev.Session)
 	case KindHandover:
 		b = appendMessage(b, &ev.Message, ev.Time, nil)
+	case KindStream:
+		b = appendMessage(b, &ev.Message, ev.Time, nil)
+		b = binary.AppendUvarint(b, uint64(ev.Stream))
 	case KindSocket:
 		b = appendConn(b, &ev.Conn)
 	case KindClose:

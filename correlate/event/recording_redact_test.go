@@ -197,6 +197,7 @@ func TestOpenHeadsAreKeptApart(t *testing.T) {
 		{"lost", []Event{message(1, Send, Start|Open, open), message(1, Receive, Lost, ""), message(1, Send, Open, "a\r\n")}, "___"},
 		{"closed", []Event{message(1, Send, Start|Open, open), {Kind: KindClose, Socket: 1}, message(1, Send, Open, "a\r\n")}, "___"},
 		{"handover", []Event{{Kind: KindHandover, Message: Message{Payload: []byte("secret")}}}, ""},
+		{"stream", []Event{{Kind: KindStream, Message: Message{Payload: []byte("secret")}}}, ""},
 	}
 	for _, test := range tests {
 		got, err := read(t, write(t, Redaction{}, test.events...))

@@ -85,7 +85,9 @@ func everyKind() []Event {
 		{Kind: KindSession, Time: 7e9, Socket: 1<<63 | 5, PID: 7, TID: 7, Session: Session{
 			Under: 2, Hello: 1e9, Handshake: [2]uint64{2e9, 3e9}, Data: [2]uint64{4e9, 5e9}, Offset: NoOffset, Wire: 9,
 		}},
+		{Kind: KindMessage, Time: 8e9, Socket: 3, Message: Message{Flags: End | Pieces, Offset: 5, Through: 5, Body: 9, Messages: 300}},
 		{Kind: KindHandover, Time: 8e9, Socket: 3, Message: Message{Work: 99}},
+		{Kind: KindStream, Time: 8e9 + 1, Socket: 3, Message: Message{Direction: Send, Work: 99, Origin: 98}, Stream: 1<<31 - 1},
 		{Kind: KindWaiters, Time: 8e9, Socket: 3, PID: 7, TID: 7, Waiters: Waiters{
 			Worker: 9, Count: 2, Of: [WaitersMax]Waiter{{Goroutine: 5, Parent: math.MaxUint64, Place: 67}, {Goroutine: 6}},
 		}},
@@ -113,7 +115,7 @@ func TestRecordingKeepsEvents(t *testing.T) {
 	for i := range want {
 		kinds[want[i].Kind] = true
 	}
-	if len(kinds) != int(KindRename)+4 { // 11 is none; behind 13 there are KindWaiters and KindPause
+	if len(kinds) != int(KindRename)+5 { // 11 is none; behind 13 there are KindStream, KindWaiters and KindPause
 		t.Errorf("%d kinds are tested", len(kinds))
 	}
 }

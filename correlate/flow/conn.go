@@ -19,6 +19,7 @@ type Conn struct {
 	Socket uint64
 	First  uint64 // boot time of the first event
 	Writer uint64 // of link: the goroutine that has sent the last request, 0: not known
+	Under  uint64 // of a TLS session: the socket that carries it; 0: none, or not known
 
 	announced   bool // Conn is known
 	tunnel      bool // changed its protocol: nothing more is read

@@ -79,9 +79,12 @@ func (t *Table) dropHeads(c *Conn, why Reason) {
 // closes says how the exchange has ended with its connection, and when.
 func (x *Exchange) closes(ev *event.Event) (end uint64) {
 	e := &ev.Close
-	through := e.Received
+	through, pieces := e.Received, e.ReceivedMessages
 	if x.Server {
-		through = e.Sent
+		through, pieces = e.Sent, e.SentMessages
+	}
+	if x.Events && x.framing == proto.Chunked {
+		x.Pieces = pieces
 	}
 	switch {
 	case !x.replying && e.Reset:

@@ -66,6 +66,8 @@ type Exchange struct {
 	RequestMessages, ReplyMessages  uint32 // with RPC; of WebSocket: from the client and from the server
 	Status                          uint16
 	RequestBody, ReplyBody          uint64
+	Events                          bool              // the reply's body are server-sent events
+	Pieces                          uint32            // with Events: chunks or frames of DATA that the body came in; 0: not known
 	Headers                         []event.Attribute // allowed headers of both heads, with their attribute names
 
 	Fault       Fault
@@ -136,6 +138,7 @@ type Cause struct {
 	Asks      bool      // a call whose reply has not begun: it is counted with its thread
 	Spot      int       // among the requests with the same target that were not passed on yet, from 1; 0: it is not there
 	Passes    bool      // it is Parent, passed on
+	Handled   bool      // of HTTP/2: Goroutine is not the one that has read the request, but the one that works on it
 
 	Peer       any   // of link, of a client: the process at the other end, if that was seen
 	Linked     uint8 // what decided Parent, and how sure that is: a trace that is not put together over a break forgets it

@@ -16,6 +16,11 @@ func (t *Table) streamReset(c *Conn, ev *event.Event, stream, code uint32) {
 		t.finishStream(c, x, x.End)
 		return
 	}
+	if m := &ev.Message; c.isRequest(m.Direction, nil) != (m.Flags&event.Other != 0) {
+		x.takeRequestCounts(m)
+	} else {
+		x.takeReplyCounts(m)
+	}
 	if (code == noError || code == closed) && c.isRequest(ev.Message.Direction, nil) {
 		t.resets(c, x, ev.Time)
 		return
@@ -27,11 +32,6 @@ func (t *Table) streamReset(c *Conn, ev *event.Event, stream, code uint32) {
 		x.Fault = Refused
 	default:
 		x.Fault = StreamReset
-	}
-	if m := &ev.Message; c.isRequest(m.Direction, nil) {
-		x.RequestBody, x.RequestMessages = max(x.RequestBody, m.Body), max(x.RequestMessages, m.Messages)
-	} else {
-		x.ReplyBody, x.ReplyMessages = m.Body, m.Messages
 	}
 	if x.RPC != proto.NoRPC && !x.HasRPCStatus {
 		x.RPCStatus, x.HasRPCStatus = proto.StatusOfReset(code), true
@@ -58,7 +58,7 @@ func (m *mux) wait(x *Exchange, since uint64) {
 	}
 }
 
-// grace is how long after its end the rest of a stream may be told, in nanoseconds.
+// grace is how long after its end the rest of a stream may be told, in nanoseconds: a thread that has lost the CPU has it again by then.
 const grace = 1e9
 
 // settle ends the exchanges of which the rest does not come any more.

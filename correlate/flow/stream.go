@@ -118,7 +118,7 @@ func (t *Table) takeAnswer(c *Conn, w *proto.Frames, ev *event.Event, x *Exchang
 	}
 	x.replying = true
 	x.Conn = c
-	x.FirstByte, x.Status = w.Start, t.message.Status
+	x.FirstByte, x.Status, x.Events = w.Start, t.message.Status, t.message.Events
 	if x.RPC == proto.NoRPC && x.Partial {
 		x.RPC = t.message.RPC()
 	}
@@ -154,7 +154,7 @@ func (t *Table) streamEnds(c *Conn, ev *event.Event, stream uint32) {
 func (t *Table) sideEnds(c *Conn, ev *event.Event, x *Exchange) {
 	m := &ev.Message
 	if c.isRequest(m.Direction, nil) {
-		x.RequestBody, x.RequestMessages = m.Body, m.Messages
+		x.takeRequestCounts(m)
 		x.whole = true
 		t.touched(x, ev)
 		if x.ended {
@@ -162,7 +162,7 @@ func (t *Table) sideEnds(c *Conn, ev *event.Event, x *Exchange) {
 		}
 		return
 	}
-	x.ReplyBody, x.ReplyMessages = m.Body, m.Messages
+	x.takeReplyCounts(m)
 	t.touched(x, ev)
 	if c.role == client && x.asked && !x.whole {
 		x.ended = true
@@ -171,6 +171,24 @@ func (t *Table) sideEnds(c *Conn, ev *event.Event, x *Exchange) {
 		return
 	}
 	t.finishStream(c, x, ev.Time)
+}
+
+// takeRequestCounts and takeReplyCounts take what was counted of the body of one side. Of a reply that may be in two parts: up to
+// where its client gave it up, and from there to its end.
+func (x *Exchange) takeRequestCounts(m *event.Message) {
+	x.RequestBody = max(x.RequestBody, m.Body)
+	if m.Flags&event.Pieces == 0 {
+		x.RequestMessages = max(x.RequestMessages, m.Messages)
+	}
+}
+
+func (x *Exchange) takeReplyCounts(m *event.Message) {
+	x.ReplyBody += m.Body
+	if m.Flags&event.Pieces == 0 {
+		x.ReplyMessages += m.Messages
+	} else if x.Events {
+		x.Pieces += m.Messages
+	}
 }
 
 // finishStream ends an exchange. A reply that has overtaken its request waits for it.

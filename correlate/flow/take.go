@@ -138,7 +138,7 @@ func (t *Table) takeReply(c *Conn, ev *event.Event, behind uint64, last bool) {
 	x.FirstByte = s.start
 	x.Status = t.message.Status
 	x.HeadCut = x.HeadCut || t.message.HeadCut
-	x.framing = t.message.Framing
+	x.framing, x.Events = t.message.Framing, t.message.Events
 	x.replyEnd = behind
 	x.keep(t, t.options.Response, "http.response.header.")
 	t.touched(x, ev)
@@ -224,7 +224,7 @@ func (t *Table) bodyEnds(c *Conn, ev *event.Event) {
 	case !x.replying:
 		return
 	case x.framing == proto.Chunked:
-		x.ReplyBody = m.Body
+		x.takeReplyCounts(m)
 	}
 	t.touched(x, ev)
 	t.finish(c, x, ev.Time)

@@ -71,7 +71,7 @@ func (t *Table) session(ev *event.Event) {
 	if c.TLS == nil {
 		c.TLS = &TLS{}
 	}
-	c.TLS.plain = true
+	c.TLS.plain, c.Under = true, ev.Session.Under
 	c.TLS.time(&ev.Session)
 	if ev.Session.Offset == event.NoOffset {
 		return

@@ -172,6 +172,13 @@ func (goroutine) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Ex
 // goroutine, and what a request has left running may go on after its reply. Once the process was seen to do so, a child can
 // belong to either.
 func (l *Linker) ofAncestor(p *Process, x *flow.Exchange, of, parent uint64) ([]*flow.Exchange, float64) {
+	if own := p.lastOn(of, x.Start); own != nil && own.Cause.Handled {
+		l.same = append(l.same[:0], own)
+		return l.same, 0.9
+	}
+	if p.passesOn(parent) {
+		return nil, 0
+	}
 	open, last := p.onGoroutine(parent), p.lastOn(parent, x.Start)
 	switch {
 	case open != nil && !p.heirs.inherits(of, open[0]), open == nil && last != nil && !p.heirs.inherits(of, last):

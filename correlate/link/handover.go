@@ -66,6 +66,9 @@ type handover struct{}
 func (handover) kind() span.Evidence { return span.Handover }
 
 func (handover) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
+	if by, ok := l.opener(x); ok {
+		return l.givenBy(p, x, by)
+	}
 	given, ok := l.handovers[x.Conn.Socket]
 	if !ok {
 		if given, ok = p.takeUnnamed(x); !ok {
@@ -73,8 +76,13 @@ func (handover) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exc
 		}
 		l.handovers[x.Conn.Socket] = given // until the cause is found
 	}
-	if found := p.onGoroutine(given.goroutine); found != nil {
+	return l.givenBy(p, x, given)
+}
+
+// givenBy gives what the goroutine works on that gave a call to its connection, or its nearest ancestor.
+func (l *Linker) givenBy(p *Process, x *flow.Exchange, by given) ([]*flow.Exchange, float64) {
+	if found := p.onGoroutine(by.goroutine); found != nil {
 		return found, 0.99
 	}
-	return l.ofAncestor(p, x, given.goroutine, given.parent)
+	return l.ofAncestor(p, x, by.goroutine, by.parent)
 }

@@ -27,8 +27,9 @@ type Linker struct {
 	put         func(*flow.Exchange, *Process)
 	processes   processes
 	wires       map[wireName]*flow.Exchange
-	states      map[string]string        // tracestate as received, and as it is passed on
-	handovers   map[uint64]given         // by socket, for the next request on it
+	states      map[string]string // tracestate as received, and as it is passed on
+	handovers   map[uint64]given  // by socket, for the next request on it
+	openers     openers
 	waiters     map[uint64]event.Waiters // by socket, for the next reply on it
 	waiting     []*flow.Exchange         // ended, in order of their ends
 	used        usedIDs
@@ -80,6 +81,8 @@ func (l *Linker) Feed(ev *event.Event) {
 		l.forget(ev.PID)
 	case event.KindHandover:
 		l.handOver(ev)
+	case event.KindStream:
+		l.streamBelongs(ev)
 	case event.KindWaiters:
 		l.keepWaiters(ev)
 	case event.KindLoss:
@@ -117,6 +120,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.proves(p, x)
 		l.lineStarts(p, x)
 		l.leaveOpen(p, x)
+		l.awaitOpener(p, x)
 		l.awaitWaiter(p, x)
 		l.containsLate(p, x)
 		p.calls(x)
@@ -220,6 +224,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		p.habits.asks(x, false)
 		l.crewWaited(p, x, x.TID)
 		l.passed(p, x)
+		l.forgetOpener(x)
 		l.unjoin(x)
 		if x.FirstByte == 0 && x.Goroutine != 0 && x.Stream == 0 {
 			l.settled(x) // nobody can have told who waits for it

@@ -34,6 +34,7 @@ type Process struct {
 	heads      heads
 	last       last
 	unnamed    unnamed
+	handlers   handlers
 	lingers    bool // what its requests start goes on after their replies
 	ended      bool
 
@@ -134,6 +135,7 @@ func (p *Process) isGo() bool { return p.facts != nil && p.facts.Go }
 func (p *Process) opens(x *flow.Exchange) {
 	if x.Goroutine != 0 {
 		join(p, p.goroutines, x.Goroutine, byWorker, x)
+		p.handlers.reads(x)
 	} else {
 		p.takes(x)
 		join(p, p.threads, x.TID, byWorker, x)

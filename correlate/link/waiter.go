@@ -100,7 +100,7 @@ func (w *waits) waitsFor(goroutine uint64, x *flow.Exchange) bool {
 	return true
 }
 
-// awaitWaiter keeps a call back until the reply to it, if that may tell who waits for it.
+// awaitWaiter keeps a call back until the reply to it, if that may tell who waits for it. No hand-over of a stream of HTTP/2 is told.
 func (l *Linker) awaitWaiter(p *Process, x *flow.Exchange) {
 	c := &x.Cause
 	given, ok := l.handovers[x.Conn.Socket]

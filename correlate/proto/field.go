@@ -59,6 +59,8 @@ func (h *head) known(name, value []byte) {
 	case len(name) == 10 && first == 'c' && equalFold(name, "connection"):
 		setFirst(&h.m.Connection, value)
 		h.options(value)
+	case len(name) == 12 && first == 'c' && equalFold(name, "content-type"):
+		h.m.Events = isEvents(value)
 	case len(name) == 14 && first == 'c' && equalFold(name, "content-length"):
 		h.contentLength(value)
 	case len(name) == 17 && first == 't' && equalFold(name, "transfer-encoding"):

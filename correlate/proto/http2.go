@@ -64,7 +64,7 @@ func (m *Message) add(f *hpack.Field) {
 	case "user-agent":
 		m.UserAgent = f.Value
 	case "content-type":
-		m.contentType = uint16(len(m.Fields))
+		m.contentType, m.Events = uint16(len(m.Fields)), isEvents(f.Value)
 	case "grpc-status":
 		m.grpcStatus = uint16(len(m.Fields))
 	case "grpc-timeout":

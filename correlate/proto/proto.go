@@ -47,6 +47,7 @@ type Message struct {
 	Close         bool   // the connection ends after this exchange: Connection: close, or HTTP/1.0 without keep-alive
 	Upgrade       bool   // a request asks for another protocol
 	HeadCut       bool   // only a part of the head was there, see Cut
+	Events        bool   // its body are server-sent events
 	Host          []byte // of the first such field, like the next
 	UserAgent     []byte
 	Connection    []byte  // the same: it names the fields that are for the next hop only
@@ -88,6 +89,15 @@ func (m *Message) ForEach(name string, visit func(value []byte)) {
 			visit(m.Fields[i].Value)
 		}
 	}
+}
+
+// isEvents tells whether a type of content is that of server-sent events.
+func isEvents(value []byte) bool {
+	const events = "text/event-stream"
+	if len(value) < len(events) || !equalFold(value[:len(events)], events) {
+		return false
+	}
+	return len(value) == len(events) || classes[value[len(events)]]&inToken == 0
 }
 
 // equalFold compares ASCII without regard to case; lower has no upper-case letter.

@@ -298,6 +298,9 @@ func (s *Span) appendConnection(dst []Attribute) []Attribute {
 		dst = appendInt(dst, "weft.websocket.client_messages", int64(s.RequestMessages))
 		dst = appendInt(dst, "weft.websocket.server_messages", int64(s.ReplyMessages))
 	}
+	if s.Pieces > 0 {
+		dst = appendInt(dst, "weft.event_stream.pieces", int64(s.Pieces))
+	}
 	dst = appendTrue(dst, "weft.head.cut", s.HeadCut)
 	dst = appendTrue(dst, "weft.head.partly_unknown", s.Partial)
 	return appendTrue(dst, "weft.loss", s.Loss)

@@ -78,7 +78,7 @@ func (b *Builder) Fill(s *Span, x *flow.Exchange, resource *Resource, wall func(
 	if x.Major == 2 {
 		fillStream(s, x)
 	}
-	s.RequestMessages, s.ReplyMessages = x.RequestMessages, x.ReplyMessages
+	s.RequestMessages, s.ReplyMessages, s.Pieces = x.RequestMessages, x.ReplyMessages, x.Pieces
 	if x.FirstByte != 0 {
 		s.FirstByte = wall(x.FirstByte)
 	}

@@ -140,6 +140,7 @@ type Span struct {
 	RPCStatus                      uint32 // the number of gRPC
 	Timeout                        uint64 // ns, that the caller gives a call; 0: none
 	RequestMessages, ReplyMessages uint32
+	Pieces                         uint32 // of server-sent events: chunks or frames of DATA; 0: none, or not known
 
 	TLS         bool
 	TLSVersion  string // empty: not known, like the next two

@@ -6,6 +6,8 @@
 //
 //	go run ./agent/golang/generate -toolchain 1.19.8=/usr/lib/go-1.19/bin/go -o agent/golang/offsets.go
 //
+// With -grpc it writes grpc.go in the same way, from releases of google.golang.org/grpc.
+//
 // The other toolchains are downloaded by the go command, about 300 MB each.
 package main
 
@@ -88,7 +90,14 @@ func main() {
 	given := toolchains{}
 	out := flag.String("o", "offsets.go", "the file to write")
 	flag.Var(given, "toolchain", "`RELEASE=PATH` of a go command that cannot be downloaded")
+	grpc := flag.String("grpc", "", "write the layouts of google.golang.org/grpc to this file instead")
 	flag.Parse()
+	if *grpc != "" {
+		if err := runGRPC(*grpc); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if err := run(*out, given); err != nil {
 		log.Fatal(err)
 	}

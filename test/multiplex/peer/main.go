@@ -1,11 +1,11 @@
 // Command peer is a server or a client of HTTP/2 or gRPC in Go, without TLS.
 //
-//	peer grpc-server|h2-server
+//	peer grpc-server|h2-server|http-server
 //	peer grpc-client|h2-client ADDRESS REQUESTS STREAMS
 //
 // A server writes its address to the standard output and serves until its standard input ends. What it answers is said by the
 // last part of the path, see answer. With NEXT it asks another server first, and passes the trace context on unless FORGET is
-// set. A client sends a trace context with each request.
+// set. A client sends a trace context with each request. What else the environment says is told where it is read.
 package main
 
 import (
@@ -38,8 +38,14 @@ func main() {
 	switch os.Args[1] {
 	case "grpc-server":
 		listener := listen()
-		s := grpc.NewServer(grpc.UnknownServiceHandler(serveCall), grpc.ForceServerCodec(raw{}))
+		workers, _ := strconv.ParseUint(os.Getenv("WORKERS"), 10, 32)
+		s := grpc.NewServer(grpc.UnknownServiceHandler(serveCall), grpc.ForceServerCodec(raw{}), grpc.NumStreamWorkers(uint32(workers)))
 		go func() { fail(s.Serve(listener)) }()
+	case "http-server":
+		s := &http.Server{Handler: http.HandlerFunc(serve), Protocols: &http.Protocols{}, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 2000}}
+		s.Protocols.SetHTTP1(true)
+		s.Protocols.SetUnencryptedHTTP2(true)
+		go func(l net.Listener) { fail(s.Serve(l)) }(listen())
 	case "h2-server":
 		listener := listen()
 		s := &http.Server{Handler: h2c.NewHandler(http.HandlerFunc(serve), &http2.Server{})} //nolint:staticcheck // as above
@@ -110,15 +116,9 @@ func serveCall(_ any, s grpc.ServerStream) error {
 			return err
 		}
 	}
-	if next := os.Getenv("NEXT"); next != "" {
-		md, _ := metadata.FromIncomingContext(s.Context())
-		ctx := context.Background()
-		if os.Getenv("FORGET") == "" {
-			ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", child(strings.Join(md.Get("traceparent"), "")))
-		}
-		if err := call(ctx, dial(next), "/shop.Next/S0"); err != nil {
-			return err
-		}
+	md, _ := metadata.FromIncomingContext(s.Context())
+	if err := askNext(method, strings.Join(md.Get("traceparent"), "")); err != nil {
+		return err
 	}
 	if code != 0 {
 		return status.Error(codes.Code(code), "as asked")
@@ -174,10 +174,14 @@ func call(ctx context.Context, c *grpc.ClientConn, method string) error {
 func serve(w http.ResponseWriter, r *http.Request) {
 	code, _, size := answer(r.URL.Path)
 	_, _ = io.Copy(io.Discard, r.Body)
+	fail(askNext(r.URL.Path, r.Header.Get("traceparent")))
+	if tellEvents(w, r) {
+		return
+	}
 	if code >= 200 {
 		w.WriteHeader(code)
 	}
-	_, _ = w.Write(make([]byte, size))
+	_, _ = io.CopyN(w, zeros{}, int64(size))
 }
 
 // methods are what is asked for, in turn.
@@ -188,9 +192,43 @@ func methods() []string {
 	return []string{"/shop.Echo/S0"}
 }
 
+// zeros has no end.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}
+
+// newParent makes a context; with SAME it is always that one, and that of THEN once the standard input has ended.
 func newParent() string {
+	if same := os.Getenv("SAME"); same != "" {
+		if inputEnded() {
+			return os.Getenv("THEN")
+		}
+		return same
+	}
 	return fmt.Sprintf("00-%016x%016x-%016x-01", rand.Uint64()|1, rand.Uint64(), rand.Uint64()|1)
 }
+
+// inputEnded tells whether the standard input has ended.
+func inputEnded() bool {
+	select {
+	case <-ended():
+		return os.Getenv("THEN") != ""
+	default:
+		return false
+	}
+}
+
+var ended = sync.OnceValue(func() chan struct{} {
+	end := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(end)
+	}()
+	return end
+})
 
 // child is a context that goes on from another.
 func child(parent string) string {
@@ -217,14 +255,17 @@ func callGRPC() func(method string) error {
 }
 
 func callHTTP() func(method string) error {
-	t := &http.Transport{Protocols: &http.Protocols{}}
-	t.Protocols.SetUnencryptedHTTP2(true)
-	c := &http.Client{Transport: t}
+	c := newHTTP2()
 	return func(method string) error {
 		_, _, size := answer(method)
-		r, err := http.NewRequest("POST", "http://"+os.Args[2]+method, strings.NewReader(strings.Repeat("x", size)))
+		ctx, cancel := context.WithTimeout(context.Background(), patience())
+		defer cancel()
+		r, err := http.NewRequestWithContext(ctx, "POST", "http://"+os.Args[2]+method, http.NoBody)
 		if err != nil {
 			return err
+		}
+		if size > 0 {
+			r.Body, r.ContentLength = io.NopCloser(io.LimitReader(zeros{}, int64(size))), int64(size)
 		}
 		if os.Getenv("BARE") == "" {
 			r.Header.Set("traceparent", newParent())
@@ -235,8 +276,19 @@ func callHTTP() func(method string) error {
 		}
 		defer reply.Body.Close()
 		_, err = io.Copy(io.Discard, reply.Body)
+		if os.Getenv("TIMEOUT") != "" && ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
+}
+
+// patience is how long a client waits for a reply: TIMEOUT, and then leaves, or long.
+func patience() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv("TIMEOUT")); err == nil {
+		return d
+	}
+	return 5 * time.Minute
 }
 
 // ask sends the requests, so many at a time.
@@ -255,8 +307,14 @@ func ask(one func(method string) error) {
 			}
 		})
 	}
+	pace, _ := time.ParseDuration(os.Getenv("PACE"))
 	for i := range requests {
-		turns <- list[i%len(list)]
+		time.Sleep(pace)
+		method := list[i%len(list)]
+		if os.Getenv("NUMBERED") != "" {
+			method = fmt.Sprintf("/shop.Echo%d/%s", i, path.Base(method))
+		}
+		turns <- method
 	}
 	close(turns)
 	workers.Wait()

@@ -144,8 +144,11 @@ func get(protocol, address string, streams int) func(i int) error {
 	}
 }
 
-// ask makes the requests, so many at a time.
+// ask makes the requests, so many at a time. With TLS it waits a moment, so that what traces it has found the program.
 func ask(one func(i int) error, requests, streams int) {
+	if secure() {
+		time.Sleep(time.Second)
+	}
 	turns := make(chan int)
 	var workers sync.WaitGroup
 	for range streams {
