@@ -79,14 +79,23 @@ func (m *middle) start(t *testing.T, p place, next string) {
 	m.pid = c.Process.Pid
 }
 
-// ask sends it n requests that have numbers.
+// ask sends it n requests that have numbers. One that spawns is asked without numbers before: goroutines of goroutines are not known
+// until the list of them is found.
 func (m *middle) ask(t *testing.T, p place, n int) {
+	if m.spawns {
+		m.load(t, p, 16)
+		time.Sleep(500 * time.Millisecond)
+	}
+	m.load(t, p, n, "NUMBERED=1")
+}
+
+func (m *middle) load(t *testing.T, p place, n int, env ...string) {
 	client := "h2-client"
 	if m.mode == "grpc-server" {
 		client = "grpc-client"
 	}
 	c := p.command("go", client, m.address, strconv.Itoa(n), strconv.Itoa(m.streams))
-	c.Env = append(c.Env, "NUMBERED=1", "METHODS=/shop.Echo/S0")
+	c.Env = append(append(c.Env, "METHODS=/shop.Echo/S0"), env...)
 	(&load{name: "client"}).run(t, c)
 }
 
@@ -101,7 +110,7 @@ func (m *middle) judge(t *testing.T, w *tracer.Tracer, n int) {
 	}
 	verdicts, evidence, calls, wrong, right := map[string]int{}, map[string]int{}, 0, 0, 0
 	for _, s := range w.Spans() {
-		if s.Kind != tracer.Client || s.PID() != m.pid {
+		if s.Kind != tracer.Client || s.PID() != m.pid || number(s) == "" {
 			continue
 		}
 		calls++
@@ -121,7 +130,7 @@ func (m *middle) judge(t *testing.T, w *tracer.Tracer, n int) {
 	}
 	least := n * 99 / 100
 	if m.spawns {
-		least = n * 9 / 10 // until the list of its goroutines is found, grandchildren are not known
+		least = n * 95 / 100 // the list of its goroutines is not all that may be late
 	}
 	if calls != n || wrong > 0 || right < least {
 		t.Errorf("%d of %d calls are told; %d have the right parent, %d a wrong one", calls, n, right, wrong)
