@@ -22,11 +22,11 @@ struct operation {
 	__u64 length;
 	__u8 found;
 	__u8 direction;
-	__u8 area;  /* index of its scratch area */
-	__u8 asked; /* the running task was looked for */
-	__u8 task;  /* work and origin are tasks */
-	__u8 timed; /* its cost is told */
-	__u8 pad[2];
+	__u8 area;	    /* index of its scratch area */
+	__u8 asked;	    /* the running task was looked for */
+	__u8 task;	    /* work and origin are tasks */
+	__u8 timed;	    /* its cost is told */
+	__u16 messages;	    /* of gRPC that ended in it */
 	__u64 work, origin; /* as in struct message_record */
 	__u64 words[5];	    /* room for what is read of a program's memory; see bpf/task.h */
 	__u64 wire;	    /* of plaintext: see struct message_record */

@@ -7,6 +7,7 @@ enum {
 	PREFIX_TRAILERS = 0x80, /* gRPC-Web: trailers follow */
 	PREFIX_END = 0x02,	/* Connect: how the call has ended follows */
 	STREAMS_MAX = 16384,
+	MESSAGES_MAX = 4096, /* counted in one operation; zeros, of which a download may be full, are an empty message every five bytes */
 	PIECES_MASK = PIECES_OTHER - 1,
 };
 
@@ -141,6 +142,7 @@ static __always_inline __u32 read_prefix(struct operation *op, struct stream_cou
 	if (c->have >= PREFIX) {
 		c->messages += c->kind <= 1;
 		c->left = c->length;
+		c->blind = ++op->messages > MESSAGES_MAX;
 		c->have = 0;
 		c->length = 0;
 	}

@@ -241,7 +241,7 @@ type WeftPlace struct {
 		Asked       uint8
 		Task        uint8
 		Timed       uint8
-		Pad         [2]uint8
+		Messages    uint16
 		Work        uint64
 		Origin      uint64
 		Words       [5]uint64
