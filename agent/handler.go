@@ -41,7 +41,7 @@ func (k *kernel) probeStreams(path string, f *golang.Streams) ([]link.Link, erro
 	var links []link.Link
 	var failed error
 	put := func(at, cookie uint64, program *ebpf.Program) {
-		l, err := file.Uprobe("", program, &link.UprobeOptions{Address: at, Cookie: cookie})
+		l, err := attach(file, program, &link.UprobeOptions{Address: at, Cookie: cookie})
 		if err != nil {
 			failed = fmt.Errorf("attach uprobe: %w", err)
 			return

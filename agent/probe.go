@@ -47,13 +47,13 @@ func (k *kernel) probeLibrary(path string, functions library.Functions) ([]link.
 // put probes one function: first where it returns, so that no call is seen to begin that is not seen to end.
 func (p *probed) put(file *link.Executable, at uint64, entry, end *ebpf.Program) error {
 	if end != nil {
-		l, err := file.Uretprobe("", end, &link.UprobeOptions{Address: at})
+		l, err := attachReturn(file, end, &link.UprobeOptions{Address: at})
 		if err != nil {
 			return err
 		}
 		p.links = append(p.links, l)
 	}
-	l, err := file.Uprobe("", entry, &link.UprobeOptions{Address: at})
+	l, err := attach(file, entry, &link.UprobeOptions{Address: at})
 	if err != nil {
 		return err
 	}

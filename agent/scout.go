@@ -222,7 +222,7 @@ func (k *kernel) probe(path string, offset uint64, program *ebpf.Program) (link.
 	if err != nil {
 		return nil, fmt.Errorf("open executable: %w", err)
 	}
-	l, err := executable.Uprobe("", program, &link.UprobeOptions{Address: offset})
+	l, err := attach(executable, program, &link.UprobeOptions{Address: offset})
 	if err != nil {
 		return nil, fmt.Errorf("attach uprobe: %w", err)
 	}
