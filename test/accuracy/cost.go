@@ -39,14 +39,15 @@ func spentBy(pid int) (cost, error) {
 		if err != nil {
 			continue // closed meanwhile
 		}
-		id, runs, spent := uint32(0), uint64(0), uint64(0)
+		id, runs, spent, found := uint32(0), uint64(0), uint64(0), 0
 		for line := range strings.Lines(string(text)) {
-			// Each line holds one of them, or none.
-			_, _ = fmt.Sscanf(line, "prog_id:\t%d", &id)
-			_, _ = fmt.Sscanf(line, "run_cnt:\t%d", &runs)
-			_, _ = fmt.Sscanf(line, "run_time_ns:\t%d", &spent)
+			// Each line holds one of them, or none. A link names its program, too, but has no counts.
+			for format, to := range map[string]any{"prog_id:\t%d": &id, "run_cnt:\t%d": &runs, "run_time_ns:\t%d": &spent} {
+				n, _ := fmt.Sscanf(line, format, to)
+				found += n
+			}
 		}
-		if id == 0 || seen[id] {
+		if found < 3 || seen[id] {
 			continue
 		}
 		seen[id] = true

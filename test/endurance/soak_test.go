@@ -176,7 +176,8 @@ func measure(pid int, place string) (s sample, err error) {
 	return s, err
 }
 
-// entriesOf counts the entries of the hash maps that are open there.
+// entriesOf counts the entries of the hash maps that are open there and from which weft has to remove what is over. Those from which the
+// kernel lets the oldest fall out fill up to their bound, and stay there.
 func entriesOf(infos []string) (n int) {
 	for _, info := range infos {
 		text, _ := os.ReadFile(info) // it may be closed by now
@@ -192,7 +193,7 @@ func entriesOf(infos []string) (n int) {
 		if err != nil {
 			continue
 		}
-		if m.Type() == ebpf.Hash || m.Type() == ebpf.LRUHash {
+		if m.Type() == ebpf.Hash {
 			var next []byte
 			key := make([]byte, m.KeySize())
 			for err = m.NextKey(nil, &next); err == nil && n < 1<<20; err = m.NextKey(key, &next) {

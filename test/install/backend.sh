@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 builder=v0.161.0
 mkdir -p "$cache/bin"
 
-work=$(mktemp -d "$cache/build.XXXXXX")
+work=$(mktemp -d -p "$cache")
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 
 collector() {

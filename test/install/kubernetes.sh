@@ -9,7 +9,7 @@ kubernetes=v1.37.2 # as test/kubernetes names it
 etcd=v3.7.0
 
 [ -x "$cache/bin/kube-apiserver-$kubernetes" ] && [ -x "$cache/bin/etcd-$etcd" ] && exit
-work=$(mktemp -d "$cache/build.XXXXXX")
+work=$(mktemp -d -p "$cache")
 trap 'rm -rf "$work"' EXIT
 
 # Both are tools of a module of their own: the module of Kubernetes has replace directives, which `go install` refuses.
