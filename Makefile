@@ -87,6 +87,7 @@ $(HELM):
 
 .PHONY: manifests
 manifests: $(HELM) ## deploy/kubernetes/weft.yaml, from deploy/chart
+	@mkdir -p bin
 	{ cat deploy/kubernetes/head.yaml; $(HELM) template weft deploy/chart --namespace weft --kube-version 1.34.0; } > bin/weft.yaml
 	mv bin/weft.yaml deploy/kubernetes/weft.yaml
 

@@ -32,7 +32,7 @@ func run(m *testing.M) int {
 	}
 	world.weft, world.app = filepath.Join(dir, "weft"), filepath.Join(dir, "app")
 	for program, from := range map[string]string{world.weft: "weft/cmd/weft", world.app: "weft/test/node/app"} {
-		build := exec.Command("go", "build", "-o", program, from)
+		build := exec.Command("go", "build", "-trimpath", "-o", program, from) // as the image is built
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", from, err, out)
@@ -43,7 +43,7 @@ func run(m *testing.M) int {
 }
 
 // startWeft runs weft on the apps alone.
-func startWeft(t *testing.T, o tracer.Options) *tracer.Tracer {
+func startWeft(t testing.TB, o tracer.Options) *tracer.Tracer {
 	t.Helper()
 	o.Args = append(o.Args, "--exe", "app", "--control", filepath.Join(t.TempDir(), "control"))
 	w, err := tracer.Start(world.weft, o)
