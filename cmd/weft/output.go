@@ -51,6 +51,9 @@ func openSink(ctx context.Context, c *config.Config, live bool, log *slog.Logger
 		if live && errors.Is(err, spill.ErrTaken) {
 			return succeed(c.SpillDir, open, log)
 		}
+		if err == nil {
+			spill.Forget(c.SpillDir)
+		}
 		return out, err
 	case config.OutputJSON:
 		return terminal.NewJSON(os.Stdout, 0, releaseSpan), nil

@@ -52,9 +52,12 @@ func (h *Heir) Until() int64 {
 
 // Close ends the wait. What was bequeathed is forgotten: it was for this heir.
 func (h *Heir) Close() {
-	os.Remove(filepath.Join(h.dir, untilName))
+	Forget(h.dir)
 	h.lock.Close()
 }
+
+// Forget removes what was bequeathed to an heir that did not live to hear it.
+func Forget(dir string) { os.Remove(filepath.Join(dir, untilName)) }
 
 // HasHeir tells whether somebody waits for a folder.
 func HasHeir(dir string) bool { return isHeld(dir, heirName) }
