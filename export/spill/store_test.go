@@ -1,8 +1,8 @@
 package spill
 
 import (
-	"errors"
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
