@@ -182,6 +182,8 @@ func (a *Agent) record(sample []byte) error {
 		err = decodeStream(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_WAITERS:
 		err = decodeWaiters(sample, &a.ev)
+	case bpf.WeftRecordKindRECORD_THREAD:
+		err = decodeThread(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_HELLO:
 		if err = decodeHello(sample, &a.ev); err == nil {
 			a.scout.greets(a.ev.PID)
