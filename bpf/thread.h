@@ -82,6 +82,15 @@ static __always_inline void thread_ends(const struct task_struct *task)
 	bpf_map_delete_elem(&hands, &tid);
 }
 
+/* Whether a thread is in a call of futex on a word. One that waits for a limited time and was interrupted by a signal has gone on under
+ * another number, with the same arguments. */
+static __always_inline bool waits_on(struct pt_regs *regs, __u64 address)
+{
+	long number = SYSCALL_NUMBER(regs);
+
+	return (number == NR_futex || number == NR_restart_syscall) && SYSCALL_ARG0(regs) == address;
+}
+
 /* The current thread wakes another one. Most wakes are those of other processes' threads, or of threads that wait for something else,
  * in interrupts: both have to be in a call of futex, on the same word. */
 static __always_inline int thread_wakes(const struct task_struct *woken)
@@ -98,7 +107,7 @@ static __always_inline int thread_wakes(const struct task_struct *woken)
 		return 0;
 	address = SYSCALL_ARG0(regs);
 	regs = (struct pt_regs *)bpf_task_pt_regs((struct task_struct *)woken);
-	if (SYSCALL_NUMBER(regs) != NR_futex || SYSCALL_ARG0(regs) != address)
+	if (!waits_on(regs, address))
 		return 0;
 	if (!hand_of(pid, task->pid) && !hand_of(pid, woken->pid))
 		return 0;
