@@ -101,15 +101,15 @@ func (l *load) url(s site, i int) string {
 	return scheme + s.at(l.protocol) + l.path(i)
 }
 
-// curl makes all requests in one process, so many at a time. Without TLS its HTTP/2 fails in parallel ("Error in the HTTP2 framing
-// layer", 7.88 with any server), and so each connection is a process of its own.
+// curl makes all requests in one process, so many at a time. Without TLS its HTTP/2 fails with --parallel, even one at a time ("Error in
+// the HTTP2 framing layer", 7.88 with any server), and so each connection is a process of its own.
 func curl(way string) func(*testing.T, *place, *load, site) [][]string {
 	return func(t *testing.T, p *place, l *load, s site) (list [][]string) {
-		processes := 1
-		if s.secure && way != "--http1.1" {
-			way = "--http2" // by ALPN
-		} else if way != "--http1.1" {
+		processes, parallel := 1, s.secure || way == "--http1.1"
+		if !parallel {
 			processes = l.streams
+		} else if way != "--http1.1" {
+			way = "--http2" // by ALPN
 		}
 		for c := range processes {
 			var text strings.Builder
@@ -120,7 +120,7 @@ func curl(way string) func(*testing.T, *place, *load, site) [][]string {
 				fmt.Fprintf(&text, "url = %q\nheader = \"traceparent: %s\"\noutput = \"/dev/null\"\n%s\ninsecure\n", l.url(s, i), l.traceparent(i), way[2:])
 			}
 			argv := []string{"curl", "-q", "-sS", "-K", p.write(t, fmt.Sprintf("curl.%s.%d", l.id, c), text.String())}
-			if processes == 1 {
+			if parallel {
 				argv = append(argv, "--parallel", "--parallel-max", strconv.Itoa(l.streams))
 			}
 			list = append(list, argv)
