@@ -521,7 +521,7 @@ type WeftStreamCount struct {
 	Pad      uint8
 	Length   uint32
 	Frames   uint32
-	Pad2     uint32
+	Empty    uint32
 }
 
 type WeftStreamKey struct {
