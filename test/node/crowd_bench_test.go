@@ -68,11 +68,11 @@ func crowdContainer(at, generation int) *container {
 	return c
 }
 
-// crowdWeft traces the whole machine.
+// crowdWeft traces the containers and their client.
 func crowdWeft(b *testing.B, c *collector.Collector) *tracer.Tracer {
 	b.Helper()
 	w, err := tracer.Start(world.weft, tracer.Options{
-		Output: "otlp", Args: []string{"--control", b.TempDir() + "/control"},
+		Output: "otlp", Args: []string{"--exe", "app", "--control", b.TempDir() + "/control"},
 		Env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + c.URL, "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none"},
 	})
 	if err != nil {

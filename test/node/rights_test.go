@@ -14,7 +14,8 @@ import (
 )
 
 // TestRightsAreGivenUp starts weft as root with all rights: after its start no thread of it has more than it names, none can get any
-// back, nothing listens that was not asked for, and others can't use its socket.
+// back, nothing listens that was not asked for, others can't use its socket, and programs that are not to be traced, as that of this test,
+// have no probes.
 func TestRightsAreGivenUp(t *testing.T) {
 	control := filepath.Join(t.TempDir(), "socket")
 	w, err := tracer.Start(world.weft, tracer.Options{Output: "none", Args: []string{"--exe", "app", "--control", control}})
@@ -47,6 +48,15 @@ func TestRightsAreGivenUp(t *testing.T) {
 		t.Errorf("weft listens:\n%s", out)
 	}
 	owned(t, control)
+	open, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", w.PID()))
+	if err != nil || len(open) == 0 {
+		t.Fatalf("open files: %v, %v", open, err)
+	}
+	for _, f := range open {
+		if to, _ := os.Readlink(f); strings.Contains(to, "perf_event") {
+			t.Errorf("a probe on a program that is not traced: %s", to)
+		}
+	}
 	if err := w.Stop(); err != nil {
 		t.Error(err)
 	}
