@@ -42,10 +42,12 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// startWeft runs weft on the apps alone.
+// startWeft runs weft on the apps alone. They speak in clear text, so that TLS is left alone unless a test says otherwise: a program of Go
+// has dozens of probes for it, and the kernel takes up to a tenth of a second for each to take it off.
 func startWeft(t testing.TB, o tracer.Options) *tracer.Tracer {
 	t.Helper()
 	o.Args = append(o.Args, "--exe", "app", "--control", filepath.Join(t.TempDir(), "control"))
+	o.Env = append([]string{"WEFT_TLS=off"}, o.Env...)
 	w, err := tracer.Start(world.weft, o)
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func TestStorm(t *testing.T) {
 	spill := filepath.Join(t.TempDir(), "spill")
 	w, err := tracer.Start(world.weft, tracer.Options{
 		Output: "otlp", Args: []string{"--exe", "app", "--exe", "short", "--control", filepath.Join(t.TempDir(), "control"), "--spill-dir", spill},
-		Env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + c.URL, "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none"},
+		Env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + c.URL, "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none", "WEFT_TLS=off"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	spill := filepath.Join(t.TempDir(), "spill")
 	for range 8 {
 		w := exec.Command(world.weft, "run", "--exe", "app", "--output", "otlp", "--spill-dir", spill, "--control", filepath.Join(t.TempDir(), "control"))
-		w.Env = []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none"}
+		w.Env = []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none", "WEFT_TLS=off"}
 		if err := w.Start(); err != nil {
 			t.Fatal(err)
 		}
