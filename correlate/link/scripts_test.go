@@ -76,6 +76,11 @@ var scripts = []struct{ name, script, want string }{
 		s1 < -`},
 	{"thread with lost records", "s1 server 1 1 A; lost s1; c client 1 1 B; end c; end s1; tick", `c < -
 		s1 < -`},
+	{"request whose reply was lost, and the next one of its connection", "loss; s1 server 1 1 A; c client 1 1 B; s2 server 2 2 B; end s2; end c; lost s1; drop s1; tick", `c < -
+		s2 < c wire`},
+	{"request that ends while records are missing elsewhere", "loss; s1 server 1 1 A; c client 1 1 B; s2 server 2 2 B; end s2; end c; end s1; tick", `c < s1 thread
+		s1 < -
+		s2 < c wire`},
 	{"event loop", "s1 server 1 1 A; s2 server 1 1 B; c client 1 1 C; end c; end s1; end s2; tick", `c < - of 2
 		s1 < -
 		s2 < -`},

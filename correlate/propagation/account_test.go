@@ -170,6 +170,16 @@ var accounts = []struct{ name, script, calls, report string }{
 		u unlinked
 		v unlinked
 		x unlinked`, ``},
+	{"records are missing: a call may be the next request's", `
+		in a : traceparent: $W
+		call x : traceparent: 00-$U-$Q-01
+		lose a
+		in b get=/b : traceparent: $W
+		call y : traceparent: 00-$T-$Q-01`, `
+		x restarted
+		y propagated`, `
+		shop GET /a > payments:8080 0/0
+		shop GET /b > payments:8080 1/1`},
 	{"goroutine: a carrier of another request has got in, and the goroutine says whose call it is", `
 		in b at=go-shop g=4 : traceparent: 00-$U-$P-01
 		in a at=go-shop g=5 : traceparent: $W
