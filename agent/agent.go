@@ -70,6 +70,7 @@ type Agent struct {
 	losses  event.Loss
 	told    uint64 // boot time of the last look at the losses
 	older   older
+	size    atomic.Uint64 // bytes of all records
 }
 
 // Open loads and attaches the kernel side. Nothing of it stays behind when the process ends, however it ends.
@@ -163,8 +164,15 @@ func (a *Agent) read(ctx context.Context, record *ringbuf.Record) (ended bool, e
 	return false, a.tick(bootTime())
 }
 
+// recordHeader is what the ring keeps before each record, in bytes.
+const recordHeader = 8
+
+// Size is how many bytes of the ring all records have taken so far.
+func (a *Agent) Size() uint64 { return a.size.Load() }
+
 // record handles one record: it is the way of the data on this side of the ring.
 func (a *Agent) record(sample []byte) error {
+	a.size.Add(uint64(len(sample)+7)&^7 + recordHeader)
 	head, _, err := as[bpf.WeftHandoverRecord](sample) // the shortest kind; all kinds open with the same head
 	if err != nil {
 		return err
@@ -182,6 +190,8 @@ func (a *Agent) record(sample []byte) error {
 		err = decodeStream(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_WAITERS:
 		err = decodeWaiters(sample, &a.ev)
+	case bpf.WeftRecordKindRECORD_THREAD:
+		err = decodeThread(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_HELLO:
 		if err = decodeHello(sample, &a.ev); err == nil {
 			a.scout.greets(a.ev.PID)

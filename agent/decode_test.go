@@ -39,6 +39,23 @@ func TestDecodeMessage(t *testing.T) {
 	}
 }
 
+// TestSize: a record takes its length of the ring, up to the next eight bytes, and a header.
+func TestSize(t *testing.T) {
+	a := &Agent{}
+	r := bpf.WeftHandoverRecord{}
+	r.Head.Kind = 255
+	for _, n := range []int{0, 1, 8} {
+		before := a.Size()
+		if err := a.record(append(bytesOf(&r), make([]byte, n)...)); !errors.Is(err, ErrRecord) {
+			t.Fatalf("a record of a kind that there is not: %v", err)
+		}
+		want := uint64(unsafe.Sizeof(r)) + 8 + uint64(n+7)/8*8
+		if got := a.Size() - before; got != want {
+			t.Errorf("a record of %d bytes takes %d of the ring, and has to take %d", int(unsafe.Sizeof(r))+n, got, want)
+		}
+	}
+}
+
 // TestDecodeShort cuts every kind of record at every length: an error, never a read past the end.
 func TestDecodeShort(t *testing.T) {
 	var message bpf.WeftMessageRecord

@@ -20,9 +20,16 @@ type libraries struct {
 	kernel *kernel
 	log    *slog.Logger
 	files  map[library.File]*probed
-	users  map[uint32][]*probed
+	users  map[uint32]user
 	swept  time.Time // sessions
 	idle   []*probed // with probes and without users, oldest first
+}
+
+// user is a process as it was when it was last looked at.
+type user struct {
+	files []*probed
+	every bool      // all of its files were looked at
+	next  time.Time // when it may be looked at again for a session that it begins
 }
 
 // probed is one file that was looked at.
@@ -44,7 +51,7 @@ const (
 )
 
 func newLibraries(k *kernel, log *slog.Logger) *libraries {
-	l := &libraries{kernel: k, log: log, files: make(map[library.File]*probed), users: make(map[uint32][]*probed)}
+	l := &libraries{kernel: k, log: log, files: make(map[library.File]*probed), users: make(map[uint32]user)}
 	for _, m := range library.Usual() {
 		l.file(m).lasts = true
 	}
@@ -54,10 +61,12 @@ func newLibraries(k *kernel, log *slog.Logger) *libraries {
 // look puts probes on what a process has mapped by now: on what looks like a TLS library by its name, or with every on what is one
 // whatever it is called. It tells whether weft can read the TLS of the process.
 func (l *libraries) look(pid uint32, every bool) bool {
+	begun := time.Now()
 	mappings, err := library.Mappings(pid, every)
 	if err != nil {
 		return false
 	}
+	pause := pauseAfter(time.Since(begun))
 	var files []*probed
 	for _, m := range mappings {
 		p := l.file(m)
@@ -65,13 +74,38 @@ func (l *libraries) look(pid uint32, every bool) bool {
 		files = append(files, p)
 	}
 	l.forget(pid)
-	l.users[pid] = files
+	l.users[pid] = user{files: files, every: every, next: time.Now().Add(pause)}
 	return l.reads(pid)
+}
+
+// A process that goes on to begin sessions may have loaded a library since. Looking for it may take a thousandth of the time.
+const (
+	lookShare = 1000
+	pauseMin  = 50 * time.Millisecond
+	pauseMax  = time.Second
+)
+
+// pauseAfter is how long a process is left alone after its mappings were read in so long a time.
+func pauseAfter(took time.Duration) time.Duration {
+	return min(max(lookShare*took, pauseMin), pauseMax)
+}
+
+// barren tells whether there was nothing to be read in any file of a process a moment ago.
+func (l *libraries) barren(pid uint32, now time.Time) bool {
+	u := l.users[pid]
+	return u.every && now.Before(u.next) && !l.reads(pid)
+}
+
+// follow looks for what a process that can be read has loaded since, if it is time to.
+func (l *libraries) follow(pid uint32) {
+	if u := l.users[pid]; time.Now().After(u.next) {
+		l.look(pid, u.every)
+	}
 }
 
 // reads tells whether a library that the process runs has probes.
 func (l *libraries) reads(pid uint32) bool {
-	for _, p := range l.users[pid] {
+	for _, p := range l.users[pid].files {
 		if len(p.links) > 0 {
 			return true
 		}
@@ -114,7 +148,7 @@ func (l *libraries) probe(p *probed, m library.Mapping) error {
 }
 
 func (l *libraries) forget(pid uint32) {
-	for _, p := range l.users[pid] {
+	for _, p := range l.users[pid].files {
 		if p.users--; p.users == 0 && !p.lasts {
 			l.rest(p)
 		}

@@ -171,6 +171,7 @@ func (k *kernel) attach() error {
 		{"sched_process_exit", p.SchedProcessExit, "the end of processes"},
 		{"inet_sock_set_state", p.InetSockSetState, "connect times, and responses that end with their connection"},
 		{"tcp_receive_reset", p.TcpReceiveReset, "resets"},
+		{"sched_waking", p.SchedWaking, "for which request a thread makes a call that another one has handed to it"},
 	}
 	for _, program := range bpf.Captures(p) {
 		hooks = append(hooks, hook{name: program.String(), program: program})

@@ -117,14 +117,18 @@ func (s *scout) do(t task) {
 				time.AfterFunc(after, func() { s.tell(task{t.pid, loaded}) })
 			}
 		}
-	case s.tls != nil && !s.tls.reads(t.pid):
+	case s.tls == nil:
+	case !s.tls.reads(t.pid):
 		s.lookAgain(t)
+	case t.why == greeted:
+		s.tls.follow(t.pid) // it may speak by another library than the one that is read
 	}
 }
 
 // lookAgain looks at what a process has loaded by now. One that speaks TLS has it somewhere, and so all of its files are looked at.
 func (s *scout) lookAgain(t task) {
 	switch {
+	case t.why == greeted && s.tls.barren(t.pid, time.Now()):
 	case s.tls.look(t.pid, false), t.why == greeted && s.tls.look(t.pid, true):
 		s.unreadable.forget(t.pid)
 	case t.why == greeted:

@@ -78,7 +78,7 @@ var elsewhere = []struct{ file, reason string }{
 
 // why says why the TLS of a process can't be read.
 func (l *libraries) why(pid uint32) string {
-	for _, p := range l.users[pid] {
+	for _, p := range l.users[pid].files {
 		if p.failed != nil {
 			return p.failed.Error()
 		}

@@ -7,7 +7,8 @@ enum {
 	PREFIX_TRAILERS = 0x80, /* gRPC-Web: trailers follow */
 	PREFIX_END = 0x02,	/* Connect: how the call has ended follows */
 	STREAMS_MAX = 16384,
-	MESSAGES_MAX = 4096, /* counted in one operation; zeros, of which a download may be full, are an empty message every five bytes */
+	MESSAGES_MAX = 4096, /* counted in one operation */
+	EMPTY_MAX = 256,     /* without bytes, in one frame; zeros, of which a download may be full, are one every five bytes */
 	PIECES_MASK = PIECES_OTHER - 1,
 };
 
@@ -28,7 +29,7 @@ struct stream_count {
 	__u8 pad;
 	__u32 length; /* of the message, as far as its prefix was seen */
 	__u32 frames; /* of DATA, with bytes */
-	__u32 pad2;
+	__u32 empty;  /* messages without bytes in the current frame */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -142,7 +143,8 @@ static __always_inline __u32 read_prefix(struct operation *op, struct stream_cou
 	if (c->have >= PREFIX) {
 		c->messages += c->kind <= 1;
 		c->left = c->length;
-		c->blind = ++op->messages > MESSAGES_MAX;
+		c->empty += !c->length;
+		c->blind = ++op->messages > MESSAGES_MAX || c->empty > EMPTY_MAX;
 		c->have = 0;
 		c->length = 0;
 	}
@@ -182,7 +184,10 @@ __noinline int follow_data(struct operation *op, struct socket_state *s)
 		else
 			c->left -= n = c->left < n ? c->left : n;
 		c->bytes += n;
-		c->frames += n == f->skip;
+		if (n == f->skip) {
+			c->frames++;
+			c->empty = 0;
+		}
 	}
 	advance(op, f, n);
 	f->skip -= n < f->skip ? n : f->skip;

@@ -40,3 +40,32 @@ func TestZeros(t *testing.T) {
 	}
 	compareFrames(t, "client", f.want, k.frames(p.client, event.Send))
 }
+
+// TestEmptyMessages: messages without bytes are counted, however many there are in a stream; a frame with more than 256 is taken for
+// zeros, as costs little from then on.
+func TestEmptyMessages(t *testing.T) {
+	const frames, few, many = 20, 250, 300
+	k := start(t)
+	p := families["ipv4"](t)
+	f := newFramed(http2.ClientPreface)
+	r := rand.New(rand.NewPCG(1, 1))
+	for i, empty := range []int{few, many} {
+		stream := uint32(2*i + 1)
+		f.headers(r, stream, 100, 1, false)
+		f.data[stream] = &told{bytes: 5 * uint64(frames*empty), messages: frames * few}
+		if empty == many {
+			f.data[stream].messages = uint32(WeftPieceFlagPIECES_FRAMES) | frames
+		}
+		for i := range frames {
+			write := func() error { return f.WriteData(stream, i == frames-1, make([]byte, 5*empty)) }
+			if i < frames-1 {
+				check(t, write())
+			} else {
+				f.tell(write)
+			}
+		}
+	}
+	move(t, p.client, p.server, f.String(), 1<<12)
+	compareFrames(t, "client", f.want, k.frames(p.client, event.Send))
+	compareFrames(t, "server", f.want, k.frames(p.server, event.Receive))
+}

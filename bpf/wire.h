@@ -14,6 +14,7 @@ enum record_kind {
 	RECORD_SESSION,	     /* what is known of a TLS session */
 	RECORD_STREAM = 20,  /* a goroutine works on a stream of HTTP/2, or has opened one */
 	RECORD_WAITERS = 24, /* who waits for the goroutine that has made a call, before the reply to it */
+	RECORD_THREAD = 28,  /* what a thread does to another one of its process */
 };
 
 enum direction {
@@ -182,6 +183,20 @@ struct waiters_record {
 	__u64 worker;	    /* the goroutine that has made the call */
 	__u64 count;	    /* of waiters; those above WAITERS_MAX are not told */
 	struct waiter waiters[WAITERS_MAX];
+};
+
+/* What a thread does to another one of its process. */
+enum deed {
+	DEED_STARTS = 1,
+	DEED_WAKES,
+	DEED_ENDS, /* the thread itself ends */
+};
+
+struct thread_record {
+	struct record head; /* pid and tid: the one that does it */
+	__u32 deed;	    /* enum deed */
+	__u32 other;	    /* the thread that it is done to */
+	__u64 address;	    /* of a wake: the word on which the other one waits; lowest bit: for a limited time */
 };
 
 /* Of a TLS session, before its first message. */

@@ -127,6 +127,7 @@ func (l *ledger) addKernel(a *account) error {
 	for i, n := range counts {
 		a.Kernel[countName(i)] = n
 	}
+	a.Kernel["records_size"] = l.agent.Size()
 	if a.Kernel["programs_missed"], err = l.agent.Missed(); err != nil {
 		return err
 	}

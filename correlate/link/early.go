@@ -24,10 +24,12 @@ const (
 	crewed
 	lined
 	waited
+	woken // + way
 )
 
 // kinds are what links by a rule say of themselves.
-var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter}
+var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter,
+	woken + rule(made): span.Wake, woken + rule(handed): span.Wake, woken + rule(timed): span.Wake, woken + rule(timed+handed): span.Wake, woken + rule(begun): span.Wake}
 
 const earlyMax = 512 // of a process
 

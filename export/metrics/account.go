@@ -38,6 +38,7 @@ var kernelCounts = map[string]kernelCount{
 	"operations":            {kernelOperations, ""},
 	"operations_muted":      {kernelMuted, ""},
 	"records":               {kernelRecords, ""},
+	"records_size":          {kernelRecordsSize, ""},
 	"records_ring_full":     {kernelLost, "ring_full"},
 	"records_shed":          {kernelLost, "shed"},
 	"heads_cut":             {kernelCut, ""},

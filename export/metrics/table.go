@@ -34,6 +34,7 @@ const (
 	kernelOperations
 	kernelMuted
 	kernelRecords
+	kernelRecordsSize
 	kernelLost
 	kernelCut
 	kernelSockets
@@ -71,9 +72,10 @@ var counterRows = [counters]row{
 		"`weft.outcome`: `exported`, `unsampled`, or why they were dropped: `queue_full`, `rejected`, `export_failed`, `shutdown`, `spill_full`, `spill_expired`, `spill_corrupt`, `spill_failed`"},
 	records: {"weft.export.log_records", "{record}", "Log records that an edge broke or mended, by their end",
 		"`weft.outcome`, as of the spans"},
-	kernelOperations: {"weft.kernel.operations", "{operation}", "Socket operations on followed sockets", ""},
-	kernelMuted:      {"weft.kernel.operations.muted", "{operation}", "Socket operations on sockets that speak no known protocol", ""},
-	kernelRecords:    {"weft.kernel.records", "{record}", "Records that the kernel handed over", ""},
+	kernelOperations:  {"weft.kernel.operations", "{operation}", "Socket operations on followed sockets", ""},
+	kernelMuted:       {"weft.kernel.operations.muted", "{operation}", "Socket operations on sockets that speak no known protocol", ""},
+	kernelRecords:     {"weft.kernel.records", "{record}", "Records that the kernel handed over", ""},
+	kernelRecordsSize: {"weft.kernel.records.size", "By", "Bytes of the ring that these records took", ""},
 	kernelLost: {"weft.kernel.records.lost", "{record}", "Records that were not handed over",
 		"`weft.reason`: `ring_full`, `shed` (the request that they belong to was lost or left out)"},
 	kernelCut:            {"weft.kernel.heads.cut", "{head}", "Heads longer than what is read", ""},

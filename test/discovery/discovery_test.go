@@ -34,12 +34,21 @@ var newcomers = []struct {
 	{"openssl-loaded-late", func(dir, _, server string) (*exec.Cmd, error) {
 		c := exec.Command("/usr/bin/python3", "testdata/late.py", server)
 		c.Env = []string{"LD_LIBRARY_PATH=" + dir}
-		found, err := filepath.Glob("/usr/lib/*/libssl.so.3")
-		if err != nil || len(found) == 0 {
-			return nil, fmt.Errorf("find libssl.so.3: %v %w", found, err)
-		}
-		return c, copyFile(found[0], filepath.Join(dir, "libssl.so.3"))
+		return c, copyOpenSSL(dir)
 	}},
+	{"second-openssl-loaded-late", func(dir, _, server string) (*exec.Cmd, error) {
+		c := exec.Command("/usr/bin/python3", "testdata/late.py", server)
+		c.Env = []string{"SECOND=" + filepath.Join(dir, "libssl.so.3")}
+		return c, copyOpenSSL(dir)
+	}},
+}
+
+func copyOpenSSL(dir string) error {
+	found, err := filepath.Glob("/usr/lib/*/libssl.so.3")
+	if err != nil || len(found) == 0 {
+		return fmt.Errorf("find libssl.so.3: %v %w", found, err)
+	}
+	return copyFile(found[0], filepath.Join(dir, "libssl.so.3"))
 }
 
 func copyFile(from, to string) error {
@@ -59,25 +68,15 @@ func BenchmarkDiscovery(b *testing.B) {
 	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", app, "./app").CombinedOutput(); err != nil {
 		b.Fatalf("build the app: %v: %s", err, out)
 	}
-	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	defer s.Close()
-	server := s.Listener.Addr().String()
-	port := server[strings.LastIndexByte(server, ':')+1:]
+	server := serve(b)
 	for _, n := range newcomers {
 		b.Run(n.name, func(b *testing.B) {
-			w, err := tracer.Start(filepath.Join(cache, "bin", "weft"), tracer.Options{
-				Args: []string{"--control", filepath.Join(b.TempDir(), "control"), "--port", port},
-			})
-			check(b, err)
-			defer w.Kill()
+			w := trace(b, cache, server)
 			started := map[int]bool{}
 			for range b.N {
 				c, err := n.start(b.TempDir(), app, server)
 				check(b, err)
-				c.Env = append(c.Env, "TIME="+lasts.String(), "START="+strconv.FormatInt(time.Now().UnixNano(), 10))
-				c.Stderr = os.Stderr
-				c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-				check(b, c.Start())
+				start(b, c, lasts)
 				started[c.Process.Pid] = true
 				check(b, c.Wait())
 			}
@@ -86,6 +85,64 @@ func BenchmarkDiscovery(b *testing.B) {
 			report(b, w.Spans(), started)
 		})
 	}
+}
+
+// TestSecondLibrary: a process that is read already is read by another library as well, if it loads one later.
+func TestSecondLibrary(t *testing.T) {
+	cache, err := fleet.InstallAgent()
+	check(t, err)
+	server := serve(t)
+	w := trace(t, cache, server)
+	late := newcomers[len(newcomers)-1]
+	c, err := late.start(t.TempDir(), "", server)
+	check(t, err)
+	start(t, c, 20*time.Second)
+	pid := c.Process.Pid
+	reads := func(spans []*tracer.Span) (first, second bool) {
+		for _, s := range spans {
+			if s.Kind == tracer.Client && s.PID() == pid {
+				first, second = first || s.Path() == "/0", second || s.Path() != "/0"
+			}
+		}
+		return first, second
+	}
+	w.Await(20*time.Second, func(spans []*tracer.Span) bool {
+		_, second := reads(spans)
+		return second
+	})
+	check(t, c.Process.Kill())
+	_ = c.Wait()
+	check(t, w.Stop())
+	if first, second := reads(w.Spans()); !first || !second {
+		t.Errorf("%s: by its first library is read: %v, by its second: %v\n%s", late.name, first, second, w.Log())
+	}
+}
+
+// serve starts a server with TLS until the test ends.
+func serve(t testing.TB) (address string) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
+}
+
+// trace starts weft for the connections of a server.
+func trace(t testing.TB, cache, server string) *tracer.Tracer {
+	t.Helper()
+	w, err := tracer.Start(filepath.Join(cache, "bin", "weft"), tracer.Options{
+		Args: []string{"--control", filepath.Join(t.TempDir(), "control"), "--port", server[strings.LastIndexByte(server, ':')+1:]},
+	})
+	check(t, err)
+	t.Cleanup(w.Kill)
+	return w
+}
+
+// start starts a newcomer that asks for so long.
+func start(t testing.TB, c *exec.Cmd, lasts time.Duration) {
+	t.Helper()
+	c.Env = append(c.Env, "TIME="+strconv.FormatInt(lasts.Milliseconds(), 10)+"ms", "START="+strconv.FormatInt(time.Now().UnixNano(), 10))
+	c.Stderr = os.Stderr
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	check(t, c.Start())
 }
 
 func check(t testing.TB, err error) {
@@ -101,7 +158,7 @@ func report(b *testing.B, spans []*tracer.Span, started map[int]bool) {
 	first := map[int]float64{}
 	for _, s := range spans {
 		after, err := strconv.ParseFloat(strings.TrimPrefix(s.Path(), "/"), 64)
-		if s.Kind != tracer.Client || !started[s.PID()] || err != nil {
+		if s.Kind != tracer.Client || !started[s.PID()] || err != nil || after == 0 {
 			continue
 		}
 		if before, known := first[s.PID()]; !known || after < before {

@@ -101,15 +101,19 @@ func (l *load) url(s site, i int) string {
 	return scheme + s.at(l.protocol) + l.path(i)
 }
 
-// curl makes all requests in one process, so many at a time. Without TLS its HTTP/2 fails in parallel ("Error in the HTTP2 framing
-// layer", 7.88 with any server), and so each connection is a process of its own.
+// curlStreams is how many requests curl 7.88 has on a connection at most, until the server has said how many it takes.
+const curlStreams = 100
+
+// curl makes all requests in one process, so many at a time. Where it upgrades, each connection is a process of its own; and without TLS
+// what it has no room for on its connection would be HTTP/1.
 func curl(way string) func(*testing.T, *place, *load, site) [][]string {
 	return func(t *testing.T, p *place, l *load, s site) (list [][]string) {
 		processes := 1
-		if s.secure && way != "--http1.1" {
-			way = "--http2" // by ALPN
-		} else if way != "--http1.1" {
+		switch {
+		case l.client.upgrades:
 			processes = l.streams
+		case l.client.version() == "2" && !s.secure:
+			processes = 1 + l.streams/curlStreams
 		}
 		for c := range processes {
 			var text strings.Builder
@@ -117,16 +121,26 @@ func curl(way string) func(*testing.T, *place, *load, site) [][]string {
 				if i > c {
 					text.WriteString("next\n")
 				}
-				fmt.Fprintf(&text, "url = %q\nheader = \"traceparent: %s\"\noutput = \"/dev/null\"\n%s\ninsecure\n", l.url(s, i), l.traceparent(i), way[2:])
+				fmt.Fprintf(&text, "url = %q\nheader = \"traceparent: %s\"\noutput = \"/dev/null\"\n%s\ninsecure\n", l.url(s, i), l.traceparent(i),
+					curlWay(way, s.secure, i == c)[2:])
 			}
 			argv := []string{"curl", "-q", "-sS", "-K", p.write(t, fmt.Sprintf("curl.%s.%d", l.id, c), text.String())}
-			if processes == 1 {
-				argv = append(argv, "--parallel", "--parallel-max", strconv.Itoa(l.streams))
+			if at := l.streams / processes; !l.client.upgrades {
+				argv = append(argv, "--parallel", "--parallel-max", strconv.Itoa(at))
 			}
 			list = append(list, argv)
 		}
 		return list
 	}
+}
+
+// curlWay is how a request asks for its version of HTTP: over TLS by ALPN, and else only the first by prior knowledge. The others find its
+// connection; curl 7.88 would write the preface again on it ("Error in the HTTP2 framing layer").
+func curlWay(way string, secure, first bool) string {
+	if way == "--http2-prior-knowledge" && (secure || !first) {
+		return "--http2"
+	}
+	return way
 }
 
 // wget makes one process for each connection.

@@ -138,16 +138,27 @@ func tell(t *testing.T, s *server, secure bool, loads []*load, rows map[*load]ro
 			cells = append(cells, fmt.Sprintf("%d of %d", r.seen, r.expected))
 			requests, unlinked = requests+l.n, unlinked+r.unlinked
 		}
-		note := ""
+		notes := sealing(s, loads[at].client, secure)
 		if unlinked > 0 {
-			note = fmt.Sprintf("%d calls of the proxy without a parent", unlinked)
+			notes = append(notes, fmt.Sprintf("%d calls of the proxy without a parent", unlinked))
 		}
-		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %d | %s | %s |", s.name, kind, loads[at].client.name, requests, strings.Join(cells, " | "), note))
+		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %d | %s | %s |", s.name, kind, loads[at].client.name, requests, strings.Join(cells, " | "), strings.Join(notes, ", ")))
 	}
 	t.Log("\n" + strings.Join(lines, "\n"))
 	if *update {
 		rewrite(t, fmt.Sprintf("| %s | %s |", s.name, kind), lines)
 	}
+}
+
+// sealing says which ends cannot be read.
+func sealing(s *server, c *client, secure bool) (notes []string) {
+	if secure && c.sealed {
+		notes = append(notes, "the client cannot be read")
+	}
+	if secure && s.sealed {
+		notes = append(notes, "the server cannot be read")
+	}
+	return notes
 }
 
 const document = "../../../docs/CONFORMANCE.md"

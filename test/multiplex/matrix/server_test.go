@@ -187,6 +187,7 @@ func haproxy(t *testing.T, p *place, s site) []string {
 	return []string{"/usr/sbin/haproxy", "-db", "-f", p.write(t, name, fmt.Sprintf(haproxyConf, strings.Join(binds, "\n"), s.behind, to))}
 }
 
+// Each of Apache's processes has a thread for every connection: one without closes connections that wait for their next request.
 const apacheConf = `ServerName 127.0.0.1
 ServerRoot %[1]s
 DefaultRuntimeDir %[1]s
@@ -203,10 +204,10 @@ LoadModule http2_module /usr/lib/apache2/modules/mod_http2.so
 StartServers 2
 ServerLimit 2
 MinSpareThreads 1
-MaxSpareThreads 200
-ThreadsPerChild 100
-ThreadLimit 100
-MaxRequestWorkers 200
+MaxSpareThreads 400
+ThreadsPerChild 200
+ThreadLimit 200
+MaxRequestWorkers 400
 MaxKeepAliveRequests 0
 KeepAliveTimeout 60
 DocumentRoot %[1]s

@@ -310,6 +310,9 @@ func ask(one func(method string) error) {
 	pace, _ := time.ParseDuration(os.Getenv("PACE"))
 	for i := range requests {
 		time.Sleep(pace)
+		if i == 1 && os.Getenv("ALONE") != "" {
+			time.Sleep(500 * time.Millisecond)
+		}
 		method := list[i%len(list)]
 		if os.Getenv("NUMBERED") != "" {
 			method = fmt.Sprintf("/shop.Echo%d/%s", i, path.Base(method))

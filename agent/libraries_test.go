@@ -1,0 +1,40 @@
+package agent
+
+import (
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf/link"
+)
+
+// TestPauseBetweenLooks: a process that begins sessions all the time is not looked at all the time, and the longer it takes the more seldom.
+func TestPauseBetweenLooks(t *testing.T) {
+	for took, want := range map[time.Duration]time.Duration{
+		0:                      50 * time.Millisecond,
+		20 * time.Microsecond:  50 * time.Millisecond,
+		300 * time.Microsecond: 300 * time.Millisecond,
+		time.Second:            time.Second,
+	} {
+		if got := pauseAfter(took); got != want {
+			t.Errorf("after a look of %v is a pause of %v, wanted is %v", took, got, want)
+		}
+	}
+}
+
+// TestBarrenProcessRests: what was looked through in vain is left alone for a little; what was not looked through, or can be read, is not
+// barren.
+func TestBarrenProcessRests(t *testing.T) {
+	now := time.Now()
+	soon, none, some := now.Add(time.Second), []*probed{{}}, []*probed{{}, {links: []link.Link{nil}}}
+	l := &libraries{users: map[uint32]user{
+		1: {files: none, every: true, next: soon},
+		2: {files: none, every: false, next: soon},
+		3: {files: some, every: true, next: soon},
+		4: {files: none, every: true, next: now},
+	}}
+	for pid, want := range map[uint32]bool{1: true, 2: false, 3: false, 4: false, 5: false} {
+		if got := l.barren(pid, now); got != want {
+			t.Errorf("process %d is barren: %v", pid, got)
+		}
+	}
+}
