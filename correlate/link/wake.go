@@ -21,6 +21,7 @@ func (wake) candidates(*Linker, *Process, *flow.Exchange) ([]*flow.Exchange, flo
 type wakes struct {
 	hands map[uint32]*helper // by thread; nil: nothing was told of any
 	ways  [waysMax]tally
+	words map[uint32]tally // by the lower bits of the address of a word: of the wakes on it
 }
 
 // way is how a thread shows for which request a call was made. Each has to prove itself: by calls that were made while the request was
@@ -28,12 +29,12 @@ type wakes struct {
 type way uint8
 
 const (
-	made   way = iota // by the thread that has made the call: it wakes the one that waits
-	handed            // by a thread that was woken by the one which has read the reply
-	timed             // more than one of these: the one that is woken waits for a limited time, as it also does for locks
-	begun  = 2 * timed
-	// begun: by the request's thread: it has started the one that makes the call, which ends before the request is answered
-	waysMax = begun + 1
+	made    way = 0 // the thread that has made the call wakes the one that waits
+	handed  way = 1 // or one does that was woken by the thread which has read the reply
+	timed   way = 2 // more than these: the one that is woken waits for a limited time, as it also does for locks
+	young   way = 4 // more than these: it waits on a word of which little is known
+	begun   way = 8 // it has started the thread that makes the call, which ends before the request is answered
+	waysMax way = 9
 )
 
 // helper is a thread that has made calls, has read replies, or was woken by one that has.
@@ -43,6 +44,7 @@ type helper struct {
 	handed bool           // another thread has read it
 	told   *flow.Exchange // the request whose thread it has woken since; held
 	way    way
+	word   uint32           // on which that thread has waited
 	two    bool             // it has woken those of several
 	begun  *flow.Exchange   // the request whose thread has started it; held
 	calls  []*flow.Exchange // that it has made since, held
@@ -61,7 +63,10 @@ const (
 	wokenMax    = 4096
 	wakeLeast   = 20
 	wakeOdds    = 250
-	wakeDoubts  = 8 // proofs against a way that it may have until it is given up
+	futexesMax  = 1 << 14
+	wordKnown   = 2  // wakes on a word, until it is known
+	wordOdds    = 20 // a thread waits on one word for results and on others for locks, so that few of these are in between
+	wakeDoubts  = 8  // proofs against a way that it may have until it is given up
 	wakeSure    = 0.99
 	wakeSettles = uint64(20 * 1e6)  // ns that a helper may take to wake another thread for the same reply
 	wakeAge     = uint64(250 * 1e6) // ns that may lie between the reply and the wake
@@ -142,11 +147,16 @@ func (l *Linker) wakesWaiter(p *Process, ev *event.Event, x *flow.Exchange) {
 	if ev.Thread.Address&1 != 0 {
 		by += timed
 	}
+	word := uint32(ev.Thread.Address >> 2)
+	if !p.wakes.knows(word) {
+		by += young
+	}
 	switch {
 	case x.Start > call.Start:
 		p.wakes.ways[by].add(false)
+		p.wakes.learn(word, false)
 	case h.told == nil:
-		h.told, h.way = x.Hold(), by
+		h.told, h.way, h.word = x.Hold(), by, word
 		if len(l.woken) >= wokenMax {
 			l.settleWoken(^uint64(0))
 		}
@@ -154,6 +164,21 @@ func (l *Linker) wakesWaiter(p *Process, ev *event.Event, x *flow.Exchange) {
 	case h.told != x:
 		h.two = true
 	}
+}
+
+// knows tells that threads wait on a word for results: wakes on it were right.
+func (w *wakes) knows(word uint32) bool {
+	t := w.words[word]
+	return t.right >= wordKnown && t.wrong*wordOdds <= t.right
+}
+
+func (w *wakes) learn(word uint32, right bool) {
+	if w.words == nil || len(w.words) >= futexesMax {
+		w.words = make(map[uint32]tally)
+	}
+	t := w.words[word]
+	t.add(right)
+	w.words[word] = t
 }
 
 // wakesHelper: a thread that has read no request is woken. What it does next is for whom the other one works: if that has read a reply
@@ -171,6 +196,10 @@ func (l *Linker) wakesHelper(p *Process, from, to uint32, now uint64) {
 // goesOn ends what a helper does: it has read the reply to another call, or does something of which it is not known why.
 func (l *Linker) goesOn(p *Process, h *helper, reply *flow.Exchange, now uint64) {
 	if h.told != nil && !h.two {
+		if h.reply.Cause.Beside > 1 {
+			p.wakes.learn(h.word, true)
+		}
+		h.reply.Cause.WaitPlace = h.word
 		l.proveWake(p, h.reply, h.told, h.way)
 	}
 	if h.reply != nil {
@@ -215,14 +244,26 @@ func (l *Linker) proveWake(p *Process, call, x *flow.Exchange, by way) {
 	if c.Beside > 1 {
 		w.ways[by].add(true)
 	}
-	sure := w.trust(by)
-	switch {
+	old := by &^ young
+	switch sure := w.trust(by); {
 	case sure >= threshold:
-		l.redeem(p, woken+rule(by), func(*flow.Exchange) float64 { return sure })
 		l.tell(call, x, span.Wake, sure)
-	case w.mayHold(by):
-		l.promise(p, call, x, woken+rule(by))
+	case w.mayHold(old):
+		l.promise(p, call, x, woken+rule(old))
 	}
+	if len(p.early) == 0 || max(w.trust(old), w.trust(by)) < threshold {
+		return
+	}
+	l.redeem(p, woken+rule(old), func(call *flow.Exchange) float64 {
+		sure := w.trust(old)
+		if old != begun && !w.knows(call.Cause.WaitPlace) {
+			sure = w.trust(old | young)
+		}
+		if sure < threshold {
+			return later
+		}
+		return sure
+	})
 }
 
 // awaitWake keeps a call back, if what the threads do next may tell what it is for.
