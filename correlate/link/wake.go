@@ -22,6 +22,7 @@ type wakes struct {
 	hands map[uint32]*helper // by thread; nil: nothing was told of any
 	ways  [waysMax]tally
 	words map[uint32]tally // by the lower bits of the address of a word: of the wakes on it
+	spare []*helper
 }
 
 // way is how a thread shows for which request a call was made. Each has to prove itself: by calls that were made while the request was
@@ -37,19 +38,6 @@ const (
 	waysMax way = 9
 )
 
-// helper is a thread that has made calls, has read replies, or was woken by one that has.
-type helper struct {
-	reply  *flow.Exchange // the call whose reply is behind what it does; held
-	read   uint64         // when the reply was read
-	handed bool           // another thread has read it
-	told   *flow.Exchange // the request whose thread it has woken since; held
-	way    way
-	word   uint32           // on which that thread has waited
-	two    bool             // it has woken those of several
-	begun  *flow.Exchange   // the request whose thread has started it; held
-	calls  []*flow.Exchange // that it has made since, held
-}
-
 // A proof waits for whether the helper wakes another request's thread as well.
 type pendingWake struct {
 	p      *Process
@@ -59,7 +47,6 @@ type pendingWake struct {
 }
 
 const (
-	helpersMax  = 4096 // of a process
 	wokenMax    = 4096
 	wakeLeast   = 20
 	wakeOdds    = 250
@@ -83,22 +70,6 @@ func (w *wakes) trust(by way) float64 {
 // mayHold tells that the way was not seen to be wrong often.
 func (w *wakes) mayHold(by way) bool { return w.ways[by].wrong < wakeDoubts || w.trust(by) > 0 }
 
-// of gives the state of a thread.
-func (w *wakes) of(l *Linker, tid uint32) *helper {
-	h := w.hands[tid]
-	if h == nil {
-		if w.hands == nil {
-			w.hands = make(map[uint32]*helper)
-		}
-		if len(w.hands) >= helpersMax {
-			l.dropHelpers(w)
-		}
-		h = &helper{}
-		w.hands[tid] = h
-	}
-	return h
-}
-
 // threadDoes takes what a thread has done to another one.
 func (l *Linker) threadDoes(ev *event.Event) {
 	p := l.processes.byPID[ev.PID]
@@ -112,7 +83,7 @@ func (l *Linker) threadDoes(ev *event.Event) {
 	case event.Ends:
 		if h := w.hands[ev.TID]; h != nil {
 			l.helperEnds(p, h)
-			delete(w.hands, ev.TID)
+			w.forget(ev.TID, h)
 		}
 	case event.Wakes:
 		if x := p.worksFor(ev.Thread.Other); x != nil {
@@ -179,56 +150,6 @@ func (w *wakes) learn(word uint32, right bool) {
 	t := w.words[word]
 	t.add(right)
 	w.words[word] = t
-}
-
-// wakesHelper: a thread that has read no request is woken. What it does next is for whom the other one works: if that has read a reply
-// for others, for the call of that reply.
-func (l *Linker) wakesHelper(p *Process, from, to uint32, now uint64) {
-	h, g := p.wakes.hands[from], p.wakes.of(l, to)
-	l.goesOn(p, g, nil, now)
-	if h == nil || h.reply == nil || h.handed || h.reply.TID == from {
-		return
-	}
-	g.reply, g.read, g.handed = h.reply.Hold(), h.read, true
-	l.goesOn(p, h, nil, now)
-}
-
-// goesOn ends what a helper does: it has read the reply to another call, or does something of which it is not known why.
-func (l *Linker) goesOn(p *Process, h *helper, reply *flow.Exchange, now uint64) {
-	if h.told != nil && !h.two {
-		if h.reply.Cause.Beside > 1 {
-			p.wakes.learn(h.word, true)
-		}
-		h.reply.Cause.WaitPlace = h.word
-		l.proveWake(p, h.reply, h.told, h.way)
-	}
-	if h.reply != nil {
-		l.release(h.reply)
-	}
-	if h.told != nil {
-		l.release(h.told)
-	}
-	h.reply, h.told, h.two, h.handed, h.read = nil, nil, false, false, now
-	if reply != nil {
-		h.reply = reply.Hold()
-	}
-}
-
-// settleWoken ends the time in which helpers may wake others, as far as it is over.
-func (l *Linker) settleWoken(now uint64) {
-	n := 0
-	for ; n < len(l.woken) && now > l.woken[n].at+wakeSettles; n++ {
-		one := &l.woken[n]
-		if one.helper.reply == one.reply && !one.p.ended {
-			l.goesOn(one.p, one.helper, nil, one.at)
-		}
-		l.release(one.reply)
-	}
-	if n > 0 {
-		kept := copy(l.woken, l.woken[n:])
-		clear(l.woken[kept:])
-		l.woken = l.woken[:kept]
-	}
 }
 
 // proveWake takes what a thread has shown: the call was made for x.
