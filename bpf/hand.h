@@ -27,6 +27,9 @@ struct {
 	__type(value, __u8);
 } crews SEC(".maps");
 
+/* Set when there is one: until then nobody has to look at wakes. */
+__u32 crewed;
+
 static __always_inline struct hand *hand_of(__u32 pid, __u32 tid)
 {
 	struct hand *h = bpf_map_lookup_elem(&hands, &tid);
@@ -45,7 +48,9 @@ static __noinline int note_hand(__u32 pid, __u32 tid, __u32 does)
 	if (h)
 		value.does |= h->does;
 	bpf_map_update_elem(&hands, &tid, &value, BPF_ANY);
-	if (does == HAND_CALLS && !(value.does & HAND_SERVES))
+	if (does == HAND_CALLS && !(value.does & HAND_SERVES)) {
 		bpf_map_update_elem(&crews, &pid, &one, BPF_ANY);
+		*(volatile __u32 *)&crewed = 1;
+	}
 	return 0;
 }
