@@ -265,6 +265,7 @@ func (a *Agent) tick(now uint64) error {
 	if err := a.watch(); err != nil {
 		return err
 	}
+	a.watchThreads()
 	if err := a.rename(now); err != nil {
 		return err
 	}

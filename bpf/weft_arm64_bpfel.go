@@ -764,6 +764,7 @@ const (
 	WeftVarCloseRecordType    = "close_record_type"
 	WeftVarCostType           = "cost_type"
 	WeftVarCountType          = "count_type"
+	WeftVarCrewed             = "crewed"
 	WeftVarDeedType           = "deed_type"
 	WeftVarDirectionType      = "direction_type"
 	WeftVarDrops              = "drops"
@@ -899,6 +900,7 @@ type WeftVariableSpecs struct {
 	CloseRecordType    *ebpf.VariableSpec `ebpf:"close_record_type"`
 	CostType           *ebpf.VariableSpec `ebpf:"cost_type"`
 	CountType          *ebpf.VariableSpec `ebpf:"count_type"`
+	Crewed             *ebpf.VariableSpec `ebpf:"crewed"`
 	DeedType           *ebpf.VariableSpec `ebpf:"deed_type"`
 	DirectionType      *ebpf.VariableSpec `ebpf:"direction_type"`
 	Drops              *ebpf.VariableSpec `ebpf:"drops"`
@@ -1005,6 +1007,7 @@ type WeftVariables struct {
 	CloseRecordType    *ebpf.Variable `ebpf:"close_record_type"`
 	CostType           *ebpf.Variable `ebpf:"cost_type"`
 	CountType          *ebpf.Variable `ebpf:"count_type"`
+	Crewed             *ebpf.Variable `ebpf:"crewed"`
 	DeedType           *ebpf.Variable `ebpf:"deed_type"`
 	DirectionType      *ebpf.Variable `ebpf:"direction_type"`
 	Drops              *ebpf.Variable `ebpf:"drops"`
