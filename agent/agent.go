@@ -259,7 +259,7 @@ func (a *Agent) tick(now uint64) error {
 		now = a.ticked
 	}
 	a.ticked = now
-	if now >= a.told+uint64(lossEvery) {
+	if now >= a.told+uint64(lossEvery) || a.fills() {
 		a.told = now
 		if err := a.tellLoss(now); err != nil {
 			return err
@@ -268,6 +268,7 @@ func (a *Agent) tick(now uint64) error {
 	if err := a.watch(); err != nil {
 		return err
 	}
+	a.watchThreads()
 	if err := a.rename(now); err != nil {
 		return err
 	}
@@ -276,6 +277,11 @@ func (a *Agent) tick(now uint64) error {
 	}
 	wall := time.Now().UnixNano() - int64(bootTime()) + int64(now)
 	return a.handle(&event.Event{Kind: event.KindClock, Time: now, Wall: wall})
+}
+
+// fills tells whether the kernel may be leaving requests out now: see bpf/pressure.h.
+func (a *Agent) fills() bool {
+	return a.kernel != nil && a.reader.AvailableBytes() > a.reader.BufferSize()/2
 }
 
 // rename hands on what has become known of processes that the consumer knows.

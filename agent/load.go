@@ -27,6 +27,8 @@ type kernel struct {
 	epoch     uint32
 	updating  sync.Mutex
 	detaching sync.Once
+	detached  bool
+	waking    bool // wakes of threads are told, or can't be
 	missing   []Missing
 }
 
@@ -98,6 +100,15 @@ func loadHook(o *Options, hook bpf.Hook) (*kernel, error) {
 		return nil, fmt.Errorf("read the embedded programs: %w", err)
 	}
 	spec.Maps["ring"].MaxEntries = uint32(o.RingSize)
+	memory, err := memoryOf()
+	if err != nil {
+		return nil, err
+	}
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return nil, fmt.Errorf("ask how many CPUs the machine can have: %w", err)
+	}
+	fitMaps(spec.Maps, o, memory, cpus)
 	settings := bpf.WeftSetting{Self: uint32(os.Getpid()), Wake: wakeBytes(o.RingSize)}
 	if o.TLS {
 		settings.Tls = 1
@@ -171,7 +182,6 @@ func (k *kernel) attach() error {
 		{"sched_process_exit", p.SchedProcessExit, "the end of processes"},
 		{"inet_sock_set_state", p.InetSockSetState, "connect times, and responses that end with their connection"},
 		{"tcp_receive_reset", p.TcpReceiveReset, "resets"},
-		{"sched_waking", p.SchedWaking, "for which request a thread makes a call that another one has handed to it"},
 	}
 	for _, program := range bpf.Captures(p) {
 		hooks = append(hooks, hook{name: program.String(), program: program})
@@ -219,6 +229,7 @@ func explain(doing string, err error) error {
 // detach takes the programs off; what is on the ring can still be read.
 func (k *kernel) detach() {
 	k.detaching.Do(func() {
+		k.detached = true
 		for _, l := range k.links {
 			l.Close()
 		}

@@ -4,9 +4,10 @@
 
 struct hand {
 	__u32 pid;
-	__u32 does; /* HAND_SERVES, HAND_CALLS */
+	__u32 does;
 };
-enum { HAND_SERVES = 1 << 0, HAND_CALLS = 1 << 1 };
+/* What a thread does, or that one of these has started it. */
+enum { HAND_SERVES = 1 << 0, HAND_CALLS = 1 << 1, HAND_STARTED = 1 << 2 };
 
 /* Threads that have read a request, made a call, or were started by one of these. Key: thread. Removed when it ends; of too many the
  * one goes first that was not used for the longest time. */
@@ -26,6 +27,9 @@ struct {
 	__type(value, __u8);
 } crews SEC(".maps");
 
+/* Set when there is one: until then nobody has to look at wakes. */
+__u32 crewed;
+
 static __always_inline struct hand *hand_of(__u32 pid, __u32 tid)
 {
 	struct hand *h = bpf_map_lookup_elem(&hands, &tid);
@@ -33,7 +37,7 @@ static __always_inline struct hand *hand_of(__u32 pid, __u32 tid)
 	return h && h->pid == pid ? h : 0;
 }
 
-/* Notes what a thread does, or with 0 that it may do something. */
+/* Notes what a thread does. */
 static __noinline int note_hand(__u32 pid, __u32 tid, __u32 does)
 {
 	struct hand *h = hand_of(pid, tid), value = {.pid = pid, .does = does};
@@ -44,7 +48,9 @@ static __noinline int note_hand(__u32 pid, __u32 tid, __u32 does)
 	if (h)
 		value.does |= h->does;
 	bpf_map_update_elem(&hands, &tid, &value, BPF_ANY);
-	if (value.does == HAND_CALLS)
+	if (does == HAND_CALLS && !(value.does & HAND_SERVES)) {
 		bpf_map_update_elem(&crews, &pid, &one, BPF_ANY);
+		*(volatile __u32 *)&crewed = 1;
+	}
 	return 0;
 }

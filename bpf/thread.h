@@ -66,7 +66,7 @@ static __always_inline void thread_starts(const struct task_struct *task, const 
 {
 	if (!hand_of(task->tgid, task->pid))
 		return;
-	note_hand(child->tgid, child->pid, 0);
+	note_hand(child->tgid, child->pid, HAND_STARTED);
 	tell_thread(task, DEED_STARTS, child->pid, 0);
 }
 
@@ -77,7 +77,7 @@ static __always_inline void thread_ends(const struct task_struct *task)
 
 	if (!h)
 		return;
-	if (h->does == HAND_CALLS)
+	if (!(h->does & HAND_SERVES))
 		tell_thread(task, DEED_ENDS, 0, 0);
 	bpf_map_delete_elem(&hands, &tid);
 }

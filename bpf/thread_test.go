@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strconv"
@@ -183,39 +184,58 @@ func TestThreadEnds(t *testing.T) {
 	}
 }
 
-// BenchmarkWake gives the kernel time per wake of a thread, by bpf_stats, above that of an empty program: of a process in which no wake is
-// told, and of one in which each is.
+// BenchmarkWake gives the kernel time per wake of a thread, by bpf_stats, above that of an empty program: between processes, in a process
+// without requests, and in one where each wake is told.
 func BenchmarkWake(b *testing.B) {
-	for _, crew := range []bool{false, true} {
-		name := map[bool]string{false: "other", true: "told"}[crew]
-		b.Run(name, func(b *testing.B) {
-			k := load(b, everything())
-			k.choose(os.Getpid(), WeftChoiceCHOICE_TRACE)
-			var server, caller *worker
-			if crew {
-				k.attach()
-				server, caller = k.crew(b)
-			} else {
-				server, caller = newWorker(b), newWorker(b)
-				k.hook(k.objects.SchedWaking)
-			}
-			stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer stats.Close()
-			m := newMeter(b, k, "sched_waking", k.objects.SchedWaking)
-			var own word
-			before, floor := m.stats(m.program), m.stats(m.empty)
-			for range max(b.N, 1000) {
-				own.wakes(b, caller, server, nil)
-				k.forget()
-			}
-			after, ceiling := m.stats(m.program), m.stats(m.empty)
-			b.ReportMetric(0, "ns/op")
-			n := float64(after.RunCount - before.RunCount)
-			b.ReportMetric(float64(after.Runtime-before.Runtime)/n-float64(ceiling.Runtime-floor.Runtime)/float64(ceiling.RunCount-floor.RunCount), "ns/wake")
-			b.ReportMetric(n/float64(max(b.N, 1000)), "wakes/round")
+	b.Run("processes", func(b *testing.B) {
+		k := load(b, everything())
+		echo := exec.Command("cat")
+		in, err := echo.StdinPipe()
+		check(b, err)
+		out, err := echo.StdoutPipe()
+		check(b, err)
+		check(b, echo.Start())
+		defer func() { in.Close(); _ = echo.Wait() }()
+		buf := make([]byte, 1)
+		k.measureWakes(b, func() {
+			_, err := in.Write(buf)
+			check(b, err)
+			_, err = out.Read(buf)
+			check(b, err)
 		})
+	})
+	b.Run("threads", func(b *testing.B) {
+		k := load(b, everything())
+		one, other, own := newWorker(b), newWorker(b), word{}
+		k.measureWakes(b, func() { own.wakes(b, one, other, nil) })
+	})
+	b.Run("told", func(b *testing.B) {
+		k := load(b, everything())
+		k.choose(os.Getpid(), WeftChoiceCHOICE_TRACE)
+		k.attach()
+		server, caller := k.crew(b)
+		own := word{}
+		k.measureWakes(b, func() { own.wakes(b, caller, server, nil); k.forget() })
+	})
+}
+
+// measureWakes does something that wakes threads, again and again.
+func (k *capture) measureWakes(b *testing.B, wake func()) {
+	if b.Name() != "BenchmarkWake/told" {
+		k.hook(k.objects.SchedWaking)
 	}
+	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
+	check(b, err)
+	defer stats.Close()
+	m := newMeter(b, k, "sched_waking", k.objects.SchedWaking)
+	before, floor := m.stats(m.program), m.stats(m.empty)
+	rounds := max(b.N, 3000)
+	for range rounds {
+		wake()
+	}
+	after, ceiling := m.stats(m.program), m.stats(m.empty)
+	b.ReportMetric(0, "ns/op")
+	n := float64(after.RunCount - before.RunCount)
+	b.ReportMetric(float64(after.Runtime-before.Runtime)/n-float64(ceiling.Runtime-floor.Runtime)/float64(ceiling.RunCount-floor.RunCount), "ns/wake")
+	b.ReportMetric(n/float64(rounds), "wakes/round")
 }

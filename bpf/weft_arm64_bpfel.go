@@ -180,18 +180,19 @@ type WeftLook struct {
 type WeftMessageFlag uint32
 
 const (
-	WeftMessageFlagMESSAGE_START  WeftMessageFlag = 1
-	WeftMessageFlagMESSAGE_OPEN   WeftMessageFlag = 2
-	WeftMessageFlagMESSAGE_CUT    WeftMessageFlag = 4
-	WeftMessageFlagMESSAGE_END    WeftMessageFlag = 8
-	WeftMessageFlagMESSAGE_EOF    WeftMessageFlag = 16
-	WeftMessageFlagMESSAGE_LOST   WeftMessageFlag = 32
-	WeftMessageFlagMESSAGE_UNREAD WeftMessageFlag = 64
-	WeftMessageFlagMESSAGE_PORT   WeftMessageFlag = 256
-	WeftMessageFlagMESSAGE_TLS    WeftMessageFlag = 4096
-	WeftMessageFlagMESSAGE_TUNNEL WeftMessageFlag = 128
-	WeftMessageFlagMESSAGE_FRAME  WeftMessageFlag = 512
-	WeftMessageFlagMESSAGE_TASK   WeftMessageFlag = 1024
+	WeftMessageFlagMESSAGE_START   WeftMessageFlag = 1
+	WeftMessageFlagMESSAGE_OPEN    WeftMessageFlag = 2
+	WeftMessageFlagMESSAGE_CUT     WeftMessageFlag = 4
+	WeftMessageFlagMESSAGE_END     WeftMessageFlag = 8
+	WeftMessageFlagMESSAGE_EOF     WeftMessageFlag = 16
+	WeftMessageFlagMESSAGE_LOST    WeftMessageFlag = 32
+	WeftMessageFlagMESSAGE_UNREAD  WeftMessageFlag = 64
+	WeftMessageFlagMESSAGE_PORT    WeftMessageFlag = 256
+	WeftMessageFlagMESSAGE_TLS     WeftMessageFlag = 4096
+	WeftMessageFlagMESSAGE_TUNNEL  WeftMessageFlag = 128
+	WeftMessageFlagMESSAGE_FRAME   WeftMessageFlag = 512
+	WeftMessageFlagMESSAGE_FASTCGI WeftMessageFlag = 2048
+	WeftMessageFlagMESSAGE_TASK    WeftMessageFlag = 1024
 )
 
 type WeftMessageRecord struct {
@@ -763,6 +764,7 @@ const (
 	WeftVarCloseRecordType    = "close_record_type"
 	WeftVarCostType           = "cost_type"
 	WeftVarCountType          = "count_type"
+	WeftVarCrewed             = "crewed"
 	WeftVarDeedType           = "deed_type"
 	WeftVarDirectionType      = "direction_type"
 	WeftVarDrops              = "drops"
@@ -898,6 +900,7 @@ type WeftVariableSpecs struct {
 	CloseRecordType    *ebpf.VariableSpec `ebpf:"close_record_type"`
 	CostType           *ebpf.VariableSpec `ebpf:"cost_type"`
 	CountType          *ebpf.VariableSpec `ebpf:"count_type"`
+	Crewed             *ebpf.VariableSpec `ebpf:"crewed"`
 	DeedType           *ebpf.VariableSpec `ebpf:"deed_type"`
 	DirectionType      *ebpf.VariableSpec `ebpf:"direction_type"`
 	Drops              *ebpf.VariableSpec `ebpf:"drops"`
@@ -1004,6 +1007,7 @@ type WeftVariables struct {
 	CloseRecordType    *ebpf.Variable `ebpf:"close_record_type"`
 	CostType           *ebpf.Variable `ebpf:"cost_type"`
 	CountType          *ebpf.Variable `ebpf:"count_type"`
+	Crewed             *ebpf.Variable `ebpf:"crewed"`
 	DeedType           *ebpf.Variable `ebpf:"deed_type"`
 	DirectionType      *ebpf.Variable `ebpf:"direction_type"`
 	Drops              *ebpf.Variable `ebpf:"drops"`

@@ -64,17 +64,3 @@ func (l *Linker) stays(h *helper) {
 		h.begun = nil
 	}
 }
-
-// dropHelpers forgets what the threads do, not what was learned.
-func (l *Linker) dropHelpers(w *wakes) {
-	for _, h := range w.hands {
-		for _, x := range []*flow.Exchange{h.reply, h.told} {
-			if x != nil {
-				l.release(x)
-			}
-		}
-		h.reply, h.told = nil, nil
-		l.stays(h)
-	}
-	clear(w.hands)
-}

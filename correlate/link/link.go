@@ -129,6 +129,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.awaitWaiter(p, x)
 		l.awaitWake(p, x)
 		l.containsLate(p, x)
+		l.doubts(x)
 		p.calls(x)
 		if x.Goroutine == 0 {
 			p.habits.asks(x, true)

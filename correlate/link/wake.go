@@ -21,6 +21,8 @@ func (wake) candidates(*Linker, *Process, *flow.Exchange) ([]*flow.Exchange, flo
 type wakes struct {
 	hands map[uint32]*helper // by thread; nil: nothing was told of any
 	ways  [waysMax]tally
+	words map[uint32]tally // by the lower bits of the address of a word: of the wakes on it
+	spare []*helper
 }
 
 // way is how a thread shows for which request a call was made. Each has to prove itself: by calls that were made while the request was
@@ -28,25 +30,13 @@ type wakes struct {
 type way uint8
 
 const (
-	made   way = iota // by the thread that has made the call: it wakes the one that waits
-	handed            // by a thread that was woken by the one which has read the reply
-	timed             // more than one of these: the one that is woken waits for a limited time, as it also does for locks
-	begun  = 2 * timed
-	// begun: by the request's thread: it has started the one that makes the call, which ends before the request is answered
-	waysMax = begun + 1
+	made    way = 0 // the thread that has made the call wakes the one that waits
+	handed  way = 1 // or one does that was woken by the thread which has read the reply
+	timed   way = 2 // more than these: the one that is woken waits for a limited time, as it also does for locks
+	young   way = 4 // more than these: it waits on a word of which little is known
+	begun   way = 8 // it has started the thread that makes the call, which ends before the request is answered
+	waysMax way = 9
 )
-
-// helper is a thread that has made calls, has read replies, or was woken by one that has.
-type helper struct {
-	reply  *flow.Exchange // the call whose reply is behind what it does; held
-	read   uint64         // when the reply was read
-	handed bool           // another thread has read it
-	told   *flow.Exchange // the request whose thread it has woken since; held
-	way    way
-	two    bool             // it has woken those of several
-	begun  *flow.Exchange   // the request whose thread has started it; held
-	calls  []*flow.Exchange // that it has made since, held
-}
 
 // A proof waits for whether the helper wakes another request's thread as well.
 type pendingWake struct {
@@ -57,11 +47,13 @@ type pendingWake struct {
 }
 
 const (
-	helpersMax  = 4096 // of a process
 	wokenMax    = 4096
 	wakeLeast   = 20
 	wakeOdds    = 250
-	wakeDoubts  = 8 // proofs against a way that it may have until it is given up
+	futexesMax  = 1 << 14
+	wordKnown   = 2  // wakes on a word, until it is known
+	wordOdds    = 20 // a thread waits on one word for results and on others for locks, so that few of these are in between
+	wakeDoubts  = 8  // proofs against a way that it may have until it is given up
 	wakeSure    = 0.99
 	wakeSettles = uint64(20 * 1e6)  // ns that a helper may take to wake another thread for the same reply
 	wakeAge     = uint64(250 * 1e6) // ns that may lie between the reply and the wake
@@ -78,22 +70,6 @@ func (w *wakes) trust(by way) float64 {
 // mayHold tells that the way was not seen to be wrong often.
 func (w *wakes) mayHold(by way) bool { return w.ways[by].wrong < wakeDoubts || w.trust(by) > 0 }
 
-// of gives the state of a thread.
-func (w *wakes) of(l *Linker, tid uint32) *helper {
-	h := w.hands[tid]
-	if h == nil {
-		if w.hands == nil {
-			w.hands = make(map[uint32]*helper)
-		}
-		if len(w.hands) >= helpersMax {
-			l.dropHelpers(w)
-		}
-		h = &helper{}
-		w.hands[tid] = h
-	}
-	return h
-}
-
 // threadDoes takes what a thread has done to another one.
 func (l *Linker) threadDoes(ev *event.Event) {
 	p := l.processes.byPID[ev.PID]
@@ -107,7 +83,7 @@ func (l *Linker) threadDoes(ev *event.Event) {
 	case event.Ends:
 		if h := w.hands[ev.TID]; h != nil {
 			l.helperEnds(p, h)
-			delete(w.hands, ev.TID)
+			w.forget(ev.TID, h)
 		}
 	case event.Wakes:
 		if x := p.worksFor(ev.Thread.Other); x != nil {
@@ -142,11 +118,16 @@ func (l *Linker) wakesWaiter(p *Process, ev *event.Event, x *flow.Exchange) {
 	if ev.Thread.Address&1 != 0 {
 		by += timed
 	}
+	word := uint32(ev.Thread.Address >> 2)
+	if !p.wakes.knows(word) {
+		by += young
+	}
 	switch {
 	case x.Start > call.Start:
 		p.wakes.ways[by].add(false)
+		p.wakes.learn(word, false)
 	case h.told == nil:
-		h.told, h.way = x.Hold(), by
+		h.told, h.way, h.word = x.Hold(), by, word
 		if len(l.woken) >= wokenMax {
 			l.settleWoken(^uint64(0))
 		}
@@ -156,50 +137,19 @@ func (l *Linker) wakesWaiter(p *Process, ev *event.Event, x *flow.Exchange) {
 	}
 }
 
-// wakesHelper: a thread that has read no request is woken. What it does next is for whom the other one works: if that has read a reply
-// for others, for the call of that reply.
-func (l *Linker) wakesHelper(p *Process, from, to uint32, now uint64) {
-	h, g := p.wakes.hands[from], p.wakes.of(l, to)
-	l.goesOn(p, g, nil, now)
-	if h == nil || h.reply == nil || h.handed || h.reply.TID == from {
-		return
-	}
-	g.reply, g.read, g.handed = h.reply.Hold(), h.read, true
-	l.goesOn(p, h, nil, now)
+// knows tells that threads wait on a word for results: wakes on it were right.
+func (w *wakes) knows(word uint32) bool {
+	t := w.words[word]
+	return t.right >= wordKnown && t.wrong*wordOdds <= t.right
 }
 
-// goesOn ends what a helper does: it has read the reply to another call, or does something of which it is not known why.
-func (l *Linker) goesOn(p *Process, h *helper, reply *flow.Exchange, now uint64) {
-	if h.told != nil && !h.two {
-		l.proveWake(p, h.reply, h.told, h.way)
+func (w *wakes) learn(word uint32, right bool) {
+	if w.words == nil || len(w.words) >= futexesMax {
+		w.words = make(map[uint32]tally)
 	}
-	if h.reply != nil {
-		l.release(h.reply)
-	}
-	if h.told != nil {
-		l.release(h.told)
-	}
-	h.reply, h.told, h.two, h.handed, h.read = nil, nil, false, false, now
-	if reply != nil {
-		h.reply = reply.Hold()
-	}
-}
-
-// settleWoken ends the time in which helpers may wake others, as far as it is over.
-func (l *Linker) settleWoken(now uint64) {
-	n := 0
-	for ; n < len(l.woken) && now > l.woken[n].at+wakeSettles; n++ {
-		one := &l.woken[n]
-		if one.helper.reply == one.reply && !one.p.ended {
-			l.goesOn(one.p, one.helper, nil, one.at)
-		}
-		l.release(one.reply)
-	}
-	if n > 0 {
-		kept := copy(l.woken, l.woken[n:])
-		clear(l.woken[kept:])
-		l.woken = l.woken[:kept]
-	}
+	t := w.words[word]
+	t.add(right)
+	w.words[word] = t
 }
 
 // proveWake takes what a thread has shown: the call was made for x.
@@ -215,14 +165,26 @@ func (l *Linker) proveWake(p *Process, call, x *flow.Exchange, by way) {
 	if c.Beside > 1 {
 		w.ways[by].add(true)
 	}
-	sure := w.trust(by)
-	switch {
+	old := by &^ young
+	switch sure := w.trust(by); {
 	case sure >= threshold:
-		l.redeem(p, woken+rule(by), func(*flow.Exchange) float64 { return sure })
 		l.tell(call, x, span.Wake, sure)
-	case w.mayHold(by):
-		l.promise(p, call, x, woken+rule(by))
+	case w.mayHold(old):
+		l.promise(p, call, x, woken+rule(old))
 	}
+	if len(p.early) == 0 || max(w.trust(old), w.trust(by)) < threshold {
+		return
+	}
+	l.redeem(p, woken+rule(old), func(call *flow.Exchange) float64 {
+		sure := w.trust(old)
+		if old != begun && !w.knows(call.Cause.WaitPlace) {
+			sure = w.trust(old | young)
+		}
+		if sure < threshold {
+			return later
+		}
+		return sure
+	})
 }
 
 // awaitWake keeps a call back, if what the threads do next may tell what it is for.
