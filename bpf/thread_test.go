@@ -149,6 +149,42 @@ func TestWakes(t *testing.T) {
 	}
 }
 
+// credit says how many wakes of this process are still told.
+func (k *capture) credit(t testing.TB, n int32) {
+	t.Helper()
+	if err := k.objects.Crews.Put(uint32(os.Getpid()), WeftCrew{Credit: n}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWakesWithoutRequests: a program that wakes its threads without end, and has no requests, is told of no longer.
+func TestWakesWithoutRequests(t *testing.T) {
+	k := start(t)
+	server, caller := k.crew(t)
+	var own word
+	for range 2 {
+		own.wakes(t, caller, server, nil)
+	}
+	k.deeds(t, server, caller)
+	k.credit(t, 0)
+	own.wakes(t, caller, server, nil)
+	if got := k.deeds(t, server, caller); len(got) != 0 {
+		t.Errorf("told %+v", got)
+	}
+	p := families["ipv4"](t)
+	caller.do(func() {
+		for range 10 {
+			_, _ = unix.Write(p.client, []byte(get))
+		}
+	})
+	for range 5 {
+		own.wakes(t, caller, server, nil)
+	}
+	if got := k.deeds(t, server, caller); len(got) == 0 {
+		t.Error("nothing is told after requests")
+	}
+}
+
 // TestNoCrew: where no call was made by a thread that reads no requests, no wake is told.
 func TestNoCrew(t *testing.T) {
 	k := start(t)
@@ -215,6 +251,7 @@ func BenchmarkWake(b *testing.B) {
 		k.attach()
 		server, caller := k.crew(b)
 		own := word{}
+		k.credit(b, 1<<30)
 		k.measureWakes(b, func() { own.wakes(b, caller, server, nil); k.forget() })
 	})
 }
