@@ -164,7 +164,7 @@ static __always_inline bool holds_back(const struct operation *op, struct socket
 {
 	bool begins = (flags & MESSAGE_START) && f->request;
 
-	if (begins && !(flags & MESSAGE_FRAME) && is_left_out(op, s, offset)) {
+	if (begins && !(flags & MESSAGE_FRAME) && is_left_out(op, s, offset, flags & MESSAGE_FASTCGI)) {
 		s->shed = 1;
 		s->lost++;
 		count_add(s->role == ROLE_SERVER ? COUNT_LEFT_OUT_SERVER : COUNT_LEFT_OUT_CLIENT, 1);

@@ -185,18 +185,19 @@ type WeftLook struct {
 type WeftMessageFlag uint32
 
 const (
-	WeftMessageFlagMESSAGE_START  WeftMessageFlag = 1
-	WeftMessageFlagMESSAGE_OPEN   WeftMessageFlag = 2
-	WeftMessageFlagMESSAGE_CUT    WeftMessageFlag = 4
-	WeftMessageFlagMESSAGE_END    WeftMessageFlag = 8
-	WeftMessageFlagMESSAGE_EOF    WeftMessageFlag = 16
-	WeftMessageFlagMESSAGE_LOST   WeftMessageFlag = 32
-	WeftMessageFlagMESSAGE_UNREAD WeftMessageFlag = 64
-	WeftMessageFlagMESSAGE_PORT   WeftMessageFlag = 256
-	WeftMessageFlagMESSAGE_TLS    WeftMessageFlag = 4096
-	WeftMessageFlagMESSAGE_TUNNEL WeftMessageFlag = 128
-	WeftMessageFlagMESSAGE_FRAME  WeftMessageFlag = 512
-	WeftMessageFlagMESSAGE_TASK   WeftMessageFlag = 1024
+	WeftMessageFlagMESSAGE_START   WeftMessageFlag = 1
+	WeftMessageFlagMESSAGE_OPEN    WeftMessageFlag = 2
+	WeftMessageFlagMESSAGE_CUT     WeftMessageFlag = 4
+	WeftMessageFlagMESSAGE_END     WeftMessageFlag = 8
+	WeftMessageFlagMESSAGE_EOF     WeftMessageFlag = 16
+	WeftMessageFlagMESSAGE_LOST    WeftMessageFlag = 32
+	WeftMessageFlagMESSAGE_UNREAD  WeftMessageFlag = 64
+	WeftMessageFlagMESSAGE_PORT    WeftMessageFlag = 256
+	WeftMessageFlagMESSAGE_TLS     WeftMessageFlag = 4096
+	WeftMessageFlagMESSAGE_TUNNEL  WeftMessageFlag = 128
+	WeftMessageFlagMESSAGE_FRAME   WeftMessageFlag = 512
+	WeftMessageFlagMESSAGE_FASTCGI WeftMessageFlag = 2048
+	WeftMessageFlagMESSAGE_TASK    WeftMessageFlag = 1024
 )
 
 type WeftMessageRecord struct {

@@ -36,6 +36,7 @@ enum message_flag {
 	MESSAGE_TUNNEL = 1 << 7, /* from here on the connection carries another protocol and is only counted */
 	MESSAGE_FRAME = 1 << 9,	 /* of HTTP/2: MESSAGE_START, _OPEN and _CUT are of a frame, whose header opens the payload. Without
 				    a payload: frames of this direction are missing before it */
+	MESSAGE_FASTCGI = 1 << 11, /* the payload is of the parameters of FastCGI, or the head of an answer to them */
 	MESSAGE_TASK = 1 << 10,	 /* work and origin are tasks of an event loop, or greenlets, see bpf/task.h */
 };
 

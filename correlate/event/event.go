@@ -61,9 +61,12 @@ const (
 	Tunnel Flags = 1 << 7 // the connection carries another protocol from here on
 	// Frame: of HTTP/2. Start, Open and Cut are of a frame, whose header of nine bytes opens the payload. With Cut and without a
 	// payload: frames of this direction are missing before it.
-	Frame  Flags = 1 << 9
-	InTask Flags = 1 << 10 // Work and Origin are tasks
-	TLS    Flags = 1 << 12 // the bytes are the plaintext of a TLS session: offsets count plaintext
+	Frame Flags = 1 << 9
+	// FastCGI: the payload is of the parameters of a request, behind which comes the header of the record that ends them; or the head of an
+	// answer.
+	FastCGI Flags = 1 << 11
+	InTask  Flags = 1 << 10 // Work and Origin are tasks
+	TLS     Flags = 1 << 12 // the bytes are the plaintext of a TLS session: offsets count plaintext
 	// Pieces: Messages counts what the body came in, chunks or frames of DATA. Other: with Frame, Body and Messages are those of the
 	// other direction than the one whose frame gives the stream up.
 	Pieces Flags = 1 << 13

@@ -154,6 +154,7 @@ type Span struct {
 	Remote      *event.Peer // the process or pod at the other end; nil: not known
 	Front       *event.Peer // the Service whose address was asked; nil: none that is known
 	Unix        bool
+	FastCGI     bool // what would be HTTP is carried by FastCGI
 	ConnectNS   uint64
 	RTT         uint32 // microseconds, smoothed, at the end
 	Retransmits uint32 // during the exchange

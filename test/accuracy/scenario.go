@@ -6,7 +6,6 @@ type scenario struct {
 	command func(place) ([]string, error)
 	shape   shape
 	proxy   bool // it calls nobody by itself
-	apart   bool // the calls are made by other processes than the one that has the request
 	late    bool // it works on when it has answered
 	alike   bool // of a proxy: the requests have few targets, and the word is in a field past what is looked at
 	floor   float64
@@ -57,7 +56,7 @@ var scenarios = []scenario{
 	{name: "eventlet", command: gunicorn("eventlet", "2", "1", ""), shape: thinks},
 	{name: "eventlet-fan", command: gunicorn("eventlet", "2", "1", "fan"), shape: fans},
 	{name: "apache-php", command: apachePHP, shape: fanThink},
-	{name: "php-fpm", command: phpFPM, shape: fanThink, apart: true},
+	{name: "php-fpm", command: phpFPM, shape: fanThink},
 	{name: "jdk", command: java("jdk", "url"), shape: thinks, floor: 0.99},
 	{name: "jdk-async", command: java("jdk-async"), shape: fanThink},
 	{name: "jdk-virtual", command: newJava("jdk-virtual", "url"), shape: thinks},
