@@ -36,11 +36,17 @@ func TestLoad(t *testing.T) {
 	}
 	defer objects.Close()
 	const budget = 260_000
+	programs := map[string]*ebpf.Program{
+		"ssl_ends":               objects.SslEnds,
+		"rustls_message_encrypt": objects.RustlsMessageEncrypt,
+		"rustls_traffic_handle":  objects.RustlsTrafficHandle,
+	}
 	for _, c := range capturePrograms {
-		name, program := c.name, c.of(&objects.WeftPrograms)
-		if program.Type() != ebpf.Tracing {
-			continue // of another hook
+		if program := c.of(&objects.WeftPrograms); program.Type() == ebpf.Tracing { // of this hook
+			programs[c.name] = program
 		}
+	}
+	for name, program := range programs {
 		info, err := program.Info()
 		if err != nil {
 			t.Fatal(err)
