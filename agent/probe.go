@@ -47,7 +47,7 @@ func (k *kernel) probeLibrary(path string, functions library.Functions) ([]link.
 			return nil, fmt.Errorf("probe %s: %w", f.name, err)
 		}
 	}
-	if err := p.putRustls(file, functions, o); err != nil {
+	if err := p.putRustls(file, functions, o.RustlsFunction); err != nil {
 		takeOff(p.links...)
 		return nil, fmt.Errorf("probe rustls: %w", err)
 	}
@@ -55,18 +55,20 @@ func (k *kernel) probeLibrary(path string, functions library.Functions) ([]link.
 }
 
 // putRustls probes the functions of rustls, at their entries only.
-func (p *probed) putRustls(file *link.Executable, functions library.Functions, o *bpf.WeftPrograms) error {
+func (p *probed) putRustls(file *link.Executable, functions library.Functions, program *ebpf.Program) error {
 	for name, at := range functions {
-		program := o.RustlsMessageEncrypt
+		options := &link.UprobeOptions{Address: at, Cookie: uint64(bpf.WeftDirectionDIRECTION_RECEIVE)}
 		switch {
-		case strings.HasPrefix(name, library.RustlsHandle):
-			program = o.RustlsTrafficHandle
-		case !strings.HasPrefix(name, library.RustlsEncrypt):
+		case strings.HasPrefix(name, library.RustlsEncrypt):
+			options.Cookie = uint64(bpf.WeftDirectionDIRECTION_SEND)
+		case !strings.HasPrefix(name, library.RustlsHandle):
 			continue
 		}
-		if err := p.put(file, at, program, nil); err != nil {
+		l, err := attach(file, program, options)
+		if err != nil {
 			return err
 		}
+		p.links = append(p.links, l)
 	}
 	return nil
 }

@@ -76,6 +76,9 @@ func load(t testing.TB, s WeftSetting) *capture {
 	if err := hookHere().Choose(spec); err != nil {
 		t.Fatal(err)
 	}
+	if s.Tls == 0 {
+		WithoutTLS(spec)
+	}
 	k := &capture{t: t, traced: os.Getpid(), sockets: make(map[uint64]event.Conn)}
 	err = spec.LoadAndAssign(&k.objects, nil)
 	var verifier *ebpf.VerifierError

@@ -37,9 +37,8 @@ func TestLoad(t *testing.T) {
 	defer objects.Close()
 	const budget = 260_000
 	programs := map[string]*ebpf.Program{
-		"ssl_ends":               objects.SslEnds,
-		"rustls_message_encrypt": objects.RustlsMessageEncrypt,
-		"rustls_traffic_handle":  objects.RustlsTrafficHandle,
+		"ssl_ends":        objects.SslEnds,
+		"rustls_function": objects.RustlsFunction,
 	}
 	for _, c := range capturePrograms {
 		if program := c.of(&objects.WeftPrograms); program.Type() == ebpf.Tracing { // of this hook

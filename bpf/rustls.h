@@ -280,30 +280,6 @@ static __always_inline bool read_outgoing(struct rust_record *r, __u64 message)
 	return r->base >= USER_MIN && r->n && r->n <= RUST_PLAIN_MAX;
 }
 
-/* fn encrypt(&mut self, msg: OutboundPlainMessage<'_>, seq: u64) -> Result<OutboundOpaqueMessage, Error> */
-static __always_inline int rustls_encrypts(struct pt_regs *regs)
-{
-	struct rust_record r = {.object = RUST_ARG1(regs), .direction = DIRECTION_SEND};
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-	struct rust_program *p;
-	struct place *place;
-
-	if (!is_read(pid))
-		return 0;
-	p = rust_program_of(pid);
-	if (!p)
-		return 0;
-	enlist(p->encrypts, RUST_HERE(regs));
-	if (!is_address(r.object) || !read_outgoing(&r, RUST_ARG2(regs)))
-		return 0;
-	place = rust_place(pid, DIRECTION_SEND);
-	if (!place)
-		return 0;
-	record_passes(&place->operation, &r);
-	place->taken = 0;
-	return 0;
-}
-
 /* A message that was decrypted: what it is, and of data the capacity, or a number that is none, the address and the length. */
 enum { INCOMING_DATA_FIRST = 3, INCOMING_DATA_LAST = 5 };
 
@@ -319,25 +295,37 @@ static __always_inline bool read_incoming(struct rust_record *r, __u64 message)
 	return kind >= INCOMING_DATA_FIRST && kind <= INCOMING_DATA_LAST && r->base >= USER_MIN && r->n && r->n <= RUST_PLAIN_MAX;
 }
 
-/* fn handle(self: Box<Self>, cx: &mut Context<'_>, m: Message<'_>) -> Result<Box<dyn State<Data>>, Error>; the context begins with the
- * address of the CommonState. */
-static __always_inline int rustls_handles(struct pt_regs *regs)
+/*	fn encrypt(&mut self, msg: OutboundPlainMessage<'_>, seq: u64) -> Result<OutboundOpaqueMessage, Error>
+ *	fn handle(self: Box<Self>, cx: &mut Context<'_>, m: Message<'_>) -> Result<Box<dyn State<Data>>, Error>
+ *
+ * The context begins with the address of the CommonState. The direction tells which it is, and is what the probe was attached with: one
+ * program for both, which the kernel verifies once. */
+static __always_inline int rustls_runs(struct pt_regs *regs, __u8 direction)
 {
-	struct rust_record r = {.direction = DIRECTION_RECEIVE};
+	struct rust_record r = {.object = RUST_ARG1(regs), .direction = direction};
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct rust_program *p;
 	struct place *place;
 	__u64 common = 0;
 
-	if (!is_read(pid) || !read_incoming(&r, RUST_ARG3(regs)))
+	if (!is_read(pid))
 		return 0;
 	p = rust_program_of(pid);
-	if (!p || bpf_probe_read_user(&common, sizeof(common), (void *)RUST_ARG2(regs)) || !is_address(common))
+	if (!p)
 		return 0;
-	place = rust_place(pid, DIRECTION_RECEIVE);
+	if (direction == DIRECTION_SEND) {
+		enlist(p->encrypts, RUST_HERE(regs));
+		if (!is_address(r.object) || !read_outgoing(&r, RUST_ARG2(regs)))
+			return 0;
+	} else if (!read_incoming(&r, RUST_ARG3(regs)) || bpf_probe_read_user(&common, sizeof(common), (void *)RUST_ARG2(regs)) ||
+		   !is_address(common)) {
+		return 0;
+	}
+	place = rust_place(pid, direction);
 	if (!place)
 		return 0;
-	r.object = find_encrypter(p, common);
+	if (direction == DIRECTION_RECEIVE)
+		r.object = find_encrypter(p, common);
 	if (r.object)
 		record_passes(&place->operation, &r);
 	else

@@ -30,11 +30,11 @@ func startRustls(t *testing.T) (k *capture, run func(t *testing.T, arguments ...
 	file, err := link.OpenExecutable(program)
 	check(t, err)
 	for name, at := range functions {
-		p := k.objects.RustlsMessageEncrypt
-		if strings.HasPrefix(name, library.RustlsHandle) {
-			p = k.objects.RustlsTrafficHandle
+		options := &link.UprobeOptions{Address: at, Cookie: uint64(WeftDirectionDIRECTION_RECEIVE)}
+		if strings.HasPrefix(name, library.RustlsEncrypt) {
+			options.Cookie = uint64(WeftDirectionDIRECTION_SEND)
 		}
-		l, err := file.Uprobe("", p, &link.UprobeOptions{Address: at})
+		l, err := file.Uprobe("", k.objects.RustlsFunction, options)
 		check(t, err)
 		t.Cleanup(func() { l.Close() })
 	}

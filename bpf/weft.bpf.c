@@ -226,15 +226,9 @@ int go_tls_returns(struct pt_regs *regs)
 }
 
 SEC("uprobe")
-int rustls_message_encrypt(struct pt_regs *regs)
+int rustls_function(struct pt_regs *regs)
 {
-	return rustls_encrypts(regs);
-}
-
-SEC("uprobe")
-int rustls_traffic_handle(struct pt_regs *regs)
-{
-	return rustls_handles(regs);
+	return rustls_runs(regs, bpf_get_attach_cookie(regs) & 1);
 }
 
 /* Types that cross the boundary but that no map or function names: this keeps them in the object's type information. */

@@ -755,8 +755,7 @@ const (
 	WeftProgGoTlsWriteBegins      = "go_tls_write_begins"
 	WeftProgGreenletInit          = "greenlet_init"
 	WeftProgInetSockSetState      = "inet_sock_set_state"
-	WeftProgRustlsMessageEncrypt  = "rustls_message_encrypt"
-	WeftProgRustlsTrafficHandle   = "rustls_traffic_handle"
+	WeftProgRustlsFunction        = "rustls_function"
 	WeftProgSchedProcessExec      = "sched_process_exec"
 	WeftProgSchedProcessExit      = "sched_process_exit"
 	WeftProgSchedProcessFork      = "sched_process_fork"
@@ -863,8 +862,7 @@ type WeftProgramSpecs struct {
 	GoTlsWriteBegins      *ebpf.ProgramSpec `ebpf:"go_tls_write_begins"`
 	GreenletInit          *ebpf.ProgramSpec `ebpf:"greenlet_init"`
 	InetSockSetState      *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
-	RustlsMessageEncrypt  *ebpf.ProgramSpec `ebpf:"rustls_message_encrypt"`
-	RustlsTrafficHandle   *ebpf.ProgramSpec `ebpf:"rustls_traffic_handle"`
+	RustlsFunction        *ebpf.ProgramSpec `ebpf:"rustls_function"`
 	SchedProcessExec      *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit      *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
 	SchedProcessFork      *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
@@ -1081,8 +1079,7 @@ type WeftPrograms struct {
 	GoTlsWriteBegins      *ebpf.Program `ebpf:"go_tls_write_begins"`
 	GreenletInit          *ebpf.Program `ebpf:"greenlet_init"`
 	InetSockSetState      *ebpf.Program `ebpf:"inet_sock_set_state"`
-	RustlsMessageEncrypt  *ebpf.Program `ebpf:"rustls_message_encrypt"`
-	RustlsTrafficHandle   *ebpf.Program `ebpf:"rustls_traffic_handle"`
+	RustlsFunction        *ebpf.Program `ebpf:"rustls_function"`
 	SchedProcessExec      *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit      *ebpf.Program `ebpf:"sched_process_exit"`
 	SchedProcessFork      *ebpf.Program `ebpf:"sched_process_fork"`
@@ -1118,8 +1115,7 @@ func (p *WeftPrograms) Close() error {
 		p.GoTlsWriteBegins,
 		p.GreenletInit,
 		p.InetSockSetState,
-		p.RustlsMessageEncrypt,
-		p.RustlsTrafficHandle,
+		p.RustlsFunction,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
