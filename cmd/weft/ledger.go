@@ -178,6 +178,36 @@ var kernelNames = map[int]string{
 	int(bpf.WeftCountCOUNT_TLS_REFUSED):     "tls_refused",
 }
 
+// forgetful tells how full the maps are from which the oldest falls out.
+func (l *ledger) forgetful() (f forgetful, err error) {
+	if l.agent != nil {
+		f.Maps, err = l.agent.Forgetful()
+	}
+	return f, err
+}
+
+// forgetful is how full these maps are.
+type forgetful struct{ Maps []agent.Forgetful }
+
+// lines tells that for a person. What is full forgets the work of goroutines, threads or tasks that is not over, whose calls then have
+// no cause, or the sizes of bodies.
+func (f *forgetful) lines() string {
+	var b strings.Builder
+	b.WriteString("  maps that forget the oldest:")
+	for _, m := range f.Maps {
+		if m.Used > 0 {
+			fmt.Fprintf(&b, " %s=%d of %d", m.Map, m.Used, m.Max)
+		}
+	}
+	b.WriteByte('\n')
+	for _, m := range f.Maps {
+		if m.Forgets() {
+			fmt.Fprintf(&b, "  !!  the map %s is full: what was not used for the longest time is forgotten, and its calls have no cause\n", m.Map)
+		}
+	}
+	return b.String()
+}
+
 func (l *ledger) print(w io.Writer) {
 	a, err := l.account()
 	if err != nil {
