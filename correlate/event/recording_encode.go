@@ -44,11 +44,10 @@ func appendEvent(b []byte, ev *Event, step uint64, r *redactor) []byte {
 		b = appendThread(b, &ev.Thread, ev.TID)
 	case KindSession:
 		b = appendSession(b, &ev.Session)
-	case KindHandover:
-		b = appendMessage(b, &ev.Message, ev.Time, nil)
-	case KindStream:
-		b = appendMessage(b, &ev.Message, ev.Time, nil)
-		b = binary.AppendUvarint(b, uint64(ev.Stream))
+	case KindHandover, KindStream:
+		if b = appendMessage(b, &ev.Message, ev.Time, nil); ev.Kind == KindStream {
+			b = binary.AppendUvarint(b, uint64(ev.Stream))
+		}
 	case KindSocket:
 		b = appendConn(b, &ev.Conn)
 	case KindClose:
