@@ -125,6 +125,9 @@ func loadHook(o *Options, hook bpf.Hook) (*kernel, error) {
 	if err := hook.Choose(spec); err != nil {
 		return nil, explain("choose the hook", err)
 	}
+	if !o.TLS {
+		bpf.WithoutTLS(spec)
+	}
 	k := &kernel{epoch: 1, hook: hook}
 	if err := spec.LoadAndAssign(&k.objects, nil); err != nil {
 		return nil, explain("load the programs", err)
