@@ -24,7 +24,7 @@ type File struct {
 // Identify tells which file is at a path, and when its content has changed, in ns since 1970.
 func Identify(path string) (f File, changed int64, err error) {
 	f, st, err := identify(path)
-	return f, int64(st.Mtime.Sec)*1e9 + int64(st.Mtime.Nsec), err
+	return f, st.Mtime.Sec*1e9 + int64(st.Mtime.Nsec), err
 }
 
 func identify(path string) (f File, st unix.Statx_t, err error) {
@@ -36,7 +36,7 @@ func identify(path string) (f File, st unix.Statx_t, err error) {
 		return File{}, st, fmt.Errorf("look at the file system of %s: %w", path, err)
 	}
 	if system.Type == unix.OVERLAYFS_SUPER_MAGIC && st.Mask&unix.STATX_BTIME != 0 {
-		return File{Number: st.Ino, Born: int64(st.Btime.Sec)*1e9 + int64(st.Btime.Nsec)}, st, nil
+		return File{Number: st.Ino, Born: st.Btime.Sec*1e9 + int64(st.Btime.Nsec)}, st, nil
 	}
 	return File{Device: unix.Mkdev(st.Dev_major, st.Dev_minor), Number: st.Ino}, st, nil
 }
