@@ -190,6 +190,8 @@ func (a *Agent) record(sample []byte) error {
 		err = decodeStream(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_WAITERS:
 		err = decodeWaiters(sample, &a.ev)
+	case bpf.WeftRecordKindRECORD_THREAD:
+		err = decodeThread(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_HELLO:
 		if err = decodeHello(sample, &a.ev); err == nil {
 			a.scout.greets(a.ev.PID)
@@ -254,7 +256,7 @@ func (a *Agent) tick(now uint64) error {
 		now = a.ticked
 	}
 	a.ticked = now
-	if now >= a.told+uint64(lossEvery) {
+	if now >= a.told+uint64(lossEvery) || a.fills() {
 		a.told = now
 		if err := a.tellLoss(now); err != nil {
 			return err
@@ -263,6 +265,7 @@ func (a *Agent) tick(now uint64) error {
 	if err := a.watch(); err != nil {
 		return err
 	}
+	a.watchThreads()
 	if err := a.rename(now); err != nil {
 		return err
 	}
@@ -271,6 +274,11 @@ func (a *Agent) tick(now uint64) error {
 	}
 	wall := time.Now().UnixNano() - int64(bootTime()) + int64(now)
 	return a.handle(&event.Event{Kind: event.KindClock, Time: now, Wall: wall})
+}
+
+// fills tells whether the kernel may be leaving requests out now: see bpf/pressure.h.
+func (a *Agent) fills() bool {
+	return a.kernel != nil && a.reader.AvailableBytes() > a.reader.BufferSize()/2
 }
 
 // rename hands on what has become known of processes that the consumer knows.

@@ -125,6 +125,16 @@ func decodeWaiters(sample []byte, ev *event.Event) error {
 	return nil
 }
 
+func decodeThread(sample []byte, ev *event.Event) error {
+	r, _, err := as[bpf.WeftThreadRecord](sample)
+	if err != nil {
+		return err
+	}
+	*ev = event.Event{Kind: event.KindThread, Time: r.Head.Time, PID: r.Head.Pid, TID: r.Head.Tid}
+	ev.Thread = event.Thread{Deed: event.Deed(r.Deed), Other: r.Other, Address: r.Address}
+	return nil
+}
+
 // decodeHello fills ev from a record with bytes of a handshake; the payload aliases the sample.
 func decodeHello(sample []byte, ev *event.Event) error {
 	err := decodeMessage(sample, ev)

@@ -27,6 +27,8 @@ type kernel struct {
 	epoch     uint32
 	updating  sync.Mutex
 	detaching sync.Once
+	detached  bool
+	waking    bool // wakes of threads are told, or can't be
 	missing   []Missing
 }
 
@@ -218,6 +220,7 @@ func explain(doing string, err error) error {
 // detach takes the programs off; what is on the ring can still be read.
 func (k *kernel) detach() {
 	k.detaching.Do(func() {
+		k.detached = true
 		for _, l := range k.links {
 			l.Close()
 		}

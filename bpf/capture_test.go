@@ -31,6 +31,7 @@ type capture struct {
 	lost    int
 	records []message
 	closed  []event.Event
+	threads []WeftThreadRecord
 }
 
 // ended is an exchange as the flow table told it.
@@ -228,6 +229,9 @@ func (k *capture) feed(sample []byte) {
 		ev.Kind = event.KindHello
 	case WeftRecordKindRECORD_SESSION:
 		ev = sessionOf(sample)
+	case WeftRecordKindRECORD_THREAD:
+		k.threads = append(k.threads, *as[WeftThreadRecord](sample))
+		return
 	default:
 		return
 	}

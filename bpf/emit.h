@@ -1,6 +1,7 @@
 /* Puts records on the ring, and decides whose. */
 #pragma once
 #include "ancestor.h"
+#include "hand.h"
 #include "handed.h"
 #include "head.h"
 #include "operation.h"
@@ -163,7 +164,7 @@ static __always_inline bool holds_back(const struct operation *op, struct socket
 {
 	bool begins = (flags & MESSAGE_START) && f->request;
 
-	if (begins && !(flags & MESSAGE_FRAME) && is_left_out(op, s, offset)) {
+	if (begins && !(flags & MESSAGE_FRAME) && is_left_out(op, s, offset, flags & MESSAGE_FASTCGI)) {
 		s->shed = 1;
 		s->lost++;
 		count_add(s->role == ROLE_SERVER ? COUNT_LEFT_OUT_SERVER : COUNT_LEFT_OUT_CLIENT, 1);
@@ -230,7 +231,11 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 	}
 	s->lost = 0;
 	count_add(COUNT_RECORDS, 1);
-	if (s->go && (flags & MESSAGE_START) && f->request && op->direction == DIRECTION_RECEIVE && op->work)
+	if (!(flags & MESSAGE_START) || !f->request)
+		return 0;
+	if (!s->go)
+		note_hand(op->pid, op->tid, op->direction == DIRECTION_RECEIVE ? HAND_SERVES : HAND_CALLS);
+	else if (op->direction == DIRECTION_RECEIVE && op->work)
 		note_serving(op->pid, op->work);
 	return 0;
 }

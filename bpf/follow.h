@@ -138,6 +138,10 @@ static __always_inline void not_http(struct operation *op, struct socket_state *
 		preface_starts(op, s, f, f->head_bytes);
 		return;
 	}
+	if (!s->known && begins_cgi(f)) {
+		cgi_starts(op, s);
+		return;
+	}
 	if (!s->known && find_http2(op, s))
 		return;
 	f->phase = PHASE_REST;

@@ -1,6 +1,7 @@
 /* The life of sockets and processes. */
 #pragma once
 #include "capture.h"
+#include "thread.h"
 
 /* A connection of weft's own is known by its ports before its first byte. */
 static __always_inline void remember_own(const struct sock *sk)
@@ -123,6 +124,7 @@ static __always_inline void send_process(struct process_scratch *p, __u32 length
 static __always_inline void drop_choice(__u32 pid)
 {
 	bpf_map_delete_elem(&interpreters, &pid);
+	bpf_map_delete_elem(&crews, &pid);
 	if (!bpf_map_delete_elem(&processes, &pid))
 		__sync_fetch_and_add(&drops, 1);
 }
@@ -167,7 +169,11 @@ static __always_inline int process_forks(struct task_struct *parent, struct task
 	struct process_scratch *p = bpf_map_lookup_elem(&process_scratches, &zero);
 	struct process *choice;
 
-	if (from == to || !p)
+	if (from == to) {
+		thread_starts(parent, child);
+		return 0;
+	}
+	if (!p)
 		return 0;
 	choice = bpf_map_lookup_elem(&processes, &from);
 	if (choice) {
@@ -186,6 +192,7 @@ static __always_inline int process_exits(struct task_struct *task)
 	__u32 zero = 0, pid = task->tgid;
 	struct process_scratch *p = bpf_map_lookup_elem(&process_scratches, &zero);
 
+	thread_ends(task);
 	if (!p || BPF_CORE_READ(task, signal, live.counter))
 		return 0;
 	drop_choice(pid);

@@ -1,7 +1,7 @@
 /* Follows the frames of HTTP/2 through the operations of a stream: RFC 9113. Heads of messages, and what ends a stream, leave the
  * kernel; DATA is counted by stream, all else is passed over. */
 #pragma once
-#include "stream.h"
+#include "fastcgi.h"
 
 /* Copies what is there of a frame whose payload is wanted, but no more than HEAD_MAX of a block. `with`: the header stands
  * before it, at op->done; else it was told before. Returns 0 when the bytes could not be read.
@@ -199,7 +199,7 @@ __noinline int follow_frames(struct operation *op, struct socket_state *s)
 	if (s->protocol == PROTOCOL_TUNNEL)
 		enter_tunnel(op, s);
 	for (__u32 i = 0; i < FRAME_TURNS; i++) {
-		int more = follow_frame(op, s);
+		int more = s->protocol == PROTOCOL_FASTCGI ? follow_record(op, s) : follow_frame(op, s);
 
 		if (op->tell_flags)
 			emit(op, s, op->tell_flags, op->tell_length, op->tell_offset);

@@ -99,6 +99,8 @@ enum {
 	NR_recvfrom = 45,
 	NR_sendmsg = 46,
 	NR_recvmsg = 47,
+	NR_futex = 202,
+	NR_restart_syscall = 219,
 	NR_splice = 275,
 	NR_vmsplice = 278,
 	NR_recvmmsg = 299,
@@ -111,6 +113,7 @@ enum {
 #define SYSCALL_ARG0(regs) ((regs)->di)
 #define SYSCALL_ARG1(regs) ((regs)->si)
 #define SYSCALL_ARG2(regs) ((regs)->dx)
+#define SYSCALL_ARG3(regs) ((regs)->r10)
 #define TASK_IS_32BIT(task, regs) ((task)->thread_info.status & 2) /* TS_COMPAT */
 #elif defined(__TARGET_ARCH_arm64)
 enum {
@@ -125,6 +128,8 @@ enum {
 	NR_recvfrom = 207,
 	NR_sendmsg = 211,
 	NR_recvmsg = 212,
+	NR_futex = 98,
+	NR_restart_syscall = 128,
 	NR_recvmmsg = 243,
 	NR_sendmmsg = 269,
 	NR_preadv2 = 286,
@@ -135,6 +140,7 @@ enum {
 #define SYSCALL_ARG0(regs) ((regs)->regs[0])
 #define SYSCALL_ARG1(regs) ((regs)->regs[1])
 #define SYSCALL_ARG2(regs) ((regs)->regs[2])
+#define SYSCALL_ARG3(regs) ((regs)->regs[3])
 #define TASK_IS_32BIT(task, regs) ((regs)->pstate & 0x10) /* PSR_MODE32_BIT */
 #endif
 

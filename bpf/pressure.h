@@ -38,9 +38,11 @@ static __always_inline bool draws_lot(const struct socket_state *s, __u64 offset
 }
 
 /* Whether the request that begins is to be left out, with all that belongs to it. One that comes while the reply to the one before
- * may still be under way shares that one's lot: replies are told apart by their order alone. */
-static __always_inline bool is_left_out(const struct operation *op, const struct socket_state *s, __u64 offset)
+ * may still be under way shares that one's lot: replies are told apart by their order alone. single: there never is one under way. */
+static __always_inline bool is_left_out(const struct operation *op, const struct socket_state *s, __u64 offset, bool single)
 {
+	if (single)
+		return *(volatile __u32 *)&pressure && draws_lot(s, offset);
 	if (s->last == op->direction + 1 || offset != op->first)
 		return s->shed;
 	return *(volatile __u32 *)&pressure && draws_lot(s, offset);

@@ -57,6 +57,7 @@ enum protocol {
 	PROTOCOL_HTTP2,
 	PROTOCOL_TUNNEL, /* behind a 101: what comes next tells */
 	PROTOCOL_WEBSOCKET,
+	PROTOCOL_FASTCGI,
 };
 
 /* One direction of a stream. In WebSocket line is the header of the current frame, and chunk counts messages. In HTTP/2 line is the header of the current frame, of which line_length bytes are there; head_bytes

@@ -103,6 +103,12 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 	return process_exits(task);
 }
 
+SEC("tp_btf/sched_waking")
+int BPF_PROG(sched_waking, struct task_struct *woken)
+{
+	return thread_wakes(woken);
+}
+
 SEC("uprobe")
 int go_round_trip(struct pt_regs *regs)
 {
@@ -219,5 +225,7 @@ const struct socket_record *socket_record_type __attribute__((unused));
 const struct close_record *close_record_type __attribute__((unused));
 const struct handover_record *handover_record_type __attribute__((unused));
 const struct stream_record *stream_record_type __attribute__((unused));
+const enum deed *deed_type __attribute__((unused));
+const struct thread_record *thread_record_type __attribute__((unused));
 const struct waiters_record *waiters_record_type __attribute__((unused));
 const struct session_record *session_record_type __attribute__((unused));

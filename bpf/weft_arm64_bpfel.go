@@ -80,6 +80,14 @@ const (
 	WeftCountCOUNTS                WeftCount = 38
 )
 
+type WeftDeed uint32
+
+const (
+	WeftDeedDEED_STARTS WeftDeed = 1
+	WeftDeedDEED_WAKES  WeftDeed = 2
+	WeftDeedDEED_ENDS   WeftDeed = 3
+)
+
 type WeftDirection uint32
 
 const (
@@ -100,6 +108,12 @@ type WeftGoroutineValue struct {
 	Known  uint32
 	Serves uint16
 	Called uint16
+}
+
+type WeftHand struct {
+	_    structs.HostLayout
+	Pid  uint32
+	Does uint32
 }
 
 type WeftHanded struct {
@@ -166,18 +180,19 @@ type WeftLook struct {
 type WeftMessageFlag uint32
 
 const (
-	WeftMessageFlagMESSAGE_START  WeftMessageFlag = 1
-	WeftMessageFlagMESSAGE_OPEN   WeftMessageFlag = 2
-	WeftMessageFlagMESSAGE_CUT    WeftMessageFlag = 4
-	WeftMessageFlagMESSAGE_END    WeftMessageFlag = 8
-	WeftMessageFlagMESSAGE_EOF    WeftMessageFlag = 16
-	WeftMessageFlagMESSAGE_LOST   WeftMessageFlag = 32
-	WeftMessageFlagMESSAGE_UNREAD WeftMessageFlag = 64
-	WeftMessageFlagMESSAGE_PORT   WeftMessageFlag = 256
-	WeftMessageFlagMESSAGE_TLS    WeftMessageFlag = 4096
-	WeftMessageFlagMESSAGE_TUNNEL WeftMessageFlag = 128
-	WeftMessageFlagMESSAGE_FRAME  WeftMessageFlag = 512
-	WeftMessageFlagMESSAGE_TASK   WeftMessageFlag = 1024
+	WeftMessageFlagMESSAGE_START   WeftMessageFlag = 1
+	WeftMessageFlagMESSAGE_OPEN    WeftMessageFlag = 2
+	WeftMessageFlagMESSAGE_CUT     WeftMessageFlag = 4
+	WeftMessageFlagMESSAGE_END     WeftMessageFlag = 8
+	WeftMessageFlagMESSAGE_EOF     WeftMessageFlag = 16
+	WeftMessageFlagMESSAGE_LOST    WeftMessageFlag = 32
+	WeftMessageFlagMESSAGE_UNREAD  WeftMessageFlag = 64
+	WeftMessageFlagMESSAGE_PORT    WeftMessageFlag = 256
+	WeftMessageFlagMESSAGE_TLS     WeftMessageFlag = 4096
+	WeftMessageFlagMESSAGE_TUNNEL  WeftMessageFlag = 128
+	WeftMessageFlagMESSAGE_FRAME   WeftMessageFlag = 512
+	WeftMessageFlagMESSAGE_FASTCGI WeftMessageFlag = 2048
+	WeftMessageFlagMESSAGE_TASK    WeftMessageFlag = 1024
 )
 
 type WeftMessageRecord struct {
@@ -328,6 +343,7 @@ const (
 	WeftRecordKindRECORD_SESSION  WeftRecordKind = 17
 	WeftRecordKindRECORD_STREAM   WeftRecordKind = 20
 	WeftRecordKindRECORD_WAITERS  WeftRecordKind = 24
+	WeftRecordKindRECORD_THREAD   WeftRecordKind = 28
 )
 
 type WeftScratch struct {
@@ -573,6 +589,24 @@ type WeftThreadKey struct {
 	Tgid   uint64
 }
 
+type WeftThreadRecord struct {
+	_    structs.HostLayout
+	Head struct {
+		_         structs.HostLayout
+		Kind      uint8
+		Direction uint8
+		Flags     uint16
+		Length    uint32
+		Time      uint64
+		Socket    uint64
+		Pid       uint32
+		Tid       uint32
+	}
+	Deed    uint32
+	Other   uint32
+	Address uint64
+}
+
 type WeftTlsSocket struct {
 	_           structs.HostLayout
 	Cookie      uint64
@@ -650,6 +684,19 @@ type WeftWaitersRecord struct {
 	}
 }
 
+type WeftWord struct {
+	_       structs.HostLayout
+	Thread  uint32
+	Strange uint32
+}
+
+type WeftWordKey struct {
+	_       structs.HostLayout
+	Address uint64
+	Pid     uint32
+	Pad     uint32
+}
+
 type WeftWorker struct {
 	_     structs.HostLayout
 	G     uint64
@@ -661,8 +708,10 @@ type WeftWorker struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	WeftMapCrews              = "crews"
 	WeftMapGiven              = "given"
 	WeftMapGoroutines         = "goroutines"
+	WeftMapHands              = "hands"
 	WeftMapInterpreters       = "interpreters"
 	WeftMapLooks              = "looks"
 	WeftMapOwn                = "own"
@@ -679,6 +728,7 @@ const (
 	WeftMapTasks              = "tasks"
 	WeftMapThreads            = "threads"
 	WeftMapTlsSockets         = "tls_sockets"
+	WeftMapWords              = "words"
 	WeftMapWorkers            = "workers"
 	WeftMapWritten            = "written"
 	WeftProgAsyncioTaskInit   = "asyncio_task_init"
@@ -695,6 +745,7 @@ const (
 	WeftProgSchedProcessExec  = "sched_process_exec"
 	WeftProgSchedProcessExit  = "sched_process_exit"
 	WeftProgSchedProcessFork  = "sched_process_fork"
+	WeftProgSchedWaking       = "sched_waking"
 	WeftProgSockRecvLength    = "sock_recv_length"
 	WeftProgSockSendLength    = "sock_send_length"
 	WeftProgSslEnds           = "ssl_ends"
@@ -713,6 +764,8 @@ const (
 	WeftVarCloseRecordType    = "close_record_type"
 	WeftVarCostType           = "cost_type"
 	WeftVarCountType          = "count_type"
+	WeftVarCrewed             = "crewed"
+	WeftVarDeedType           = "deed_type"
 	WeftVarDirectionType      = "direction_type"
 	WeftVarDrops              = "drops"
 	WeftVarEpoch              = "epoch"
@@ -731,6 +784,7 @@ const (
 	WeftVarSocketOriginType   = "socket_origin_type"
 	WeftVarSocketRecordType   = "socket_record_type"
 	WeftVarStreamRecordType   = "stream_record_type"
+	WeftVarThreadRecordType   = "thread_record_type"
 	WeftVarUnknownZero        = "unknown_zero"
 	WeftVarUnreadReasonType   = "unread_reason_type"
 	WeftVarWaitersRecordType  = "waiters_record_type"
@@ -792,6 +846,7 @@ type WeftProgramSpecs struct {
 	SchedProcessExec  *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit  *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
 	SchedProcessFork  *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SchedWaking       *ebpf.ProgramSpec `ebpf:"sched_waking"`
 	SockRecvLength    *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
 	SockSendLength    *ebpf.ProgramSpec `ebpf:"sock_send_length"`
 	SslEnds           *ebpf.ProgramSpec `ebpf:"ssl_ends"`
@@ -812,8 +867,10 @@ type WeftProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
+	Crews            *ebpf.MapSpec `ebpf:"crews"`
 	Given            *ebpf.MapSpec `ebpf:"given"`
 	Goroutines       *ebpf.MapSpec `ebpf:"goroutines"`
+	Hands            *ebpf.MapSpec `ebpf:"hands"`
 	Interpreters     *ebpf.MapSpec `ebpf:"interpreters"`
 	Looks            *ebpf.MapSpec `ebpf:"looks"`
 	Own              *ebpf.MapSpec `ebpf:"own"`
@@ -830,6 +887,7 @@ type WeftMapSpecs struct {
 	Tasks            *ebpf.MapSpec `ebpf:"tasks"`
 	Threads          *ebpf.MapSpec `ebpf:"threads"`
 	TlsSockets       *ebpf.MapSpec `ebpf:"tls_sockets"`
+	Words            *ebpf.MapSpec `ebpf:"words"`
 	Workers          *ebpf.MapSpec `ebpf:"workers"`
 	Written          *ebpf.MapSpec `ebpf:"written"`
 }
@@ -842,6 +900,8 @@ type WeftVariableSpecs struct {
 	CloseRecordType    *ebpf.VariableSpec `ebpf:"close_record_type"`
 	CostType           *ebpf.VariableSpec `ebpf:"cost_type"`
 	CountType          *ebpf.VariableSpec `ebpf:"count_type"`
+	Crewed             *ebpf.VariableSpec `ebpf:"crewed"`
+	DeedType           *ebpf.VariableSpec `ebpf:"deed_type"`
 	DirectionType      *ebpf.VariableSpec `ebpf:"direction_type"`
 	Drops              *ebpf.VariableSpec `ebpf:"drops"`
 	Epoch              *ebpf.VariableSpec `ebpf:"epoch"`
@@ -860,6 +920,7 @@ type WeftVariableSpecs struct {
 	SocketOriginType   *ebpf.VariableSpec `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.VariableSpec `ebpf:"socket_record_type"`
 	StreamRecordType   *ebpf.VariableSpec `ebpf:"stream_record_type"`
+	ThreadRecordType   *ebpf.VariableSpec `ebpf:"thread_record_type"`
 	UnknownZero        *ebpf.VariableSpec `ebpf:"unknown_zero"`
 	UnreadReasonType   *ebpf.VariableSpec `ebpf:"unread_reason_type"`
 	WaitersRecordType  *ebpf.VariableSpec `ebpf:"waiters_record_type"`
@@ -885,8 +946,10 @@ func (o *WeftObjects) Close() error {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
+	Crews            *ebpf.Map `ebpf:"crews"`
 	Given            *ebpf.Map `ebpf:"given"`
 	Goroutines       *ebpf.Map `ebpf:"goroutines"`
+	Hands            *ebpf.Map `ebpf:"hands"`
 	Interpreters     *ebpf.Map `ebpf:"interpreters"`
 	Looks            *ebpf.Map `ebpf:"looks"`
 	Own              *ebpf.Map `ebpf:"own"`
@@ -903,14 +966,17 @@ type WeftMaps struct {
 	Tasks            *ebpf.Map `ebpf:"tasks"`
 	Threads          *ebpf.Map `ebpf:"threads"`
 	TlsSockets       *ebpf.Map `ebpf:"tls_sockets"`
+	Words            *ebpf.Map `ebpf:"words"`
 	Workers          *ebpf.Map `ebpf:"workers"`
 	Written          *ebpf.Map `ebpf:"written"`
 }
 
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
+		m.Crews,
 		m.Given,
 		m.Goroutines,
+		m.Hands,
 		m.Interpreters,
 		m.Looks,
 		m.Own,
@@ -927,6 +993,7 @@ func (m *WeftMaps) Close() error {
 		m.Tasks,
 		m.Threads,
 		m.TlsSockets,
+		m.Words,
 		m.Workers,
 		m.Written,
 	)
@@ -940,6 +1007,8 @@ type WeftVariables struct {
 	CloseRecordType    *ebpf.Variable `ebpf:"close_record_type"`
 	CostType           *ebpf.Variable `ebpf:"cost_type"`
 	CountType          *ebpf.Variable `ebpf:"count_type"`
+	Crewed             *ebpf.Variable `ebpf:"crewed"`
+	DeedType           *ebpf.Variable `ebpf:"deed_type"`
 	DirectionType      *ebpf.Variable `ebpf:"direction_type"`
 	Drops              *ebpf.Variable `ebpf:"drops"`
 	Epoch              *ebpf.Variable `ebpf:"epoch"`
@@ -958,6 +1027,7 @@ type WeftVariables struct {
 	SocketOriginType   *ebpf.Variable `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.Variable `ebpf:"socket_record_type"`
 	StreamRecordType   *ebpf.Variable `ebpf:"stream_record_type"`
+	ThreadRecordType   *ebpf.Variable `ebpf:"thread_record_type"`
 	UnknownZero        *ebpf.Variable `ebpf:"unknown_zero"`
 	UnreadReasonType   *ebpf.Variable `ebpf:"unread_reason_type"`
 	WaitersRecordType  *ebpf.Variable `ebpf:"waiters_record_type"`
@@ -981,6 +1051,7 @@ type WeftPrograms struct {
 	SchedProcessExec  *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit  *ebpf.Program `ebpf:"sched_process_exit"`
 	SchedProcessFork  *ebpf.Program `ebpf:"sched_process_fork"`
+	SchedWaking       *ebpf.Program `ebpf:"sched_waking"`
 	SockRecvLength    *ebpf.Program `ebpf:"sock_recv_length"`
 	SockSendLength    *ebpf.Program `ebpf:"sock_send_length"`
 	SslEnds           *ebpf.Program `ebpf:"ssl_ends"`
@@ -1013,6 +1084,7 @@ func (p *WeftPrograms) Close() error {
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
+		p.SchedWaking,
 		p.SockRecvLength,
 		p.SockSendLength,
 		p.SslEnds,

@@ -14,6 +14,7 @@ enum record_kind {
 	RECORD_SESSION,	     /* what is known of a TLS session */
 	RECORD_STREAM = 20,  /* a goroutine works on a stream of HTTP/2, or has opened one */
 	RECORD_WAITERS = 24, /* who waits for the goroutine that has made a call, before the reply to it */
+	RECORD_THREAD = 28,  /* what a thread does to another one of its process */
 };
 
 enum direction {
@@ -35,6 +36,7 @@ enum message_flag {
 	MESSAGE_TUNNEL = 1 << 7, /* from here on the connection carries another protocol and is only counted */
 	MESSAGE_FRAME = 1 << 9,	 /* of HTTP/2: MESSAGE_START, _OPEN and _CUT are of a frame, whose header opens the payload. Without
 				    a payload: frames of this direction are missing before it */
+	MESSAGE_FASTCGI = 1 << 11, /* the payload is of the parameters of FastCGI, or the head of an answer to them */
 	MESSAGE_TASK = 1 << 10,	 /* work and origin are tasks of an event loop, or greenlets, see bpf/task.h */
 };
 
@@ -182,6 +184,20 @@ struct waiters_record {
 	__u64 worker;	    /* the goroutine that has made the call */
 	__u64 count;	    /* of waiters; those above WAITERS_MAX are not told */
 	struct waiter waiters[WAITERS_MAX];
+};
+
+/* What a thread does to another one of its process. */
+enum deed {
+	DEED_STARTS = 1,
+	DEED_WAKES,
+	DEED_ENDS, /* the thread itself ends */
+};
+
+struct thread_record {
+	struct record head; /* pid and tid: the one that does it */
+	__u32 deed;	    /* enum deed */
+	__u32 other;	    /* the thread that it is done to */
+	__u64 address;	    /* of a wake: the word on which the other one waits; lowest bit: for a limited time */
 };
 
 /* Of a TLS session, before its first message. */

@@ -28,6 +28,7 @@ const (
 	KindHello Kind = 12
 	// KindWaiters: Waiters is set: who waits for the goroutine that has made the call on Socket, before the reply to it.
 	KindWaiters Kind = 16
+	KindThread  Kind = 21 // Thread is set: what the thread TID does to another one of its process
 	KindPause   Kind = 19 // nothing was seen from the event before on; what is still open has no end
 	KindSession Kind = 13 // Session is set: what is known of the TLS session whose plaintext is told under Socket
 	// KindStream: the goroutine Message.Work, started by Message.Origin, works on the request of Stream in Message.Direction: it has
@@ -60,9 +61,12 @@ const (
 	Tunnel Flags = 1 << 7 // the connection carries another protocol from here on
 	// Frame: of HTTP/2. Start, Open and Cut are of a frame, whose header of nine bytes opens the payload. With Cut and without a
 	// payload: frames of this direction are missing before it.
-	Frame  Flags = 1 << 9
-	InTask Flags = 1 << 10 // Work and Origin are tasks
-	TLS    Flags = 1 << 12 // the bytes are the plaintext of a TLS session: offsets count plaintext
+	Frame Flags = 1 << 9
+	// FastCGI: the payload is of the parameters of a request, behind which comes the header of the record that ends them; or the head of an
+	// answer.
+	FastCGI Flags = 1 << 11
+	InTask  Flags = 1 << 10 // Work and Origin are tasks
+	TLS     Flags = 1 << 12 // the bytes are the plaintext of a TLS session: offsets count plaintext
 	// Pieces: Messages counts what the body came in, chunks or frames of DATA. Other: with Frame, Body and Messages are those of the
 	// other direction than the one whose frame gives the stream up.
 	Pieces Flags = 1 << 13
@@ -159,6 +163,24 @@ type Waiter struct {
 	Place             uint32
 }
 
+// Deed is what a thread does to another one.
+type Deed uint8
+
+// The deeds; the numbers are those of enum deed in bpf/wire.h, and part of the recording format.
+const (
+	Starts Deed = 1
+	Wakes  Deed = 2
+	Ends   Deed = 3 // the thread itself ends
+)
+
+// Thread is what a thread that serves requests or makes calls does to another one of its process.
+type Thread struct {
+	Deed  Deed
+	Other uint32
+	// Address is, of a wake, that of the word on which the other one waits; with its lowest bit set it does so for a limited time.
+	Address uint64
+}
+
 // Session is what the kernel has seen of a TLS session.
 type Session struct {
 	Under     uint64    // the socket that carries it
@@ -195,4 +217,5 @@ type Event struct {
 	Session  Session
 	Stream   uint32 // with KindStream: its number
 	Waiters  Waiters
+	Thread   Thread
 }

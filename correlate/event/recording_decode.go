@@ -94,6 +94,8 @@ func decodeEvent(frame []byte, before uint64, ev *Event) bool {
 	case KindExit, KindPause:
 	case KindWaiters:
 		c.waiters(&ev.Waiters)
+	case KindThread:
+		ev.Thread = Thread{Deed: Deed(c.flags(0x7f)), Other: ev.TID + uint32(c.varint()), Address: c.uvarint()}
 	case KindSession:
 		c.session(&ev.Session)
 	case KindClock:

@@ -40,6 +40,10 @@ func appendEvent(b []byte, ev *Event, step uint64, r *redactor) []byte {
 		b = appendMessage(b, &ev.Message, ev.Time, ev.Message.Payload)
 	case KindWaiters:
 		b = appendWaiters(b, &ev.Waiters)
+	case KindThread:
+		b = append(b, byte(ev.Thread.Deed))
+		b = binary.AppendVarint(b, int64(int32(ev.Thread.Other-ev.TID)))
+		b = binary.AppendUvarint(b, ev.Thread.Address)
 	case KindSession:
 		b = appendSession(b, &ev.Session)
 	case KindHandover:

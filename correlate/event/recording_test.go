@@ -91,6 +91,7 @@ func everyKind() []Event {
 		{Kind: KindWaiters, Time: 8e9, Socket: 3, PID: 7, TID: 7, Waiters: Waiters{
 			Worker: 9, Count: 2, Of: [WaitersMax]Waiter{{Goroutine: 5, Parent: math.MaxUint64, Place: 67}, {Goroutine: 6}},
 		}},
+		{Kind: KindThread, Time: 8e9, PID: 7, TID: 9, Thread: Thread{Deed: Wakes, Other: 8, Address: 1<<47 - 3}},
 		{Kind: KindFork, PID: 8, TID: 8, Parent: math.MaxUint32},
 		{Kind: KindExit, PID: 8, TID: 8},
 		{Kind: KindClose, Time: 9e9, Socket: 2, Close: Close{Sent: 5, Received: math.MaxUint64, Previous: 8e9, Retransmits: 3, Lost: 4, Reset: true,
@@ -115,7 +116,7 @@ func TestRecordingKeepsEvents(t *testing.T) {
 	for i := range want {
 		kinds[want[i].Kind] = true
 	}
-	if len(kinds) != int(KindRename)+5 { // 11 is none; behind 13 there are KindStream, KindWaiters and KindPause
+	if len(kinds) != int(KindRename)+6 { // 11 is none; behind 13 there are KindStream, KindWaiters, KindPause and KindThread
 		t.Errorf("%d kinds are tested", len(kinds))
 	}
 }

@@ -23,6 +23,7 @@ type Conn struct {
 
 	announced   bool // Conn is known
 	tunnel      bool // changed its protocol: nothing more is read
+	fastCGI     bool // requests and answers come as records of FastCGI
 	ended       bool // the peer has shut its direction down
 	role        role
 	pid         uint32 // the last process that used it
@@ -53,6 +54,9 @@ type stream struct {
 
 // nowhere is an offset that is not known.
 const nowhere = ^uint64(0)
+
+// FastCGI tells that requests and answers come as its records.
+func (c *Conn) FastCGI() bool { return c.fastCGI }
 
 // Multiplexes tells that the connection is one of HTTP/2.
 func (c *Conn) Multiplexes() bool { return c.mux != nil }

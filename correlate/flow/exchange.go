@@ -130,6 +130,7 @@ type Cause struct {
 	Chain     Chain     // the steps by which that is known
 	Via       *Exchange // the call whose reply began the turn in which this one was sent, when nobody knows of which request; held
 	Open      bool      // what comes may still tell what it is part of
+	Doubted   bool      // records are missing: whether Parent was under way is still to be seen
 	Queued    *Exchange // what its thread had read first of what it had not passed on; held
 	Beside    int       // requests that the process had under way when a call was sent
 	WaitPlace uint32    // of a call: where the channel was on which somebody waits for it, see link
@@ -153,7 +154,7 @@ type Cause struct {
 	WireTrace  [16]byte     // with Repaired: what the carrier names
 	Place      int          // among the requests that the process has open
 	Lists      [2]Neighbors // of link
-	Votes      [9]Vote      // strongest first; those without Kind are none
+	Votes      [10]Vote     // strongest first; those without Kind are none
 	Judged     any          // of propagation: what was found of the calls that this request has caused
 }
 

@@ -86,6 +86,9 @@ func (t *Table) unread(c *Conn, m *event.Message) {
 func (t *Table) feedHead(c *Conn, ev *event.Event) {
 	m := &ev.Message
 	s := &c.streams[m.Direction]
+	if c.role == unknown && m.Flags&event.FastCGI != 0 {
+		c.knowAsker(m)
+	}
 	switch {
 	case m.Flags&event.Start != 0:
 		if len(s.head) > 0 {
@@ -97,7 +100,7 @@ func (t *Table) feedHead(c *Conn, ev *event.Event) {
 		c.overlaps(m, s.at)
 	case len(s.head) == 0:
 		return // its beginning was lost or given up, and counted then
-	case m.Offset != s.offset+uint64(len(s.head)), len(s.head) > proto.MaxHead:
+	case m.Offset != s.offset+uint64(len(s.head)) && m.Flags&event.FastCGI == 0, len(s.head) > proto.MaxHead:
 		t.broken(c, m.Direction)
 		return
 	}
@@ -110,7 +113,11 @@ func (t *Table) feedHead(c *Conn, ev *event.Event) {
 		s.head = append(s.head, data...)
 		data = s.head
 	}
-	t.takeHeads(c, ev, data)
+	if m.Flags&event.FastCGI != 0 {
+		t.takeRecords(c, ev, data)
+	} else {
+		t.takeHeads(c, ev, data)
+	}
 	s.forget()
 }
 

@@ -93,6 +93,7 @@ type Table struct {
 	message  proto.Message // of the parser, used again for each head
 	head     []byte        // what message was read from
 	room     []byte        // for a head of HTTP/2, written as one of HTTP/1
+	cgi      []byte        // the same for parameters and answers of FastCGI
 	fields   []hpack.Field // of HTTP/2, used again for each block
 	lines    []proto.Field // the same, of message
 	texts    *texts
@@ -105,7 +106,7 @@ type Table struct {
 func New(o Options, observer Observer) *Table {
 	t := &Table{
 		options: o, observer: observer, conns: make(map[uint64]*Conn), parser: proto.NewMemory(proto.Protocols[0].Parser),
-		texts: newTexts(), unix: make(map[uint32]int), room: make([]byte, 0, HeadMax),
+		texts: newTexts(), unix: make(map[uint32]int), room: make([]byte, 0, HeadMax), cgi: make([]byte, 0, proto.MaxHead),
 	}
 	t.oldest.next, t.oldest.previous = &t.oldest, &t.oldest
 	return t

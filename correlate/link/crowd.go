@@ -114,6 +114,9 @@ func (l *Linker) findCrowd(p *Process, x *flow.Exchange, d *decision) {
 	if !d.descent {
 		among, c.CrowdSure = p.requests, 1-background
 	}
+	if x.Start < l.lossy {
+		return // not all of them are known
+	}
 	if len(among) == 0 || len(among) > crowdMax || !d.descent && (background > doubt || p.bare > 0) {
 		return
 	}
@@ -136,7 +139,7 @@ func (l *Linker) findCrowd(p *Process, x *flow.Exchange, d *decision) {
 
 // confirm tells whether a call that only its carrier links counts for a rate: one without a carrier would have been judged too.
 func (l *Linker) confirm(p *Process, x *flow.Exchange) bool {
-	return l.background(p, x) <= doubt && p.bare == 0
+	return x.Start >= l.lossy && l.background(p, x) <= doubt && p.bare == 0
 }
 
 func sameTrace(x, y *flow.Exchange) (same, narrow bool) {

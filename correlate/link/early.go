@@ -24,10 +24,11 @@ const (
 	crewed
 	lined
 	waited
+	woken // + way
 )
 
 // kinds are what links by a rule say of themselves.
-var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter}
+var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter, woken: span.Wake}
 
 const earlyMax = 512 // of a process
 
@@ -42,6 +43,9 @@ func (l *Linker) promise(p *Process, call, parent *flow.Exchange, by rule) {
 	p.early = append(p.early, promise{call.Hold(), parent.Hold(), by})
 }
 
+// later says of a promised link that it is not time yet.
+const later = -1
+
 // redeem makes the promised links of one rule, which is trusted now.
 func (l *Linker) redeem(p *Process, by rule, sure func(*flow.Exchange) float64) {
 	kept := p.early[:0]
@@ -50,8 +54,13 @@ func (l *Linker) redeem(p *Process, by rule, sure func(*flow.Exchange) float64) 
 			kept = append(kept, e)
 			continue
 		}
-		if s := sure(e.call); s >= threshold {
-			l.tell(e.call, e.parent, kinds[by], s)
+		s := sure(e.call)
+		if s == later && e.call.Cause.Open {
+			kept = append(kept, e)
+			continue
+		}
+		if s >= threshold {
+			l.tell(e.call, e.parent, kinds[min(by, woken)], s)
 		}
 		l.release(e.call)
 		l.release(e.parent)

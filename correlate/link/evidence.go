@@ -185,6 +185,8 @@ func (l *Linker) ofAncestor(p *Process, x *flow.Exchange, of, parent uint64) ([]
 		return nil, 0
 	case last == nil:
 		return open, 0.95
+	case open == nil && x.Start < l.lossy:
+		return nil, 0 // the next request of the connection may be missing
 	case open == nil:
 		p.lingers = true
 		l.same = append(l.same[:0], last)

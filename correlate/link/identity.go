@@ -94,6 +94,7 @@ func (l *Linker) adopt(x *flow.Exchange) {
 // is the id of this span, unless the carrier is only passed on.
 func (l *Linker) resolveClient(x *flow.Exchange, depth int) {
 	c := &x.Cause
+	l.undoubt(x)
 	parent := c.Parent
 	if parent != nil && !l.resolve(parent, depth+1) {
 		parent = nil

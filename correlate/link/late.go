@@ -99,7 +99,7 @@ func (l *Linker) undecided(x *flow.Exchange) bool {
 		switch {
 		case c.Resolved:
 			return false
-		case c.Open:
+		case c.Open, c.Doubted:
 			return true
 		case x.Server:
 			x = c.Partner

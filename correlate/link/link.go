@@ -31,6 +31,7 @@ type Linker struct {
 	handovers   map[uint64]given  // by socket, for the next request on it
 	openers     openers
 	waiters     map[uint64]event.Waiters // by socket, for the next reply on it
+	woken       []pendingWake            // in order of time
 	waiting     []*flow.Exchange         // ended, in order of their ends
 	used        usedIDs
 	clock       clock
@@ -57,7 +58,7 @@ func New(o Options, release func(*flow.Exchange), put func(*flow.Exchange, *Proc
 		handovers: make(map[uint64]given),
 		waiters:   make(map[uint64]event.Waiters),
 		used:      newUsedIDs(),
-		evidences: []evidence{handover{}, goroutine{}, waiter{}, inTask{}, thread{}, payload{}, inTurn{}, alone{}},
+		evidences: []evidence{handover{}, goroutine{}, waiter{}, wake{}, inTask{}, thread{}, payload{}, inTurn{}, alone{}},
 	}
 	l.text.k0, l.text.k1 = binary.LittleEndian.Uint64(o.Key[0:]), binary.LittleEndian.Uint64(o.Key[8:])
 	l.other.k0, l.other.k1 = l.text.k0, l.text.k1
@@ -72,6 +73,7 @@ func (l *Linker) Wall(boot uint64) int64 { return int64(boot) + l.clock.offset }
 // Feed takes the events that are not about messages.
 func (l *Linker) Feed(ev *event.Event) {
 	l.processes.now = max(l.processes.now, ev.Time)
+	l.settleWoken(ev.Time)
 	switch ev.Kind {
 	case event.KindProcess:
 		l.processes.describe(ev.PID, ev.Process, ev.Time)
@@ -85,6 +87,8 @@ func (l *Linker) Feed(ev *event.Event) {
 		l.streamBelongs(ev)
 	case event.KindWaiters:
 		l.keepWaiters(ev)
+	case event.KindThread:
+		l.threadDoes(ev)
 	case event.KindLoss:
 		if ev.Loss.Records > 0 {
 			l.lossy = ev.Time + lossTime
@@ -109,6 +113,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 	l.crewWorks(p, x)
 	p.tasks.sees(p, x.Task)
 	if x.Server {
+		l.readsRequest(p, x)
 		p.opens(x)
 		p.tasks.opens(x)
 		l.note(p, x)
@@ -122,7 +127,9 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.leaveOpen(p, x)
 		l.awaitOpener(p, x)
 		l.awaitWaiter(p, x)
+		l.awaitWake(p, x)
 		l.containsLate(p, x)
+		l.doubts(x)
 		p.calls(x)
 		if x.Goroutine == 0 {
 			p.habits.asks(x, true)
@@ -270,11 +277,13 @@ func (l *Linker) stopWaiting(x *flow.Exchange) {
 
 // Close gives out everything that waits.
 func (l *Linker) Close() {
+	l.settleWoken(^uint64(0))
 	l.expire(^uint64(0))
 	for p := l.processes.oldest.next; p != &l.processes.oldest; p = p.next {
 		l.dropLast(p)
 		l.dropTurns(p)
 		l.dropTasks(p)
+		l.dropHelpers(&p.wakes)
 	}
 }
 

@@ -159,6 +159,8 @@ func (n *node) play(script string) {
 			n.repliesBy(x, by, task)
 		case "lost":
 			n.exchanges[f[1]].Lost = true
+		case "loss": // records are missing somewhere
+			n.l.Feed(&event.Event{Kind: event.KindLoss, Time: n.now, Loss: event.Loss{Records: 1}})
 		case "drop":
 			n.l.Abandoned(n.exchanges[f[1]])
 		case "tick":

@@ -29,6 +29,7 @@ type Process struct {
 	lines      lines
 	heirs      heirs
 	waits      waits
+	wakes      wakes
 	contained  containing
 	early      early
 	heads      heads
@@ -94,6 +95,7 @@ func (l *Linker) forget(pid uint32) {
 	l.dropLast(p)
 	l.dropTurns(p)
 	l.dropTasks(p)
+	l.dropHelpers(&p.wakes)
 	l.giveUp(p)
 	p.ended = true
 }

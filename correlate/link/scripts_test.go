@@ -76,6 +76,15 @@ var scripts = []struct{ name, script, want string }{
 		s1 < -`},
 	{"thread with lost records", "s1 server 1 1 A; lost s1; c client 1 1 B; end c; end s1; tick", `c < -
 		s1 < -`},
+	{"request whose reply was lost, and the next one of its connection", "loss; s1 server 1 1 A; c client 1 1 B; s2 server 2 2 B; end s2; end c; lost s1; drop s1; tick", `c < -
+		s2 < c wire`},
+	{"request that ends while records are missing elsewhere", "loss; s1 server 1 1 A; c client 1 1 B; s2 server 2 2 B; end s2; end c; end s1; tick", `c < s1 thread
+		s1 < -
+		s2 < c wire`},
+	{"child of a goroutine that has answered", "go 1; s1 server 1 1 A g=5; end s1; c client 1 2 C g=7 pg=5; end c; tick", `c < s1 goroutine
+		s1 < -`},
+	{"child of a goroutine that has answered, while records are missing", "go 1; loss; s1 server 1 1 A g=5; end s1; c client 1 2 C g=7 pg=5; end c; tick", `c < -
+		s1 < -`},
 	{"event loop", "s1 server 1 1 A; s2 server 1 1 B; c client 1 1 C; end c; end s1; end s2; tick", `c < - of 2
 		s1 < -
 		s2 < -`},

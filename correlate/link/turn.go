@@ -121,6 +121,7 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 	if !x.Server && !t.Sent && x.Goroutine != 0 {
 		l.tellWaiter(p, x)
 	}
+	l.wakeTouched(p, x, t)
 	l.lineTouched(p, x, t)
 	l.crewTouched(p, x, t)
 	switch {

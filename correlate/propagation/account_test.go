@@ -152,6 +152,16 @@ var accounts = []struct{ name, script, calls, report string }{
 		call x on=7 : traceparent: 00-$V-$Q-01`, `
 		x restarted`, `
 		shop GET /a > payments:8080 0/1, restarted 1`},
+	{"event loop: requests are missing", `
+		wait 10s
+		lose
+		in a get=/a on=7 : traceparent: $W
+		in b get=/a on=7 : traceparent: 00-$U-$P-01
+		call x on=7 : traceparent: 00-$V-$Q-01
+		call y on=7 : traceparent: 00-$U-$Q-01`, `
+		x unlinked
+		y propagated`, `
+		shop GET /a > payments:8080 0/0`},
 	{"event loop: one of the requests has no context", `
 		wait 10s
 		in a get=/a on=7 : traceparent: $W
@@ -170,6 +180,16 @@ var accounts = []struct{ name, script, calls, report string }{
 		u unlinked
 		v unlinked
 		x unlinked`, ``},
+	{"records are missing: a call may be the next request's", `
+		in a : traceparent: $W
+		call x : traceparent: 00-$U-$Q-01
+		lose a
+		in b get=/b : traceparent: $W
+		call y : traceparent: 00-$T-$Q-01`, `
+		x restarted
+		y propagated`, `
+		shop GET /a > payments:8080 0/0
+		shop GET /b > payments:8080 1/1`},
 	{"goroutine: a carrier of another request has got in, and the goroutine says whose call it is", `
 		in b at=go-shop g=4 : traceparent: 00-$U-$P-01
 		in a at=go-shop g=5 : traceparent: $W

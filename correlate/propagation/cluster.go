@@ -37,6 +37,10 @@ func (t *Table) closes(in *flow.Exchange, service string) {
 		return
 	}
 	in.Cause.Judged = nil
+	if in.Lost {
+		t.disown(c)
+		return
+	}
 	c.traits = traitsOf(in)
 	for i := range c.calls {
 		if c.calls[i].wait != nil {
@@ -76,6 +80,20 @@ func (t *Table) finish(c *cluster) {
 			first.edge.cell(first.traits).sums[0].Add(gather(c.calls[i:], ^traits(0), byTraits))
 		}
 	}
+	t.spareCluster(c)
+}
+
+// disown counts calls that may be another request's.
+func (t *Table) disown(c *cluster) {
+	for i := range c.calls {
+		t.unlink(c.calls[i].edge.service)
+		t.waits.leave(c.calls[i].wait)
+	}
+	t.spareCluster(c)
+}
+
+// spareCluster keeps the room of a cluster for another one.
+func (t *Table) spareCluster(c *cluster) {
 	clear(c.calls)
 	c.calls, c.traits = c.calls[:0], 0
 	if t.spare+cap(c.calls) <= spareMax {

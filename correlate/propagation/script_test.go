@@ -19,6 +19,8 @@ import (
 //	in a [key=value] : field | field     the service gets a request; the first word after the verb is its name
 //	call x [key=value] : field | field   it sends one and gets the reply;  send x: without the reply
 //	answer x [status]                    the reply to a request that was sent;  reply a [status]: to one that has come
+//	lose a                               of the connection of a request records are missing, and then the next request comes;
+//	                                     lose: some are missing somewhere
 //	wait 100ms                           time passes
 //	connect to=host:port                 the service opens a connection of another protocol
 //
@@ -206,6 +208,17 @@ func (n *node) do(verb, name, third string, options map[string]string, fields st
 		n.reply(name, options["status"])
 	case "answer", "reply":
 		n.reply(name, third)
+	case "lose":
+		c := n.sockets[name]
+		if c == nil {
+			n.feed(event.Event{Kind: event.KindLoss, Loss: event.Loss{Records: 1}})
+			return
+		}
+		head := headOf("next", nil, "")
+		n.feed(event.Event{Kind: event.KindMessage, Socket: c.id, PID: c.pid, TID: c.tid, Message: event.Message{
+			Direction: event.Receive, Flags: event.Start | event.End | event.Lost, Offset: 9999, Through: 9999 + uint64(len(head)),
+			Payload: []byte(head), Lost: 1,
+		}})
 	case "connect":
 		n.feed(event.Event{Kind: event.KindSocket, Socket: 1, PID: n.service(""), Conn: event.Conn{Origin: event.Connected, Peer: addressOf(options["to"])}})
 	case "wait":

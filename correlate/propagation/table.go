@@ -175,12 +175,8 @@ func (t *Table) judge(x *flow.Exchange, service, peer string) (m Mark) {
 		}
 		return m
 	}
-	if in == nil {
-		t.totals.outgoing++
-		t.totals.unlinked++
-		if s := t.services[service]; s != nil {
-			s.unlinked++
-		}
+	if in == nil || in.Lost && !crowd {
+		t.unlink(t.services[service])
 		return m
 	}
 	e := t.edge(in, x, service, peer)
@@ -208,6 +204,16 @@ func (t *Table) judge(x *flow.Exchange, service, peer string) (m Mark) {
 	p := pair{edge: e, judgement: j, crowd: crowd, counts: crowd || x.Cause.Confirmed, time: x.Start}
 	t.admit(in, x, &p)
 	return Mark{p.lead, p.notes, p.format, p.rule}
+}
+
+// unlink counts a call that is of no request, or of one of whose connection records are missing: the next one on it may have made
+// it. The service may be nil.
+func (t *Table) unlink(s *service) {
+	t.totals.outgoing++
+	t.totals.unlinked++
+	if s != nil {
+		s.unlinked++
+	}
 }
 
 // admit completes a pair and takes it into the account.

@@ -175,8 +175,10 @@ func (s *Span) appendNetwork(dst []Attribute) []Attribute {
 	} else {
 		dst = appendString(dst, "network.transport", "tcp")
 	}
-	dst = appendString(dst, "network.protocol.name", "http")
-	if s.Major == 2 {
+	if s.FastCGI {
+		dst = appendString(dst, "network.protocol.name", "fastcgi")
+		dst = appendString(dst, "network.protocol.version", "1.0")
+	} else if dst = appendString(dst, "network.protocol.name", "http"); s.Major == 2 {
 		dst = appendString(dst, "network.protocol.version", "2")
 	} else if int(s.Minor) < len(versions) {
 		dst = appendString(dst, "network.protocol.version", versions[s.Minor])

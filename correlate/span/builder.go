@@ -61,7 +61,7 @@ func (b *Builder) Fill(s *Span, x *flow.Exchange, resource *Resource, wall func(
 		Start: wall(x.Start), End: wall(x.End),
 		Method: x.Method, UserAgent: x.UserAgent, Major: x.Major, Minor: x.Minor, Status: x.Status,
 		RequestBody: x.RequestBody, ReplyBody: x.ReplyBody, Headers: append(headers, x.Headers...), Notes: notes,
-		Local: x.Conn.Local, Peer: x.Conn.Peer, Unix: x.Conn.Family == familyUnix, ConnectNS: x.Conn.ConnectNS,
+		Local: x.Conn.Local, Peer: x.Conn.Peer, Unix: x.Conn.Family == familyUnix, FastCGI: x.Conn.FastCGI(), ConnectNS: x.Conn.ConnectNS,
 		RTT: x.RTT, Retransmits: x.Retransmits, Upgraded: x.Upgraded, HeadCut: x.HeadCut && !x.Partial, Loss: x.Lost,
 		Fault: faults[x.Fault],
 	}

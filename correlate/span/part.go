@@ -44,6 +44,7 @@ type Ends struct {
 	Major       uint8
 	Minor       uint8
 	Unix        bool
+	FastCGI     bool
 
 	Remote, Front *event.Peer
 }
@@ -51,7 +52,7 @@ type Ends struct {
 // Ends gives the facts in a form that can be compared.
 func (s *Span) Ends() Ends {
 	return Ends{
-		Local: s.Local, Peer: s.Peer, Kind: s.Kind, Major: s.Major, Minor: s.Minor, Unix: s.Unix, Remote: s.Remote, Front: s.Front,
+		Local: s.Local, Peer: s.Peer, Kind: s.Kind, Major: s.Major, Minor: s.Minor, Unix: s.Unix, FastCGI: s.FastCGI, Remote: s.Remote, Front: s.Front,
 	}
 }
 

@@ -47,6 +47,7 @@ const (
 	Goroutine                  // same goroutine or an ancestor
 	Handover                   // the goroutine handed the request to the connection that carried it
 	Waiter                     // the goroutine that waits for the one which handed it over
+	Wake                       // the thread that it has started for the call, or that the one which has the reply wakes
 	Task                       // the task of an event loop that serves the request, or one that it has started
 	Thread                     // same thread
 	Turn                       // the thread of an event loop had read it, or the reply to a call for it, just before
@@ -54,7 +55,7 @@ const (
 	Order                      // order and time among all requests under way
 )
 
-var evidenceNames = [...]string{"none", "wire", "header", "goroutine", "handover", "waiter", "task", "thread", "turn", "payload", "order"}
+var evidenceNames = [...]string{"none", "wire", "header", "goroutine", "handover", "waiter", "wake", "task", "thread", "turn", "payload", "order"}
 
 // String gives the value of the attribute weft.parent.evidence.
 func (e Evidence) String() string { return evidenceNames[e] }
@@ -153,6 +154,7 @@ type Span struct {
 	Remote      *event.Peer // the process or pod at the other end; nil: not known
 	Front       *event.Peer // the Service whose address was asked; nil: none that is known
 	Unix        bool
+	FastCGI     bool // what would be HTTP is carried by FastCGI
 	ConnectNS   uint64
 	RTT         uint32 // microseconds, smoothed, at the end
 	Retransmits uint32 // during the exchange

@@ -85,6 +85,12 @@ func puma(queue string) func(place) ([]string, error) {
 	}
 }
 
+// pumaFan has a thread for each call, as config.ru tells.
+func pumaFan(p place) ([]string, error) {
+	argv, err := puma("off")(p)
+	return append([]string{"env", "WORK=fan"}, argv...), err
+}
+
 func hyper(p place) ([]string, error) {
 	return []string{filepath.Join(p.cache, "accuracy-rust", "target", "release", "accuracy-hyper")}, nil
 }

@@ -38,7 +38,7 @@ func TestGolden(t *testing.T) {
 }
 
 func golden(t *testing.T, path string, s scenario) {
-	all, err := replay(path, s)
+	all, err := replay(path)
 	if err != nil {
 		t.Fatal(err)
 	}

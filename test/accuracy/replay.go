@@ -26,6 +26,7 @@ type exchange struct {
 	evidence          span.Evidence
 	confidence        float64
 	alternates        int
+	passedOn          bool // it is the request that came in, by FastCGI
 }
 
 // key names a request in a process.
@@ -60,16 +61,12 @@ func each(path string, visit func(*event.Event) error) error {
 	}
 }
 
-// replay gives the exchanges of a recording whose names are known, as weft tells them. Where the calls are made by other
-// processes than the one that has the request, all count as one.
-func replay(path string, s scenario) ([]exchange, error) {
+// replay gives the exchanges of a recording whose names are known, as weft tells them.
+func replay(path string) ([]exchange, error) {
 	var all []exchange
 	o := correlate.Options{Hold: 2e8, Sockets: 1 << 16, HeadersRequest: []string{wordField}, Poison: true}
 	p, err := correlate.New(o, func() *span.Span { return new(span.Span) }, func(one *span.Span) {
 		if x, ok := read(one); ok {
-			if s.apart {
-				x.pid = 0
-			}
 			all = append(all, x)
 		}
 	})
@@ -94,13 +91,14 @@ func read(s *span.Span) (exchange, bool) {
 	return exchange{
 		name: n, server: s.Kind == span.Server, pid: s.PID, tid: s.TID, start: s.Start, end: s.End, first: s.FirstByte, port: s.Peer.Port(),
 		id: s.SpanID, parent: s.ParentID, evidence: s.Evidence, confidence: s.Confidence, alternates: s.Alternates,
+		passedOn: s.FastCGI && s.Kind == span.Client,
 	}, ok
 }
 
 // cause gives what the exchange is part of, of a call: in a proxy the same request, else the one that the name tells.
 func (x *exchange) cause(proxy bool) key {
 	k := key{x.pid, x.name.tree, x.name.parent}
-	if proxy {
+	if proxy || x.passedOn {
 		k.node = x.name.node
 	}
 	return k

@@ -6,7 +6,6 @@ type scenario struct {
 	command func(place) ([]string, error)
 	shape   shape
 	proxy   bool // it calls nobody by itself
-	apart   bool // the calls are made by other processes than the one that has the request
 	late    bool // it works on when it has answered
 	alike   bool // of a proxy: the requests have few targets, and the word is in a field past what is looked at
 	floor   float64
@@ -51,18 +50,20 @@ var scenarios = []scenario{
 	{name: "gunicorn-cancel", command: gunicorn("gthread", "2", "32", ""), shape: cancels},
 	{name: "gunicorn-fan", command: gunicorn("gthread", "2", "32", "fan"), shape: fanThink},
 	{name: "gunicorn-queue", command: gunicorn("gthread", "2", "32", "queue"), shape: fanThink},
+	{name: "gunicorn-pool", command: gunicorn("gthread", "2", "32", "pool"), shape: fanThink},
 	{name: "gevent", command: gunicorn("gevent", "2", "1", ""), shape: thinks},
 	{name: "gevent-fan", command: gunicorn("gevent", "2", "1", "fan"), shape: fans},
 	{name: "eventlet", command: gunicorn("eventlet", "2", "1", ""), shape: thinks},
 	{name: "eventlet-fan", command: gunicorn("eventlet", "2", "1", "fan"), shape: fans},
 	{name: "apache-php", command: apachePHP, shape: fanThink},
-	{name: "php-fpm", command: phpFPM, shape: fanThink, apart: true},
+	{name: "php-fpm", command: phpFPM, shape: fanThink},
 	{name: "jdk", command: java("jdk", "url"), shape: thinks, floor: 0.99},
 	{name: "jdk-async", command: java("jdk-async"), shape: fanThink},
 	{name: "jdk-virtual", command: newJava("jdk-virtual", "url"), shape: thinks},
 	{name: "jdk-virtual-fan", command: newJava("jdk-virtual", "http", "virtual"), shape: fanThink},
 	{name: "tomcat", command: java("tomcat", "url"), shape: thinks},
 	{name: "tomcat-future", command: java("tomcat", "okhttp", "pool"), shape: fanThink},
+	{name: "tomcat-common", command: java("tomcat", "okhttp", "common"), shape: fanThink},
 	{name: "tomcat-cancel", command: java("tomcat", "apache"), shape: cancels},
 	{name: "jetty", command: java("jetty", "apache"), shape: thinks},
 	{name: "jetty-http", command: java("jetty", "http"), shape: thinks},
@@ -74,6 +75,7 @@ var scenarios = []scenario{
 	{name: "webflux", command: java("webflux"), shape: fans},
 	{name: "webflux-think", command: java("webflux"), shape: fanThink},
 	{name: "puma", command: puma("off"), shape: thinks, floor: 0.99},
+	{name: "puma-fan", command: pumaFan, shape: fanThink},
 	{name: "puma-reactor", command: puma("on"), shape: thinks, floor: 0.9},
 	{name: "node-http", command: node("http"), shape: fans, floor: 0.95},
 	{name: "node-fetch", command: node("fetch"), shape: fans, floor: 0.9},

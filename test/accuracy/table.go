@@ -26,7 +26,7 @@ func scoreAll(o options) error {
 				continue
 			}
 			before := processorTime()
-			all, err := replay(o.path(s, n), s)
+			all, err := replay(o.path(s, n))
 			if err != nil {
 				return err
 			}

@@ -19,6 +19,10 @@ func pace(args []string) error {
 	if err != nil {
 		return err
 	}
+	rate, err := strconv.ParseInt(args[2], 10, 64)
+	if err != nil {
+		return err
+	}
 	const conns = 16
 	fds := make([]int, conns)
 	for i := range fds {
@@ -34,7 +38,7 @@ func pace(args []string) error {
 		start := monotonic() + int64(50*time.Millisecond)
 		for i, fd := range fds {
 			threads.Go(func() {
-				took := paceConnection(fd, request, schedule{start + int64(i)*int64(time.Second)/pacedRate, conns * int64(time.Second) / pacedRate, start + int64(d)})
+				took := paceConnection(fd, request, schedule{start + int64(i)*int64(time.Second)/rate, conns * int64(time.Second) / rate, start + int64(d)})
 				mu.Lock()
 				defer mu.Unlock()
 				all = append(all, took...)

@@ -1,9 +1,12 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
-// pacedRate is requests per second, far below what the machine can do.
-const pacedRate = 1000
+// pacedRates are requests per second, below what the machine can do.
+var pacedRates = map[string][]int{"nginx 1 KB": {1000, 3000, 10_000}, "2-hop Go chain, go.handover=on": {1000, 3000}}
 
 // paced is what the open-loop client says of one run: percentiles of the time from when a request was due until its
 // answer was whole, in µs.
@@ -17,31 +20,43 @@ type paced struct {
 type pacedPair struct{ without, with paced }
 
 func writePaced(b *bench) error {
-	b.title("What the traced side pays, at 1,000 requests a second")
+	b.title("What the traced side pays, by requests a second")
 	b.text("An open-loop client of ours sends each request when it is due, over 16 keep-alive connections, and counts from then.\n")
 	var rows [][]string
 	for _, v := range b.chosen(2) {
-		pairs, err := b.pacePairs(v)
-		if err != nil {
-			return fmt.Errorf("%s: %w", v.name, err)
+		for _, rate := range pacedRates[v.name] {
+			row, err := b.paceRow(v, rate)
+			if err != nil {
+				return fmt.Errorf("%s at %d: %w", v.name, rate, err)
+			}
+			rows = append(rows, row)
 		}
-		values := func(f func(paced) float64) string {
-			return gather(pairs, func(p pacedPair) float64 { return f(p.without) }).text(0) + " / " +
-				gather(pairs, func(p pacedPair) float64 { return f(p.with) }).text(0)
-		}
-		rows = append(rows, []string{
-			v.name,
-			values(func(p paced) float64 { return p.P50 }), values(func(p paced) float64 { return p.P90 }), values(func(p paced) float64 { return p.P99 }),
-			values(func(p paced) float64 { return p.server / float64(p.Requests) * 1e6 }),
-			gather(pairs, func(p pacedPair) float64 { return p.with.agent / float64(p.with.Requests) * 1e6 }).text(0),
-			gather(pairs, func(p pacedPair) float64 { return 100 * p.with.agent / b.run.Seconds() }).text(1) + " %",
-		})
 	}
-	b.table([]string{"workload", "p50 µs without / with", "p90 µs", "p99 µs", "server CPU µs/request", "weft CPU µs/request", "weft CPU of a core"}, rows)
+	b.table([]string{"workload", "requests/s", "p50 µs without / with", "p90 µs", "p99 µs", "server CPU µs/request", "of that more", "weft CPU µs/request", "weft CPU of a core"}, rows)
 	return nil
 }
 
-func (b *bench) pacePairs(v variant) ([]pacedPair, error) {
+func (b *bench) paceRow(v variant, rate int) ([]string, error) {
+	pairs, err := b.pacePairs(v, rate)
+	if err != nil {
+		return nil, err
+	}
+	values := func(f func(paced) float64) string {
+		return gather(pairs, func(p pacedPair) float64 { return f(p.without) }).text(0) + " / " +
+			gather(pairs, func(p pacedPair) float64 { return f(p.with) }).text(0)
+	}
+	server := func(p paced) float64 { return p.server / float64(p.Requests) * 1e6 }
+	return []string{
+		v.name, fmt.Sprint(rate),
+		values(func(p paced) float64 { return p.P50 }), values(func(p paced) float64 { return p.P90 }), values(func(p paced) float64 { return p.P99 }),
+		values(server),
+		gather(pairs, func(p pacedPair) float64 { return 100 * (server(p.with)/server(p.without) - 1) }).text(0) + " %",
+		gather(pairs, func(p pacedPair) float64 { return p.with.agent / float64(p.with.Requests) * 1e6 }).text(0),
+		gather(pairs, func(p pacedPair) float64 { return 100 * p.with.agent / b.run.Seconds() }).text(1) + " %",
+	}, nil
+}
+
+func (b *bench) pacePairs(v variant, rate int) ([]pacedPair, error) {
 	t, err := v.start(b)
 	if err != nil {
 		return nil, err
@@ -51,9 +66,9 @@ func (b *bench) pacePairs(v variant) ([]pacedPair, error) {
 	for i := range pairs {
 		for turn := range 2 {
 			if (turn+i)%2 == 0 {
-				pairs[i].without, err = b.paceTarget(t, 0)
+				pairs[i].without, err = b.paceTarget(t, rate, 0)
 			} else {
-				pairs[i].with, err = b.paceTraced(t, v.args)
+				pairs[i].with, err = b.paceTraced(t, rate, v.args)
 			}
 			if err != nil {
 				return nil, err
@@ -63,21 +78,21 @@ func (b *bench) pacePairs(v variant) ([]pacedPair, error) {
 	return pairs, nil
 }
 
-func (b *bench) paceTraced(t *target, args []string) (p paced, err error) {
+func (b *bench) paceTraced(t *target, rate int, args []string) (p paced, err error) {
 	a, err := startAgent(b, append([]string{"run", "--output", "otlp"}, args...)...)
 	if err != nil {
 		return p, err
 	}
-	p, err = b.paceTarget(t, a.pid())
+	p, err = b.paceTarget(t, rate, a.pid())
 	if _, stopErr := a.stop(); err == nil {
 		err = stopErr
 	}
 	return p, err
 }
 
-func (b *bench) paceTarget(t *target, agent int) (p paced, err error) {
+func (b *bench) paceTarget(t *target, rate, agent int) (p paced, err error) {
 	var ready string
-	c, err := startRole("pace", &ready, "pace", t.url, b.run.String())
+	c, err := startRole("pace", &ready, "pace", t.url, b.run.String(), strconv.Itoa(rate))
 	if err != nil {
 		return p, err
 	}

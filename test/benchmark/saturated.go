@@ -25,6 +25,8 @@ type run struct {
 	resident residence
 	served   uint64 // requests while weft was attached, the warm-up included
 	received tally
+	waits    float64 // of weft's threads, a second, under load
+	seconds  float64 // of load, the warm-up included
 }
 
 func (r run) serverMicros() float64 { return r.server / r.Requests * 1e6 }
@@ -65,9 +67,9 @@ func writeSaturated(b *bench) error {
 	}
 	b.table([]string{"workload", "req/s without", "req/s with weft", "**ratio of pairs**", "p50 ms", "p99 ms",
 		"server CPU µs/request", "of that more", "wrk CPU µs/request"}, tracedRows(measured, results))
-	b.table([]string{"workload", "weft CPU µs/request", "**weft CPU µs/span**", "RSS MiB (peak)", "requests served", "spans expected",
+	b.table([]string{"workload", "weft CPU µs/request", "**weft CPU µs/span**", "records/s", "weft's waits/s", "RSS MiB (peak)", "requests served", "spans expected",
 		"spans received", "losses counted", "missing"}, agentRows(measured, results))
-	b.text("Expected: one span for each end of each request that the servers count while weft is attached, warm-up included. Received: those of the workload's processes. Losses: counted by weft, of the whole node. Missing is expected - received - losses counted: on a node with nothing else it has to be 0, and other work makes it less.")
+	b.text("Expected: one span for each end of each request that the servers count while weft is attached, warm-up included. Received: those of the workload's processes. Losses: counted by weft, of the whole node. Records are what the kernel side puts on the ring. Waits are the times that a thread of weft has given a processor up by itself (voluntary_ctxt_switches of all its threads): each wake-up of its reader is one, and so is all that its exporter and its runtime wait for. Missing is expected - received - losses counted: on a node with nothing else it has to be 0, and other work makes it less.")
 	return nil
 }
 
@@ -120,7 +122,10 @@ func (b *bench) loadTraced(t *target, args []string) (r run, err error) {
 	if err != nil {
 		return r, err
 	}
+	began, before := time.Now(), waitsOf(a.pid())
 	r, err = b.loadTarget(t)
+	r.seconds = time.Since(began).Seconds()
+	r.waits = float64(waitsOf(a.pid())-before) / r.seconds
 	time.Sleep(settle)
 	r.resident = residenceOf(a.pid())
 	var stopErr error
@@ -183,6 +188,8 @@ func agentRows(measured []variant, results map[string][]pair) (rows [][]string) 
 			v.name,
 			gather(pairs, func(p pair) float64 { return p.with.account.CPU / float64(p.with.served) * 1e6 }).text(1),
 			"**" + gather(pairs, func(p pair) float64 { return p.with.account.CPU / float64(p.with.received.total()) * 1e6 }).text(1) + "**",
+			gather(pairs, func(p pair) float64 { return float64(p.with.account.Kernel["records"]) / p.with.seconds }).text(0),
+			gather(pairs, func(p pair) float64 { return p.with.waits }).text(0),
 			fmt.Sprintf("%s (%.0f)", gather(pairs, func(p pair) float64 { return p.with.resident.total }).text(0),
 				gather(pairs, func(p pair) float64 { return p.with.resident.peak }).median()),
 			fmt.Sprint(served), fmt.Sprint(expected), fmt.Sprint(received), words(lost, reasons), fmt.Sprint(int64(expected - received - lost)),

@@ -6,7 +6,7 @@ cache=$1
 root=$(cd "$(dirname "$0")/../.." && pwd)
 bash "$root/test/install/packages.sh" \
   python3-httpx python3-aiohttp python3-uvloop python3-httptools python3-hypercorn python3-gevent python3-eventlet python3-venv \
-  php8.2-fpm php8.2-curl libapache2-mod-php8.2 golang-1.19-go
+  libapache2-mod-php8.2 golang-1.19-go
 
 . "$(dirname "$0")/part.sh"
 

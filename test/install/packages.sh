@@ -8,7 +8,7 @@ packages=(
   nginx-light apache2-bin haproxy
   curl wget wrk
   gunicorn python3-flask python3-fastapi python3-uvicorn python3-requests
-  ruby puma
+  ruby puma php8.2-fpm php8.2-curl
   openjdk-17-jdk-headless maven nodejs npm
   cargo-web gcc libc6-dev # the distribution's cargo is too old for today's tokio
   "$@"

@@ -70,6 +70,18 @@ func apache(p place) ([]string, error) {
 	return []string{"/usr/sbin/apache2", "-DFOREGROUND", "-f", path}, err
 }
 
+// phpFPM is PHP behind nginx, which is another service.
+func phpFPM(p place) ([]string, error) {
+	for _, name := range []string{"service.php", "php-fpm.conf", "nginx-php.conf"} {
+		if _, err := p.configured(name); err != nil {
+			return nil, err
+		}
+	}
+	front := "env -u OTEL_SERVICE_NAME /usr/sbin/nginx -p . -e error.log -c " + p.dir + "/nginx-php.conf"
+	back := "setpriv --pdeathsig TERM /usr/sbin/php-fpm8.2 -R -n -d extension=curl -F -y " + p.dir + "/php-fpm.conf"
+	return []string{"/bin/sh", "-c", back + " & until [ -S php.sock ]; do sleep 0.05; done; exec " + front}, nil
+}
+
 var (
 	passes  = []string{"passed_through"}
 	exports = []string{"OTEL_BSP_SCHEDULE_DELAY=200"}
@@ -80,6 +92,10 @@ var programs = []program{
 	{name: "nginx", command: nginx, cases: []flow{{path: "/call", goOn: 1, findings: passes}}},
 	{name: "haproxy", command: haproxy, cases: []flow{{path: "/call", goOn: 1, findings: passes}}},
 	{name: "apache", command: apache, cases: []flow{{path: "/call", goOn: 1, findings: passes}}},
+	{name: "php", command: phpFPM, cases: []flow{
+		{path: "/call", findings: []string{"dropped"}},
+		{path: "/pass", goOn: 1, findings: passes},
+	}},
 	{name: "go-proxy", part: "go", command: goService("proxy"), cases: []flow{
 		{path: "/call", goOn: 1, findings: passes},
 		{path: "/nominated", carry: nominated, findings: []string{"stripped"}},

@@ -1,13 +1,15 @@
 """A WSGI service with requests, for gunicorn: `gunicorn wsgi:app`. WORK says who makes the calls.
 
 Without it, the thread of the request does, one after the other, with a session for each thread; with `fan` each of the calls
-of a step has a thread of its own (a greenlet, under gevent and eventlet), with `queue` eight threads take them from a queue.
+of a step has a thread of its own (a greenlet, under gevent and eventlet), with `queue` eight threads take them from a queue, with
+`pool` those of a ThreadPoolExecutor do.
 """
 
 import os
 import queue
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
@@ -15,6 +17,7 @@ from program import reply_of, steps
 
 local = threading.local()
 jobs = queue.Queue()
+pool = ThreadPoolExecutor(16)
 
 
 def session():
@@ -63,6 +66,11 @@ def by_workers(calls):
         event.wait()
 
 
+def by_pool(calls):
+    for future in [pool.submit(lambda c: post(session(), c), c) for c in calls]:
+        future.result()
+
+
 def work():
     while True:
         event, c = jobs.get()
@@ -70,7 +78,7 @@ def work():
         event.set()
 
 
-make = {"": one_by_one, "fan": in_threads, "queue": by_workers}[os.environ.get("WORK", "")]
+make = {"": one_by_one, "fan": in_threads, "queue": by_workers, "pool": by_pool}[os.environ.get("WORK", "")]
 if make is by_workers:
     for _ in range(8):
         threading.Thread(target=work, daemon=True).start()

@@ -1,6 +1,7 @@
 import java.io.IOException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.ForkJoinPool;
 
 /** A service on PORT: {@code Service SERVER CLIENT [THREADS]}. */
 public final class Service {
@@ -36,10 +37,14 @@ public final class Service {
         }, args.length > 2 ? threads(args[2]) : null);
     }
 
-    /** Virtual threads are asked for by name, for the sources are those of an older Java. */
+    /** The threads of that kind. Virtual threads are asked for by name, for the sources are those of an older Java. */
     private static ExecutorService threads(String kind) throws IOException {
         if (kind.equals("pool")) {
             return Executors.newFixedThreadPool(64);
+        }
+        if (kind.equals("common")) {
+            System.setProperty("java.util.concurrent.ForkJoinPool.common.parallelism", "16");
+            return ForkJoinPool.commonPool();
         }
         try {
             return (ExecutorService) Executors.class.getMethod("newVirtualThreadPerTaskExecutor").invoke(null);

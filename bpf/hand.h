@@ -1,0 +1,56 @@
+/* The threads of a process that work on requests: those that read them, and those that make calls. */
+#pragma once
+#include "state.h"
+
+struct hand {
+	__u32 pid;
+	__u32 does;
+};
+/* What a thread does, or that one of these has started it. */
+enum { HAND_SERVES = 1 << 0, HAND_CALLS = 1 << 1, HAND_STARTED = 1 << 2 };
+
+/* Threads that have read a request, made a call, or were started by one of these. Key: thread. Removed when it ends; of too many the
+ * one goes first that was not used for the longest time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, struct hand);
+} hands SEC(".maps");
+
+/* Processes in which a thread that reads no requests has made a call: somebody has handed it over. Key: thread group. Removed when it
+ * ends or executes another program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, __u8);
+} crews SEC(".maps");
+
+/* Set when there is one: until then nobody has to look at wakes. */
+__u32 crewed;
+
+static __always_inline struct hand *hand_of(__u32 pid, __u32 tid)
+{
+	struct hand *h = bpf_map_lookup_elem(&hands, &tid);
+
+	return h && h->pid == pid ? h : 0;
+}
+
+/* Notes what a thread does. */
+static __noinline int note_hand(__u32 pid, __u32 tid, __u32 does)
+{
+	struct hand *h = hand_of(pid, tid), value = {.pid = pid, .does = does};
+	__u8 one = 1;
+
+	if (h && (h->does & does) == does)
+		return 0;
+	if (h)
+		value.does |= h->does;
+	bpf_map_update_elem(&hands, &tid, &value, BPF_ANY);
+	if (does == HAND_CALLS && !(value.does & HAND_SERVES)) {
+		bpf_map_update_elem(&crews, &pid, &one, BPF_ANY);
+		*(volatile __u32 *)&crewed = 1;
+	}
+	return 0;
+}

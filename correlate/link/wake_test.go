@@ -1,0 +1,152 @@
+package link
+
+import (
+	"fmt"
+	"testing"
+
+	"weft/correlate/event"
+	"weft/correlate/span"
+)
+
+// does tells what a thread of process 1 does to another one; of a wake, on a word of that one's own.
+func (n *node) does(tid uint32, deed event.Deed, other uint32) {
+	n.now++
+	n.l.Feed(&event.Event{Kind: event.KindThread, Time: n.now, PID: 1, TID: tid, Thread: event.Thread{Deed: deed, Other: other, Address: uint64(other) << 8}})
+}
+
+// bench is a node whose spans wait until the end, and that has seen a thread wake another one.
+func bench(t *testing.T) *node {
+	n := newNode(t, 1)
+	n.l.options.Hold = 1e9
+	n.play("x server 1 9 X; end x")
+	n.does(8, event.Wakes, 7)
+	return n
+}
+
+// tasks plays two requests at a time, in threads 5 and 6, whose calls are made by threads 70 and 71; done is told when the replies to both
+// calls have come.
+func (n *node) tasks(rounds int, reader string, done func(first, second uint32)) {
+	for range rounds {
+		n.round++
+		a, b, at := n.round*2, n.round*2+1, n.round
+		first, second := uint32(70), uint32(71)
+		if n.round%2 > 0 {
+			first, second = second, first
+		}
+		n.play(fmt.Sprintf(`s%d server 1 5 A at=%d; s%d server 1 6 B at=%d; c%d client 1 %d C at=%d; c%d client 1 %d D at=%d`,
+			a, at, b, at, b, second, at, a, first, at))
+		if reader == "" {
+			n.play(fmt.Sprintf("replies c%d; replies c%d", b, a))
+			done(first, second)
+		} else {
+			n.play(fmt.Sprintf("replies c%d %s", b, reader))
+			done(0, second)
+			n.play(fmt.Sprintf("replies c%d %s", a, reader))
+			done(first, 0)
+		}
+		n.play(fmt.Sprintf("end c%d; end c%d; end s%d; end s%d", b, a, a, b))
+	}
+}
+
+func (n *node) hasLinked(linked int) {
+	n.t.Helper()
+	n.l.Close()
+	if got, wrong := n.right(); got != linked || wrong > 0 {
+		n.t.Errorf("%d calls have a link, want %d; %d a wrong one", got, linked, wrong)
+	}
+}
+
+// TestWakes: a call is part of the request whose thread is woken by the one that has made the call, from the first one on.
+func TestWakes(t *testing.T) {
+	n := bench(t)
+	n.tasks(100, "", func(first, second uint32) {
+		n.does(second, event.Wakes, 6)
+		n.does(first, event.Wakes, 5)
+	})
+	n.hasLinked(200)
+	if c := n.spans["c200"]; span.Evidence(c.Evidence) != span.Wake || c.Confidence < 0.98 || !c.Confirmed {
+		t.Errorf("a late call is linked by %v, %v sure", span.Evidence(c.Evidence), c.Confidence)
+	} else if v := c.Votes[4]; span.Evidence(v.Kind) != span.Wake || v.Found != 1 {
+		t.Errorf("its evidence is told as %+v", c.Votes)
+	}
+}
+
+// TestWakesByReader: one thread reads all replies, and hands each to another one, which wakes the thread of the request. What the reader
+// does itself says nothing.
+func TestWakesByReader(t *testing.T) {
+	n := bench(t)
+	n.tasks(100, "80", func(first, second uint32) {
+		if second != 0 {
+			n.does(80, event.Wakes, 91)
+			n.does(80, event.Wakes, 90) // for something else
+			n.does(91, event.Wakes, 6)
+			n.does(80, event.Wakes, 5)
+		} else {
+			n.does(80, event.Wakes, 90)
+			n.does(90, event.Wakes, 5)
+		}
+	})
+	n.hasLinked(200)
+}
+
+// TestWakesOfSeveral: a thread that wakes those of two requests after one reply does not say for which.
+func TestWakesOfSeveral(t *testing.T) {
+	n := bench(t)
+	n.tasks(50, "", func(first, second uint32) {
+		n.does(second, event.Wakes, 6)
+		n.does(second, event.Wakes, 5)
+		n.does(first, event.Wakes, 5)
+	})
+	n.hasLinked(50)
+}
+
+// TestWakesOfAnybody: where a wake also meets requests that have come after the call, it is chance.
+func TestWakesOfAnybody(t *testing.T) {
+	n := bench(t)
+	n.tasks(20, "", func(first, second uint32) {
+		n.does(second, event.Wakes, 6)
+		n.does(first, event.Wakes, 5)
+	})
+	n.now += 1e8 // what is left of these is settled
+	for i := range 20 {
+		n.play(fmt.Sprintf("p%d server 1 5 A at=%d; q%d client 1 70 C at=%d; r%d server 1 6 B at=%d; replies q%d", i, 900+i, i, 900+i, i, 900+i, i))
+		n.does(70, event.Wakes, 6)
+		n.play(fmt.Sprintf("end q%d; end p%d; end r%d", i, i, i))
+	}
+	n.tasks(20, "", func(first, second uint32) {
+		n.does(second, event.Wakes, 6)
+		n.does(first, event.Wakes, 5)
+	})
+	n.hasLinked(40)
+}
+
+// TestStarted: calls of a thread that a request's thread has started, and that ends with them, are part of the request; those of one that stays
+// are not.
+func TestStarted(t *testing.T) {
+	n := bench(t)
+	for i := range 40 {
+		helper := uint32(100 + i)
+		n.play(fmt.Sprintf("s%d server 1 5 A at=%d; t%d server 1 6 B at=%d", i, i, i, i))
+		n.does(5, event.Starts, helper)
+		n.does(6, event.Starts, 99)
+		n.play(fmt.Sprintf("c%d client 1 %d C at=%d; q%d client 1 99 D at=%d; end c%d; end q%d; end s%d; end t%d", i, helper, i, i, i, i, i, i, i))
+		n.does(helper, event.Ends, 0)
+	}
+	n.hasLinked(40)
+	if c := n.spans["c39"]; span.Evidence(c.Evidence) != span.Wake {
+		t.Errorf("linked by %v", span.Evidence(c.Evidence))
+	}
+}
+
+// TestStartedForLater: what a thread does when its request is answered is not part of it.
+func TestStartedForLater(t *testing.T) {
+	n := bench(t)
+	for i := range 40 {
+		helper := uint32(100 + i)
+		n.play(fmt.Sprintf("s%d server 1 5 A at=%d; t%d server 1 6 B at=%d", i, i, i, i))
+		n.does(5, event.Starts, helper)
+		n.play(fmt.Sprintf("c%d client 1 %d C at=%d; end s%d; end c%d; end t%d", i, helper, i, i, i, i))
+		n.does(helper, event.Ends, 0)
+	}
+	n.hasLinked(0)
+}
