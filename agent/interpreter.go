@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"syscall"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
-	"weft/agent/library"
 	"weft/agent/python"
 	"weft/bpf"
 )
@@ -149,11 +149,11 @@ func (k *kernel) watchTasks(pid uint32, w *bpf.WeftInterpreter) error {
 // probe gives the probe at a place in a file of a process.
 func (s *interpreters) probe(pid uint32, c python.Code, program *ebpf.Program) (place, error) {
 	path := fmt.Sprintf("/proc/%d/root%s", pid, c.Path)
-	file, changed, err := library.Identify(path)
-	if err != nil {
-		return place{}, err
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return place{}, fmt.Errorf("look at %s: %w", c.Path, err)
 	}
-	key := place{inode{file, changed}, c.Offset}
+	key := place{inode{device: st.Dev, number: st.Ino, changed: st.Mtim.Nano()}, c.Offset}
 	p := s.probes[key]
 	if p == nil {
 		l, err := s.kernel.probe(path, c.Offset, program)

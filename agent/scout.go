@@ -7,13 +7,13 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
 	"weft/agent/golang"
-	"weft/agent/library"
 	"weft/bpf"
 )
 
@@ -55,8 +55,8 @@ const (
 var loadings = [...]time.Duration{20 * time.Millisecond, 80 * time.Millisecond}
 
 type inode struct {
-	file    library.File
-	changed int64
+	device, number uint64
+	changed        int64
 }
 
 // tasksMax bounds what waits for the scout; what finds no room is looked at when the process is first seen again.
@@ -177,11 +177,11 @@ func (s *scout) inspect(pid uint32) {
 // inspectGo finds the goroutines of a Go program and tells the kernel side.
 func (s *scout) inspectGo(pid uint32) {
 	path := fmt.Sprintf("/proc/%d/exe", pid)
-	file, changed, err := library.Identify(path)
-	if err != nil {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
 		return // gone already, or a kernel thread
 	}
-	key := inode{file, changed}
+	key := inode{device: st.Dev, number: st.Ino, changed: st.Mtim.Nano()}
 	p := s.programs[key]
 	if p == nil {
 		p = s.read(path)

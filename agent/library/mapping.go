@@ -7,38 +7,12 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
-// A File is one file as the kernel's probes know it, wherever it is mounted and whatever it is called.
-//
-// A container has a file system of its own over the layers of its image, with a device of its own, but what the kernel runs is the
-// layer's file: probes that were put on it for one container hit in all of them. There the device is 0, and when the file was made
-// tells apart what has the same number by chance, or because a container has made a copy of it.
+// A File is one file, wherever it is mounted and whatever it is called.
 type File struct {
 	Device, Number uint64
-	Born           int64 // ns since 1970; 0 where there is a device
-}
-
-// Identify tells which file is at a path, and when its content has changed, in ns since 1970.
-func Identify(path string) (f File, changed int64, err error) {
-	f, st, err := identify(path)
-	return f, st.Mtime.Sec*1e9 + int64(st.Mtime.Nsec), err
-}
-
-func identify(path string) (f File, st unix.Statx_t, err error) {
-	if err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &st); err != nil {
-		return File{}, st, fmt.Errorf("look at %s: %w", path, err)
-	}
-	var system unix.Statfs_t
-	if err := unix.Statfs(path, &system); err != nil {
-		return File{}, st, fmt.Errorf("look at the file system of %s: %w", path, err)
-	}
-	if system.Type == unix.OVERLAYFS_SUPER_MAGIC && st.Mask&unix.STATX_BTIME != 0 {
-		return File{Number: st.Ino, Born: st.Btime.Sec*1e9 + int64(st.Btime.Nsec)}, st, nil
-	}
-	return File{Device: unix.Mkdev(st.Dev_major, st.Dev_minor), Number: st.Ino}, st, nil
 }
 
 // A Mapping is a file that a process runs code of.
@@ -106,11 +80,11 @@ func open(pid uint32, addresses, name string) (Mapping, bool) {
 }
 
 func locate(path string) (Mapping, bool) {
-	file, st, err := identify(path)
-	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG {
 		return Mapping{}, false
 	}
-	return Mapping{File: file, Path: path}, true
+	return Mapping{File: File{Device: st.Dev, Number: st.Ino}, Path: path}, true
 }
 
 // Stands tells whether a name still leads to the file, in weft's own mount namespace.
