@@ -24,7 +24,7 @@ type Finding struct {
 // Survey tries everything that weft needs of this kernel and these permissions. It loads and attaches the programs for a
 // moment, with a ring of that many bytes and by that hook: see Options.
 func Survey(ringSize uint64, hook bpf.Hook) []Finding {
-	found := []Finding{kernelRelease(), typeInformation(), lockdown(), capabilities()}
+	found := []Finding{kernelRelease(), typeInformation(), lockdown(), capabilities(), cgroups()}
 	k, err := load(&Options{RingSize: ringSize, Hook: hook, Handover: true, Tasks: true, TLS: true})
 	if err != nil {
 		return append(found, Finding{"capture", false, err.Error()})

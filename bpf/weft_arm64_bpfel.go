@@ -80,6 +80,11 @@ const (
 	WeftCountCOUNTS                WeftCount = 38
 )
 
+type WeftCrew struct {
+	_      structs.HostLayout
+	Credit int32
+}
+
 type WeftDeed uint32
 
 const (

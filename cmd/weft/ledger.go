@@ -50,6 +50,7 @@ type ledger struct {
 type snapshot struct {
 	counts    correlate.Counts
 	unsampled uint64
+	elsewhere uint64
 	export    queue.Counts
 	peers     peerCounts
 }
@@ -62,7 +63,7 @@ func newLedger(a *agent.Agent, p *correlate.Pipeline, g *gate) *ledger {
 
 func (l *ledger) snapshot() {
 	l.ticked.Store(time.Now().UnixNano())
-	s := &snapshot{counts: l.pipeline.Counts(), unsampled: l.gate.unsampled, export: l.gate.Counts()}
+	s := &snapshot{counts: l.pipeline.Counts(), unsampled: l.gate.unsampled, elsewhere: l.gate.elsewhere(), export: l.gate.Counts()}
 	if l.gate.peers != nil {
 		s.peers = l.gate.peers.counts
 	}
@@ -91,6 +92,7 @@ func (l *ledger) account() (account, error) {
 	a.Other["translations_asked"] = s.peers.Asked
 	a.Other["translations_found"] = s.peers.Translated
 	a.Other["translations_left_out"] = s.peers.LeftOut
+	a.Other["spans_of_another_weft"] = s.elsewhere
 	a.Other["exchanges"] = s.counts.Flow.Exchanges
 	a.Other["events"] = s.counts.Flow.Events
 	a.Other["connections"] = uint64(s.counts.Flow.Conns)
