@@ -87,6 +87,7 @@ $(HELM):
 
 .PHONY: manifests
 manifests: $(HELM) ## deploy/kubernetes/weft.yaml, from deploy/chart
+	@mkdir -p bin
 	{ cat deploy/kubernetes/head.yaml; $(HELM) template weft deploy/chart --namespace weft --kube-version 1.34.0; } > bin/weft.yaml
 	mv bin/weft.yaml deploy/kubernetes/weft.yaml
 
@@ -101,7 +102,7 @@ test-deploy: $(HELM) ## the chart with several values, the manifests and the ima
 	deploy/image.sh bin/image
 
 .PHONY: test-node
-test-node: ## weft with just its capabilities, containers with namespaces and address translation of their own, chaos (5 minutes)
+test-node: cc ## the image with just its capabilities, containers with namespaces and address translation of their own, chaos, an upgrade (7 minutes)
 	@command -v runc ip iptables setpriv sysctl >/dev/null || { $(ROOT) apt-get -qq update; $(APT_INSTALL) runc iproute2 iptables util-linux procps; }
 	$(GO_TEST_ROOT) -timeout 20m ./test/node/...
 

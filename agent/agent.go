@@ -86,10 +86,10 @@ func Open(o Options) (*Agent, error) {
 	}
 	a := &Agent{
 		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), chosen: make(map[uint32]Verdict), lives: newLives(bootTime()),
-		scout:   startScout(k, &o),
 		missing: k.missing,
 		older:   findOlder(o.Log),
 	}
+	a.scout = startScout(k, &a.options, a.scan())
 	a.ready = a.scout.scanned
 	a.guard.kernel, a.guard.dog = k, watchdog.New(o.Limits, runtime.NumCPU())
 	return a, nil
@@ -234,6 +234,9 @@ func (a *Agent) introduce(pid uint32) (Verdict, error) {
 	p := a.options.Processes.Find(pid)
 	v := a.options.Choice.of(pid)
 	a.known[pid] = v
+	if was, decided := a.chosen[pid]; decided && a.options.Choice.touches(v) && !a.options.Choice.touches(was) {
+		a.scout.look(pid) // more is known of it than when it was executed
+	}
 	a.scout.talks(pid)
 	if a.options.Choice.Decide != nil {
 		if err := a.choose(pid, v); err != nil {

@@ -27,7 +27,7 @@ var Capabilities = []Capability{
 	{unix.CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "read /proc of other users' processes: executables, working directories, files in containers", false, true},
 	{unix.CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "read what only its owner may: environments of other users' processes, for names of services", false, true},
 	{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN", "ask the kernel who is behind an address that the node translates, as that of a Service", false, true},
-	{unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "put probes on programs (TLS, Go's hand-over), and enter network namespaces, to find who listened in containers before and to ask the node's for translated addresses", false, true},
+	{unix.CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "put probes on programs (TLS, Go's hand-over), and enter namespaces: of networks, to find who listened in containers before and to ask the node's for translated addresses, and the node's of cgroups, to see their whole paths", false, true},
 }
 
 // ErrPermission means that the kernel refused programs or maps to this process.

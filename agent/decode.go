@@ -131,7 +131,7 @@ func decodeThread(sample []byte, ev *event.Event) error {
 		return err
 	}
 	*ev = event.Event{Kind: event.KindThread, Time: r.Head.Time, PID: r.Head.Pid, TID: r.Head.Tid}
-	ev.Thread = event.Thread{Deed: event.Deed(r.Deed), Other: r.Other, Address: r.Address}
+	ev.Thread = event.Thread{Deed: event.Deed(r.Deed), Other: r.Other, Address: r.Address & (1<<32 - 1)}
 	return nil
 }
 

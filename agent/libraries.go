@@ -40,6 +40,7 @@ type probed struct {
 	users  int
 	lasts  bool  // stays without users
 	rests  bool  // is idle
+	deep   bool  // its code was searched, not only its symbols
 	failed error // why it could not be had
 }
 
@@ -53,13 +54,13 @@ const (
 func newLibraries(k *kernel, log *slog.Logger) *libraries {
 	l := &libraries{kernel: k, log: log, files: make(map[library.File]*probed), users: make(map[uint32]user)}
 	for _, m := range library.Usual() {
-		l.file(m).lasts = true
+		l.file(m, false).lasts = true
 	}
 	return l
 }
 
 // look puts probes on what a process has mapped by now: on what looks like a TLS library by its name, or with every on what is one
-// whatever it is called. It tells whether weft can read the TLS of the process.
+// whatever it is called, and by its code where it has no symbols. It tells whether weft can read the TLS of the process.
 func (l *libraries) look(pid uint32, every bool) bool {
 	begun := time.Now()
 	mappings, err := library.Mappings(pid, every)
@@ -69,7 +70,7 @@ func (l *libraries) look(pid uint32, every bool) bool {
 	pause := pauseAfter(time.Since(begun))
 	var files []*probed
 	for _, m := range mappings {
-		p := l.file(m)
+		p := l.file(m, every)
 		p.users++
 		files = append(files, p)
 	}
@@ -113,13 +114,20 @@ func (l *libraries) reads(pid uint32) bool {
 	return false
 }
 
-func (l *libraries) file(m library.Mapping) *probed {
-	if p := l.files[m.File]; p != nil {
+// file gives what is known of a file, and looks at it if that was not done yet, or not deep enough.
+func (l *libraries) file(m library.Mapping, deep bool) *probed {
+	deep = deep || library.Suspect(m.Name)
+	p := l.files[m.File]
+	if p != nil {
 		l.rouse(p)
-		return p
+		if !deep || p.deep || len(p.links) > 0 || p.failed != nil {
+			return p
+		}
+	} else {
+		p = &probed{file: m.File, name: m.Name}
+		l.files[m.File] = p
 	}
-	p := &probed{file: m.File, name: m.Name}
-	l.files[m.File] = p
+	p.deep = deep
 	err := l.probe(p, m)
 	switch {
 	case errors.Is(err, os.ErrNotExist): // the process is gone
@@ -141,6 +149,9 @@ func (l *libraries) probe(p *probed, m library.Mapping) error {
 		return err
 	}
 	functions, err := library.Inspect(m.Path)
+	if p.deep && errors.Is(err, library.ErrNone) {
+		functions, err = library.Search(m.Path)
+	}
 	if err == nil {
 		p.links, err = l.kernel.probeLibrary(m.Path, functions)
 	}
@@ -185,8 +196,12 @@ func (l *libraries) drop(p *probed) {
 	delete(l.files, p.file)
 }
 
-// sweepEvery is how often sessions are looked for whose process has ended. A walk costs a system call for each session.
-const sweepEvery = time.Minute
+// sweepEvery is how often sessions are looked for whose process has ended, or that were idle for idleSession and have neither a socket
+// nor a function that ends them. A walk costs two system calls for each session.
+const (
+	sweepEvery  = time.Minute
+	idleSession = 5 * time.Minute
+)
 
 // sweep forgets the sessions of processes that have ended.
 func (l *libraries) sweep(now time.Time) {
@@ -194,7 +209,7 @@ func (l *libraries) sweep(now time.Time) {
 		return
 	}
 	l.swept = now
-	if _, err := bpf.SweepSessions(l.kernel.objects.Sessions, ended); err != nil {
+	if _, err := bpf.SweepSessions(l.kernel.objects.Sessions, ended, bootTime()-min(bootTime(), uint64(idleSession))); err != nil {
 		l.log.Warn("TLS sessions of processes that have ended are kept", "reason", err)
 	}
 }

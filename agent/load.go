@@ -100,6 +100,15 @@ func loadHook(o *Options, hook bpf.Hook) (*kernel, error) {
 		return nil, fmt.Errorf("read the embedded programs: %w", err)
 	}
 	spec.Maps["ring"].MaxEntries = uint32(o.RingSize)
+	memory, err := memoryOf()
+	if err != nil {
+		return nil, err
+	}
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return nil, fmt.Errorf("ask how many CPUs the machine can have: %w", err)
+	}
+	fitMaps(spec.Maps, o, memory, cpus)
 	settings := bpf.WeftSetting{Self: uint32(os.Getpid()), Wake: wakeBytes(o.RingSize)}
 	if o.TLS {
 		settings.Tls = 1
@@ -115,6 +124,9 @@ func loadHook(o *Options, hook bpf.Hook) (*kernel, error) {
 	}
 	if err := hook.Choose(spec); err != nil {
 		return nil, explain("choose the hook", err)
+	}
+	if !o.TLS {
+		bpf.WithoutTLS(spec)
 	}
 	k := &kernel{epoch: 1, hook: hook}
 	if err := spec.LoadAndAssign(&k.objects, nil); err != nil {

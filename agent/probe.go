@@ -2,12 +2,14 @@ package agent
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
 	"weft/agent/golang"
 	"weft/agent/library"
+	"weft/bpf"
 )
 
 // probeLibrary puts the probes on the functions of one file: all, or none and an error.
@@ -18,12 +20,16 @@ func (k *kernel) probeLibrary(path string, functions library.Functions) ([]link.
 		return nil, fmt.Errorf("open library: %w", err)
 	}
 	p := &probed{}
+	read, write := o.SslReadBegins, o.SslWriteBegins
+	if _, frees := functions["SSL_free"]; !frees {
+		read, write = o.SslReadLooselyBegins, o.SslWriteLooselyBegins
+	}
 	for _, f := range []struct {
 		name       string
 		entry, end *ebpf.Program
 	}{
-		{"SSL_read", o.SslReadBegins, o.SslEnds},
-		{"SSL_write", o.SslWriteBegins, o.SslEnds},
+		{"SSL_read", read, o.SslEnds},
+		{"SSL_write", write, o.SslEnds},
 		{"SSL_read_ex", o.SslReadExBegins, o.SslEnds},
 		{"SSL_write_ex", o.SslWriteExBegins, o.SslEnds},
 		{"SSL_free", o.TlsObjectEnds, nil},
@@ -41,7 +47,30 @@ func (k *kernel) probeLibrary(path string, functions library.Functions) ([]link.
 			return nil, fmt.Errorf("probe %s: %w", f.name, err)
 		}
 	}
+	if err := p.putRustls(file, functions, o.RustlsFunction); err != nil {
+		takeOff(p.links...)
+		return nil, fmt.Errorf("probe rustls: %w", err)
+	}
 	return p.links, nil
+}
+
+// putRustls probes the functions of rustls, at their entries only.
+func (p *probed) putRustls(file *link.Executable, functions library.Functions, program *ebpf.Program) error {
+	for name, at := range functions {
+		options := &link.UprobeOptions{Address: at, Cookie: uint64(bpf.WeftDirectionDIRECTION_RECEIVE)}
+		switch {
+		case strings.HasPrefix(name, library.RustlsEncrypt):
+			options.Cookie = uint64(bpf.WeftDirectionDIRECTION_SEND)
+		case !strings.HasPrefix(name, library.RustlsHandle):
+			continue
+		}
+		l, err := attach(file, program, options)
+		if err != nil {
+			return err
+		}
+		p.links = append(p.links, l)
+	}
+	return nil
 }
 
 // put probes one function: first where it returns, so that no call is seen to begin that is not seen to end.

@@ -35,6 +35,26 @@ func (c *Choice) of(pid uint32) Verdict {
 	return c.Decide(pid)
 }
 
+// touches tells whether anything of a process with this verdict may be traced. Probes on the programs of others would cost them a trap
+// for nothing, and the kernel up to a tenth of a second each when they are taken off.
+func (c *Choice) touches(v Verdict) bool {
+	return v == Traced || v == Other && len(c.IncludePorts) > 0
+}
+
+// scan decides on all processes that run, and gives those that are to be looked at.
+func (a *Agent) scan() (touched []uint32) {
+	for _, pid := range processIDs() {
+		v := a.options.Choice.of(pid)
+		if a.options.Choice.Decide != nil {
+			a.chosen[pid] = v
+		}
+		if a.options.Choice.touches(v) {
+			touched = append(touched, pid)
+		}
+	}
+	return touched
+}
+
 // process handles the records of a process's life.
 func (a *Agent) process(sample []byte) error {
 	r, payload, err := as[bpf.WeftProcessRecord](sample)
@@ -50,7 +70,6 @@ func (a *Agent) process(sample []byte) error {
 		})
 		delete(a.known, pid)
 		a.lives.begin(pid, r.Head.Time)
-		a.scout.look(pid)
 		return a.decideEarly(pid)
 	case bpf.WeftRecordKindRECORD_FORK:
 		a.options.Processes.Fork(r.Parent, pid)
@@ -70,12 +89,17 @@ func (a *Agent) process(sample []byte) error {
 	return nil
 }
 
-// decideEarly settles what is traced of a new program before its first operation, where rules exist.
+// decideEarly settles what is traced of a new program before its first operation, where rules exist, and has it looked at if anything
+// is.
 func (a *Agent) decideEarly(pid uint32) error {
+	v := a.options.Choice.of(pid)
+	if a.options.Choice.touches(v) {
+		a.scout.look(pid)
+	}
 	if a.options.Choice.Decide == nil {
 		return nil
 	}
-	return a.choose(pid, a.options.Choice.of(pid))
+	return a.choose(pid, v)
 }
 
 // choose writes a verdict to the kernel and has the sockets of processes that were not traced looked at again.

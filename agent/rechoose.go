@@ -22,6 +22,9 @@ func (a *Agent) reconsider() error {
 		if err := a.choose(pid, v); err != nil {
 			return err
 		}
+		if a.options.Choice.touches(v) {
+			a.scout.look(pid)
+		}
 	}
 	return nil
 }

@@ -189,9 +189,10 @@ func (a *Agent) putOn() error {
 	}
 	a.reader.SetDeadline(time.Now().Add(tick))
 	a.kernel, a.lives, a.older = k, newLives(bootTime()), findOlder(a.options.Log)
+	running := a.scan()
 	g.mu.Lock()
 	g.kernel, g.rest.Off = k, false
-	a.scout = startScout(k, &a.options)
+	a.scout = startScout(k, &a.options, running)
 	g.mu.Unlock()
 	s, err := a.sample()
 	if err != nil {

@@ -62,7 +62,8 @@ type inode struct {
 // tasksMax bounds what waits for the scout; what finds no room is looked at when the process is first seen again.
 const tasksMax = 4096
 
-func startScout(k *kernel, o *Options) *scout {
+// startScout begins with the processes that run.
+func startScout(k *kernel, o *Options, running []uint32) *scout {
 	s := &scout{
 		kernel: k, handover: o.Handover, log: o.Log,
 		tasks: make(chan task, tasksMax), quit: make(chan struct{}), done: make(chan struct{}), scanned: make(chan struct{}),
@@ -74,7 +75,7 @@ func startScout(k *kernel, o *Options) *scout {
 	if o.TLS {
 		s.tls = newLibraries(k, o.Log)
 	}
-	go s.run(processIDs())
+	go s.run(running)
 	return s
 }
 

@@ -24,8 +24,8 @@ type Finding struct {
 // Survey tries everything that weft needs of this kernel and these permissions. It loads and attaches the programs for a
 // moment, with a ring of that many bytes and by that hook: see Options.
 func Survey(ringSize uint64, hook bpf.Hook) []Finding {
-	found := []Finding{kernelRelease(), typeInformation(), lockdown(), capabilities()}
-	k, err := load(&Options{RingSize: ringSize, Hook: hook})
+	found := []Finding{kernelRelease(), typeInformation(), lockdown(), capabilities(), cgroups()}
+	k, err := load(&Options{RingSize: ringSize, Hook: hook, Handover: true, Tasks: true, TLS: true})
 	if err != nil {
 		return append(found, Finding{"capture", false, err.Error()})
 	}
@@ -39,7 +39,7 @@ func Survey(ringSize uint64, hook bpf.Hook) []Finding {
 	}
 	found = append(found, handoverProbe(k))
 	if memory, err := k.memory(); err == nil {
-		found = append(found, Finding{"memory of maps", true, fmt.Sprintf("%.1f MiB, of which the ring %.1f, with no connection", float64(memory)/(1<<20), float64(ringSize)/(1<<20))})
+		found = append(found, Finding{"memory of maps", true, fmt.Sprintf("%.1f MiB with all capabilities, of which the ring %.1f, with no connection", float64(memory)/(1<<20), float64(ringSize)/(1<<20))})
 	}
 	return found
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"weft/agent/golang"
+	"weft/agent/library"
 )
 
 // Unreadable is a process that was seen to speak TLS which weft cannot read.
@@ -94,5 +95,8 @@ func (l *libraries) why(pid uint32) string {
 	if _, err := golang.InspectTLS(fmt.Sprintf("/proc/%d/exe", pid)); !errors.Is(err, golang.ErrNotGo) {
 		return "a Go program without crypto/tls"
 	}
-	return "no function of OpenSSL, BoringSSL or GnuTLS is in what it has loaded: rustls, or a library inside of the program without symbols"
+	if version := library.Rustls(fmt.Sprintf("/proc/%d/exe", pid)); version != "" {
+		return "rustls " + version + " is inside of the program, whose symbols were stripped"
+	}
+	return "no function of OpenSSL, BoringSSL, GnuTLS or rustls is in what it has loaded, or it has no symbols"
 }

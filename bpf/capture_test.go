@@ -21,6 +21,7 @@ import (
 // capture is the loaded and attached kernel side with a flow table behind its ring. It sees this process only.
 type capture struct {
 	t       testing.TB
+	traced  int // the process whose exchanges are kept: this one, if it is not another
 	objects WeftObjects
 	reader  *ringbuf.Reader
 	record  ringbuf.Record
@@ -75,7 +76,10 @@ func load(t testing.TB, s WeftSetting) *capture {
 	if err := hookHere().Choose(spec); err != nil {
 		t.Fatal(err)
 	}
-	k := &capture{t: t, sockets: make(map[uint64]event.Conn)}
+	if s.Tls == 0 {
+		WithoutTLS(spec)
+	}
+	k := &capture{t: t, traced: os.Getpid(), sockets: make(map[uint64]event.Conn)}
 	err = spec.LoadAndAssign(&k.objects, nil)
 	var verifier *ebpf.VerifierError
 	if errors.As(err, &verifier) {
@@ -244,7 +248,7 @@ func (k *capture) Abandoned(*flow.Exchange) { k.lost++ }
 func (k *capture) Touched(*flow.Exchange, flow.Touch) {}
 func (k *capture) Placed(*flow.Exchange)              {}
 func (k *capture) Ended(x *flow.Exchange) {
-	if int(x.PID) != os.Getpid() {
+	if int(x.PID) != k.traced {
 		return
 	}
 	if x.Conn.TLS != nil {

@@ -49,10 +49,14 @@ static __always_inline void record_begins(struct operation *op, struct tls_socke
 	d->offset = r->next;
 	d->length = length;
 	r->filled++;
-	if (r->filled - r->taken > RECORDS_KEPT)
+	if (r->filled - r->taken > RECORDS_KEPT) {
 		r->taken = r->filled - RECORDS_KEPT;
-	if (!op->record)
+		r->dropped = 1;
+	}
+	if (!op->record) {
 		op->record = r->next + 1;
+		op->record_length = length;
+	}
 }
 
 /* verifier: a function of its own, verified once and not for every turn of the loop. */
@@ -207,6 +211,8 @@ static __always_inline __u64 find_sent(const struct operation *op, const struct 
 
 	if (n > TLS_PLAIN_MAX)
 		n = TLS_PLAIN_MAX;
+	if (op->record && holds(op->record_length, n)) /* it may not be kept any more */
+		return op->record;
 	for (__u32 i = RECORDS_KEPT; i > 0; i--) {
 		const struct data_record *d = &r->records[(r->filled - i) % RECORDS_KEPT];
 
@@ -245,8 +251,11 @@ static __always_inline void behind_call(struct operation *op, struct tls_socket 
 	__u64 sent = op->record ? find_sent(op, t, thread->pending_length) : 0;
 
 	thread->pending = 0;
-	if (!session || !sent || (session->under && session->under != t->cookie))
+	if (!session || !sent || (session->under && session->under != t->cookie)) {
+		forget_loose(&key, session);
 		return;
+	}
+	forget_other(&key, t);
 	tie(session, t, key.object, op->pid);
 	announce_session(op, session);
 	if (session->state.role == ROLE_CLIENT)

@@ -18,13 +18,19 @@ struct {
 	__type(value, struct hand);
 } hands SEC(".maps");
 
+/* How many wakes may still be told: each request gives some, so that a program that wakes its threads without end does not fill the ring. */
+struct crew {
+	__s32 credit;
+};
+enum { CREDIT = 32, CREDIT_MAX = 4096 };
+
 /* Processes in which a thread that reads no requests has made a call: somebody has handed it over. Key: thread group. Removed when it
  * ends or executes another program. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, __u32);
-	__type(value, __u8);
+	__type(value, struct crew);
 } crews SEC(".maps");
 
 /* Set when there is one: until then nobody has to look at wakes. */
@@ -37,19 +43,29 @@ static __always_inline struct hand *hand_of(__u32 pid, __u32 tid)
 	return h && h->pid == pid ? h : 0;
 }
 
+/* A request has come or gone. */
+static __always_inline void add_credit(__u32 pid)
+{
+	struct crew *c = *(volatile __u32 *)&crewed ? bpf_map_lookup_elem(&crews, &pid) : 0;
+
+	if (c && c->credit < CREDIT_MAX)
+		c->credit += CREDIT;
+}
+
 /* Notes what a thread does. */
 static __noinline int note_hand(__u32 pid, __u32 tid, __u32 does)
 {
 	struct hand *h = hand_of(pid, tid), value = {.pid = pid, .does = does};
-	__u8 one = 1;
+	struct crew crew = {.credit = CREDIT};
 
+	add_credit(pid);
 	if (h && (h->does & does) == does)
 		return 0;
 	if (h)
 		value.does |= h->does;
 	bpf_map_update_elem(&hands, &tid, &value, BPF_ANY);
 	if (does == HAND_CALLS && !(value.does & HAND_SERVES)) {
-		bpf_map_update_elem(&crews, &pid, &one, BPF_ANY);
+		bpf_map_update_elem(&crews, &pid, &crew, BPF_NOEXIST);
 		*(volatile __u32 *)&crewed = 1;
 	}
 	return 0;

@@ -50,13 +50,24 @@ func (h Hook) Choose(spec *ebpf.CollectionSpec) error {
 	}
 	for _, c := range capturePrograms {
 		if c.hook != h {
-			spec.Programs[c.name] = &ebpf.ProgramSpec{
-				Name: "none", Type: ebpf.SocketFilter, License: "GPL",
-				Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
-			}
+			spec.Programs[c.name] = none()
 		}
 	}
 	return nil
+}
+
+func none() *ebpf.ProgramSpec {
+	return &ebpf.ProgramSpec{
+		Name: "none", Type: ebpf.SocketFilter, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	}
+}
+
+// WithoutTLS leaves out of the specification what reads the plaintext of TLS, and takes the kernel long to verify.
+func WithoutTLS(spec *ebpf.CollectionSpec) {
+	for _, name := range []string{"ssl_ends", "go_tls_returns", "rustls_function"} {
+		spec.Programs[name] = none()
+	}
 }
 
 // Captures gives the loaded programs of whichever hook was chosen.

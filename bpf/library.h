@@ -17,9 +17,9 @@
 #endif
 
 /* int SSL_read(SSL *, void *, int), int SSL_write(SSL *, const void *, int). */
-static __always_inline int openssl_begins(struct pt_regs *regs, __u8 direction)
+static __always_inline int openssl_begins(struct pt_regs *regs, __u8 direction, __u8 loose)
 {
-	struct call call = {CALL_ARG0(regs), CALL_ARG1(regs), (__u32)CALL_ARG2(regs), 0, direction};
+	struct call call = {CALL_ARG0(regs), CALL_ARG1(regs), (__u32)CALL_ARG2(regs), 0, direction, loose};
 	struct thread_key key;
 
 	native_thread(&key);

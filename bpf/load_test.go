@@ -36,11 +36,16 @@ func TestLoad(t *testing.T) {
 	}
 	defer objects.Close()
 	const budget = 260_000
+	programs := map[string]*ebpf.Program{
+		"ssl_ends":        objects.SslEnds,
+		"rustls_function": objects.RustlsFunction,
+	}
 	for _, c := range capturePrograms {
-		name, program := c.name, c.of(&objects.WeftPrograms)
-		if program.Type() != ebpf.Tracing {
-			continue // of another hook
+		if program := c.of(&objects.WeftPrograms); program.Type() == ebpf.Tracing { // of this hook
+			programs[c.name] = program
 		}
+	}
+	for name, program := range programs {
 		info, err := program.Info()
 		if err != nil {
 			t.Fatal(err)

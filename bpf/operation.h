@@ -17,21 +17,23 @@ struct operation {
 	__u32 rtt, retransmits;
 	__u32 unread; /* enum unread_reason */
 	__u32 vector; /* the io vector that was looked at last */
-	__u64 passed; /* bytes in the io vectors before it */
-	__u64 start;  /* its address and length, when found */
+	__u64
+	    passed;  /* bytes in the io vectors before it; less than 0: the operation begins so far behind the beginning of the first one */
+	__u64 start; /* its address and length, when found */
 	__u64 length;
 	__u8 found;
 	__u8 direction;
-	__u8 area;	    /* index of its scratch area */
-	__u8 asked;	    /* the running task was looked for */
-	__u8 task;	    /* work and origin are tasks */
-	__u8 timed;	    /* its cost is told */
-	__u16 messages;	    /* of gRPC that ended in it */
-	__u64 work, origin; /* as in struct message_record */
-	__u64 words[5];	    /* room for what is read of a program's memory; see bpf/task.h */
-	__u64 wire;	    /* of plaintext: see struct message_record */
-	__u64 record;	    /* of ciphertext: 1 + offset of the first record of data that begins in it */
-	__u64 tell_offset;  /* of a frame that is to be told, with the flags and the length of its record; no flags: none */
+	__u8 area;	     /* index of its scratch area */
+	__u8 asked;	     /* the running task was looked for */
+	__u8 task;	     /* work and origin are tasks */
+	__u8 timed;	     /* its cost is told */
+	__u16 messages;	     /* of gRPC that ended in it */
+	__u64 work, origin;  /* as in struct message_record */
+	__u64 words[5];	     /* room for what is read of a program's memory; see bpf/task.h */
+	__u64 wire;	     /* of plaintext: see struct message_record */
+	__u64 record;	     /* of ciphertext: 1 + offset of the first record of data that begins in it */
+	__u64 record_length; /* and its length */
+	__u64 tell_offset;   /* of a frame that is to be told, with the flags and the length of its record; no flags: none */
 	__u32 tell_flags, tell_length;
 };
 
@@ -303,7 +305,7 @@ __noinline int pass_vectors(struct operation *op, __u32 from)
 		struct vector v;
 
 		if (op->found) {
-			if (op->passed + op->length > from)
+			if ((__s64)(op->passed + op->length) > from)
 				return 0;
 			op->passed += op->length;
 			op->vector++;
@@ -325,7 +327,7 @@ static __always_inline __u64 together(struct operation *op, __u32 from)
 {
 	if (!op->vectors)
 		return op->size - from;
-	if (!op->found || op->passed + op->length <= from)
+	if (!op->found || (__s64)(op->passed + op->length) <= from)
 		pass_vectors(op, from);
 	return op->found ? op->passed + op->length - from : 0;
 }

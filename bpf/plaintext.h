@@ -11,7 +11,7 @@ static __always_inline void native_thread(struct thread_key *key)
 
 struct call {
 	__u64 object, base, asked, count;
-	__u8 direction;
+	__u8 direction, loose;
 };
 
 /* A read or write of a TLS object begins. */
@@ -28,7 +28,7 @@ static __always_inline int call_begins(const struct thread_key *key, const struc
 	if (!thread)
 		return 0;
 	if (!bpf_map_lookup_elem(&sessions, &at))
-		bpf_map_update_elem(&sessions, &at, &no_session, BPF_NOEXIST);
+		bpf_map_update_elem(&sessions, &at, call->loose ? &idle_session : &no_session, BPF_NOEXIST);
 	thread->object = call->object;
 	thread->base = call->base;
 	thread->asked = call->asked;
@@ -41,7 +41,8 @@ static __always_inline int call_begins(const struct thread_key *key, const struc
 }
 
 /* The object has no socket: the bytes came through memory. They are of the socket that the thread has read last if that has
- * brought a record which holds exactly so many, and belongs to no other object. */
+ * brought a record which holds exactly so many, and belongs to no other object. Of records that are told of one by one, while some are
+ * not kept, any may be theirs. */
 static __always_inline void find_socket(struct session *session, const struct thread *thread, __u32 pid, __u64 n)
 {
 	__u64 cookie = thread->received;
@@ -61,7 +62,7 @@ static __always_inline void find_socket(struct session *session, const struct th
 
 		if (at == r->filled)
 			return;
-		if (holds(r->records[at % RECORDS_KEPT].length, n)) {
+		if ((thread->whole && r->dropped) || holds(r->records[at % RECORDS_KEPT].length, n)) {
 			tie(session, t, thread->object, pid);
 			return;
 		}
@@ -107,11 +108,56 @@ __noinline __u64 take_record(struct session *session, struct tls_socket *t, __u6
 	return 0;
 }
 
+/* The same of a library that tells of each record by itself. More of them may come in one read than are kept, so it is reckoned where
+ * the next one begins: got, and part bytes more than its plaintext behind its header; part 0: not known. A record of something else in
+ * between makes that wrong until the kept ones tell better; nothing begins where it points, then. verifier: a function of its own,
+ * verified once. */
+__noinline __u64 take_whole(struct session *session, struct tls_socket *t, __u64 n)
+{
+	__u64 from = 0, at = 0, oldest;
+	struct record_stream *r;
+
+	if (!session || !t)
+		return 0;
+	r = &t->streams[DIRECTION_RECEIVE];
+	if (session->part)
+		from = session->got;
+	oldest = r->records[r->taken % RECORDS_KEPT].offset;
+	if (r->taken == r->filled || (!session->part && r->dropped)) {
+		r->taken = r->filled;
+		r->dropped = 0;
+		session->part = 0;
+		return 0;
+	}
+	if (session->part && r->dropped && from < oldest) {
+		session->got = from + TLS_HEADER + n + session->part;
+		return from + 1;
+	}
+	r->dropped = 0;
+	for (__u32 i = 0; i < RECORDS_KEPT; i++) {
+		struct data_record *d = &r->records[(r->taken + i) % RECORDS_KEPT];
+
+		if (r->taken + i == r->filled)
+			break;
+		if (d->offset < from || !holds(d->length, n))
+			continue;
+		at = d->offset + 1;
+		r->taken += i + 1;
+		session->part = d->length - n;
+		session->got = d->offset + TLS_HEADER + d->length;
+		return at;
+	}
+	session->part = 0;
+	return 0;
+}
+
 /* Where the first byte of the call is in the stream of its socket, plus 1; 0: not known. */
 static __always_inline __u64 find_record(struct session *session, const struct thread *thread, __u64 n, struct tls_socket *t)
 {
 	__u64 sent = session->sent;
 
+	if (thread->direction == DIRECTION_RECEIVE && thread->whole)
+		return t ? take_whole(session, t, n) : 0;
 	if (thread->direction == DIRECTION_RECEIVE)
 		return t ? take_record(session, t, n, n < thread->asked) : 0;
 	session->sent = 0;

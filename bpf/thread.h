@@ -98,12 +98,16 @@ static __always_inline int thread_wakes(const struct task_struct *woken)
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 pid = task->tgid;
 	struct pt_regs *regs;
+	struct crew *crew;
 	__u64 address;
 
 	if (pid != woken->tgid || task->pid == woken->pid)
 		return 0;
 	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	if (SYSCALL_NUMBER(regs) != NR_futex || !bpf_map_lookup_elem(&crews, &pid))
+	if (SYSCALL_NUMBER(regs) != NR_futex)
+		return 0;
+	crew = bpf_map_lookup_elem(&crews, &pid);
+	if (!crew || crew->credit <= 0)
 		return 0;
 	address = SYSCALL_ARG0(regs);
 	regs = (struct pt_regs *)bpf_task_pt_regs((struct task_struct *)woken);
@@ -111,7 +115,9 @@ static __always_inline int thread_wakes(const struct task_struct *woken)
 		return 0;
 	if (!hand_of(pid, task->pid) && !hand_of(pid, woken->pid))
 		return 0;
-	if (owns_word(pid, woken->pid, address))
-		tell_thread(task, DEED_WAKES, woken->pid, address | (SYSCALL_ARG3(regs) != 0));
+	if (!owns_word(pid, woken->pid, address))
+		return 0;
+	crew->credit--;
+	tell_thread(task, DEED_WAKES, woken->pid, address | (SYSCALL_ARG3(regs) != 0));
 	return 0;
 }

@@ -112,6 +112,7 @@ func (k *capture) crew(t testing.TB) (server, caller *worker) {
 	p := families["ipv4"](t)
 	caller.do(func() { _, _ = unix.Write(p.client, []byte(get)) })
 	server.do(func() { _, _ = unix.Read(p.server, make([]byte, 100)) })
+	k.credit(t, 1<<20) // the runtime wakes threads, too
 	return server, caller
 }
 
@@ -146,6 +147,42 @@ func TestWakes(t *testing.T) {
 	}
 	if got := k.deeds(t, other, third); len(got) != 0 {
 		t.Errorf("of threads that have nothing to do with requests: %+v", got)
+	}
+}
+
+// credit says how many wakes of this process are still told.
+func (k *capture) credit(t testing.TB, n int32) {
+	t.Helper()
+	if err := k.objects.Crews.Put(uint32(os.Getpid()), WeftCrew{Credit: n}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWakesWithoutRequests: a program that wakes its threads without end, and has no requests, is told of no longer.
+func TestWakesWithoutRequests(t *testing.T) {
+	k := start(t)
+	server, caller := k.crew(t)
+	var own word
+	for range 2 {
+		own.wakes(t, caller, server, nil)
+	}
+	k.deeds(t, server, caller)
+	k.credit(t, 0)
+	own.wakes(t, caller, server, nil)
+	if got := k.deeds(t, server, caller); len(got) != 0 {
+		t.Errorf("told %+v", got)
+	}
+	p := families["ipv4"](t)
+	caller.do(func() {
+		for range 10 {
+			_, _ = unix.Write(p.client, []byte(get))
+		}
+	})
+	for range 5 {
+		own.wakes(t, caller, server, nil)
+	}
+	if got := k.deeds(t, server, caller); len(got) == 0 {
+		t.Error("nothing is told after requests")
 	}
 }
 

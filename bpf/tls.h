@@ -36,7 +36,8 @@ struct record_stream {
 	__u32 taken;
 	__u8 aligned;
 	__u8 begun;
-	__u8 pad[6];
+	__u8 dropped; /* records were put out of `records` that had not been taken */
+	__u8 pad[5];
 	struct data_record records[RECORDS_KEPT];
 };
 
@@ -72,16 +73,24 @@ struct session_key {
 	__u64 tgid;
 };
 
+/* What becomes of a session that no socket is known for, where nothing tells when its object is freed. */
+enum looseness {
+	LOOSE_NOT = 0, /* it is told */
+	LOOSE_AT_ONCE, /* forgotten when the socket that is written to next is not its own */
+	LOOSE_IDLE,    /* forgotten by Go when it was idle for long */
+};
+
 /* The plaintext of one TLS object. Born at its first read or write, dies when it is freed, with its socket, or, where neither is
  * seen, when Go has seen the process end. */
 struct session {
 	struct socket_state state; /* as of a socket, its offsets count plaintext */
 	__u64 under;		   /* cookie of the socket that it is tied to; 0: none yet */
 	__u64 sent;		   /* 1 + stream offset of the record that the write under way has begun */
-	__u64 part;		   /* length of the record that was read in part, and its plaintext so far */
+	__u64 part;		   /* length of the record that was read in part, and its plaintext so far; of a loose one see take_whole */
 	__u64 got;
-	__u8 told; /* a session record was sent */
-	__u8 pad[7];
+	__u8 told;  /* a session record was sent */
+	__u8 loose; /* enum looseness */
+	__u8 pad[6];
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -93,6 +102,8 @@ struct {
 
 /* Copied to make an entry. */
 const struct session no_session = {};
+const struct session idle_session = {.loose = LOOSE_IDLE};
+const struct session rust_session = {.loose = LOOSE_AT_ONCE};
 const struct tls_socket no_tls_socket = {};
 const struct process no_process = {};
 
@@ -115,7 +126,8 @@ struct thread {
 	__u8 active;
 	__u8 direction;
 	__u8 inner; /* the call has written to a socket */
-	__u8 pad[5];
+	__u8 whole; /* the call is one record, all of it */
+	__u8 pad[4];
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -154,6 +166,26 @@ static __always_inline bool is_record(__u64 header)
 	return type >= TLS_CHANGE_CIPHER && type <= TLS_HEARTBEAT && major == 3 && minor <= 4 && length && length <= TLS_RECORD_MAX;
 }
 
+/* Forgets a session that no socket was found for, if nothing else would. */
+static __always_inline void forget_loose(const struct session_key *key, const struct session *session)
+{
+	if (session && session->loose == LOOSE_AT_ONCE && !session->under)
+		bpf_map_delete_elem(&sessions, key);
+}
+
+/* Forgets the session that a socket had until now, if its object has been replaced by another one. */
+static __always_inline void forget_other(const struct session_key *key, const struct tls_socket *t)
+{
+	struct session_key other = {t->object, t->tgid};
+	struct session *session;
+
+	if (!t->object || t->object == key->object || t->tgid != key->tgid)
+		return;
+	session = bpf_map_lookup_elem(&sessions, &other);
+	if (session && session->loose && session->under == t->cookie)
+		bpf_map_delete_elem(&sessions, &other);
+}
+
 /* Ties a session to the socket that carries it. */
 static __always_inline void tie(struct session *session, struct tls_socket *t, __u64 object, __u32 tgid)
 {
@@ -161,8 +193,12 @@ static __always_inline void tie(struct session *session, struct tls_socket *t, _
 
 	if (session->under == t->cookie)
 		return;
-	if (session->under) /* the object is used again for another connection */
+	if (session->under) { /* the object is used again for another connection */
+		__u8 loose = session->loose;
+
 		__builtin_memset(session, 0, sizeof(*session));
+		session->loose = loose;
+	}
 	session->under = t->cookie;
 	if (!s->cookie) {
 		s->cookie = t->cookie;

@@ -296,24 +296,31 @@ func TestTLSOff(t *testing.T) {
 	}
 }
 
-// TestSweepSessions: sessions of processes that have ended go, the others stay.
+// TestSweepSessions: sessions of processes that have ended go, and those that nothing else would end; the others stay.
 func TestSweepSessions(t *testing.T) {
 	k := load(t, everything())
-	const ended, alive = 7, 8
+	const ended, alive, idle = 7, 8, 1000
 	for object := range uint64(10) {
 		check(t, k.objects.Sessions.Put(&WeftSessionKey{Object: object, Tgid: ended + object%2}, &WeftSession{}))
 	}
-	n, err := SweepSessions(k.objects.Sessions, func(pid uint32) bool { return pid == ended })
+	for i, stays := range []WeftSession{
+		{Loose: 1, Under: 5},
+		{Loose: 2, State: WeftSocketState{Previous: idle}},
+	} {
+		check(t, k.objects.Sessions.Put(&WeftSessionKey{Object: 100 + uint64(i), Tgid: alive}, &stays))
+	}
+	check(t, k.objects.Sessions.Put(&WeftSessionKey{Object: 200, Tgid: alive}, &WeftSession{Loose: 2, State: WeftSocketState{Previous: idle - 1}}))
+	n, err := SweepSessions(k.objects.Sessions, func(pid uint32) bool { return pid == ended }, idle)
 	check(t, err)
 	var key WeftSessionKey
 	var left []WeftSessionKey
 	for err = k.objects.Sessions.NextKey(nil, &key); err == nil; err = k.objects.Sessions.NextKey(&left[len(left)-1], &key) {
 		left = append(left, key)
-		if key.Tgid != alive {
+		if key.Tgid != alive || key.Object == 200 {
 			t.Errorf("%+v was left", key)
 		}
 	}
-	if n != 5 || len(left) != 5 {
-		t.Errorf("%d forgotten, %d left, want 5 of each", n, len(left))
+	if n != 6 || len(left) != 7 {
+		t.Errorf("%d forgotten, %d left, want 6 and 7", n, len(left))
 	}
 }

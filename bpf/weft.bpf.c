@@ -4,6 +4,7 @@
 #include "handler.h"
 #include "library.h"
 #include "life.h"
+#include "rustls.h"
 
 #include <bpf/bpf_tracing.h>
 
@@ -160,13 +161,26 @@ int uvloop_stream_write(struct pt_regs *regs)
 SEC("uprobe")
 int ssl_read_begins(struct pt_regs *regs)
 {
-	return openssl_begins(regs, DIRECTION_RECEIVE);
+	return openssl_begins(regs, DIRECTION_RECEIVE, 0);
 }
 
 SEC("uprobe")
 int ssl_write_begins(struct pt_regs *regs)
 {
-	return openssl_begins(regs, DIRECTION_SEND);
+	return openssl_begins(regs, DIRECTION_SEND, 0);
+}
+
+/* The same where SSL_free is not known. */
+SEC("uprobe")
+int ssl_read_loosely_begins(struct pt_regs *regs)
+{
+	return openssl_begins(regs, DIRECTION_RECEIVE, LOOSE_IDLE);
+}
+
+SEC("uprobe")
+int ssl_write_loosely_begins(struct pt_regs *regs)
+{
+	return openssl_begins(regs, DIRECTION_SEND, LOOSE_IDLE);
 }
 
 SEC("uprobe")
@@ -209,6 +223,12 @@ SEC("uprobe")
 int go_tls_returns(struct pt_regs *regs)
 {
 	return go_tls_ends(regs);
+}
+
+SEC("uprobe")
+int rustls_function(struct pt_regs *regs)
+{
+	return rustls_runs(regs, bpf_get_attach_cookie(regs) & 1);
 }
 
 /* Types that cross the boundary but that no map or function names: this keeps them in the object's type information. */

@@ -80,6 +80,11 @@ const (
 	WeftCountCOUNTS                WeftCount = 38
 )
 
+type WeftCrew struct {
+	_      structs.HostLayout
+	Credit int32
+}
+
 type WeftDeed uint32
 
 const (
@@ -231,40 +236,41 @@ const (
 type WeftPlace struct {
 	_         structs.HostLayout
 	Operation struct {
-		_           structs.HostLayout
-		Now         uint64
-		Sk          uint64
-		Base        uint64
-		Position    uint64
-		First       uint64
-		Vectors     uint32
-		Done        uint32
-		Size        uint32
-		Pid         uint32
-		Tid         uint32
-		Rtt         uint32
-		Retransmits uint32
-		Unread      uint32
-		Vector      uint32
-		_           [4]byte
-		Passed      uint64
-		Start       uint64
-		Length      uint64
-		Found       uint8
-		Direction   uint8
-		Area        uint8
-		Asked       uint8
-		Task        uint8
-		Timed       uint8
-		Messages    uint16
-		Work        uint64
-		Origin      uint64
-		Words       [5]uint64
-		Wire        uint64
-		Record      uint64
-		TellOffset  uint64
-		TellFlags   uint32
-		TellLength  uint32
+		_            structs.HostLayout
+		Now          uint64
+		Sk           uint64
+		Base         uint64
+		Position     uint64
+		First        uint64
+		Vectors      uint32
+		Done         uint32
+		Size         uint32
+		Pid          uint32
+		Tid          uint32
+		Rtt          uint32
+		Retransmits  uint32
+		Unread       uint32
+		Vector       uint32
+		_            [4]byte
+		Passed       uint64
+		Start        uint64
+		Length       uint64
+		Found        uint8
+		Direction    uint8
+		Area         uint8
+		Asked        uint8
+		Task         uint8
+		Timed        uint8
+		Messages     uint16
+		Work         uint64
+		Origin       uint64
+		Words        [5]uint64
+		Wire         uint64
+		Record       uint64
+		RecordLength uint64
+		TellOffset   uint64
+		TellFlags    uint32
+		TellLength   uint32
 	}
 	Taken uint32
 	Pad   uint32
@@ -346,6 +352,14 @@ const (
 	WeftRecordKindRECORD_THREAD   WeftRecordKind = 28
 )
 
+type WeftRustProgram struct {
+	_           structs.HostLayout
+	Encrypts    [4]uint64
+	Tables      [4]uint64
+	EncrypterAt uint32
+	Searches    uint32
+}
+
 type WeftScratch struct {
 	_       structs.HostLayout
 	Record  WeftMessageRecord
@@ -369,7 +383,8 @@ type WeftSession struct {
 	Part  uint64
 	Got   uint64
 	Told  uint8
-	Pad   [7]uint8
+	Loose uint8
+	Pad   [6]uint8
 }
 
 type WeftSessionKey struct {
@@ -580,7 +595,8 @@ type WeftThread struct {
 	Active        uint8
 	Direction     uint8
 	Inner         uint8
-	Pad           [5]uint8
+	Whole         uint8
+	Pad           [4]uint8
 }
 
 type WeftThreadKey struct {
@@ -637,7 +653,8 @@ type WeftTlsSocket struct {
 		Taken     uint32
 		Aligned   uint8
 		Begun     uint8
-		Pad       [6]uint8
+		Dropped   uint8
+		Pad       [5]uint8
 		Records   [8]struct {
 			_      structs.HostLayout
 			Offset uint64
@@ -708,86 +725,93 @@ type WeftWorker struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	WeftMapCrews              = "crews"
-	WeftMapGiven              = "given"
-	WeftMapGoroutines         = "goroutines"
-	WeftMapHands              = "hands"
-	WeftMapInterpreters       = "interpreters"
-	WeftMapLooks              = "looks"
-	WeftMapOwn                = "own"
-	WeftMapPlaces             = "places"
-	WeftMapPorts              = "ports"
-	WeftMapProcessScratches   = "process_scratches"
-	WeftMapProcesses          = "processes"
-	WeftMapRing               = "ring"
-	WeftMapScratches          = "scratches"
-	WeftMapSessions           = "sessions"
-	WeftMapSockets            = "sockets"
-	WeftMapStreams            = "streams"
-	WeftMapTallies            = "tallies"
-	WeftMapTasks              = "tasks"
-	WeftMapThreads            = "threads"
-	WeftMapTlsSockets         = "tls_sockets"
-	WeftMapWords              = "words"
-	WeftMapWorkers            = "workers"
-	WeftMapWritten            = "written"
-	WeftProgAsyncioTaskInit   = "asyncio_task_init"
-	WeftProgGoGrpcHandler     = "go_grpc_handler"
-	WeftProgGoGrpcOpens       = "go_grpc_opens"
-	WeftProgGoHttp2Handler    = "go_http2_handler"
-	WeftProgGoHttp2Opens      = "go_http2_opens"
-	WeftProgGoRoundTrip       = "go_round_trip"
-	WeftProgGoTlsReadBegins   = "go_tls_read_begins"
-	WeftProgGoTlsReturns      = "go_tls_returns"
-	WeftProgGoTlsWriteBegins  = "go_tls_write_begins"
-	WeftProgGreenletInit      = "greenlet_init"
-	WeftProgInetSockSetState  = "inet_sock_set_state"
-	WeftProgSchedProcessExec  = "sched_process_exec"
-	WeftProgSchedProcessExit  = "sched_process_exit"
-	WeftProgSchedProcessFork  = "sched_process_fork"
-	WeftProgSchedWaking       = "sched_waking"
-	WeftProgSockRecvLength    = "sock_recv_length"
-	WeftProgSockSendLength    = "sock_send_length"
-	WeftProgSslEnds           = "ssl_ends"
-	WeftProgSslReadBegins     = "ssl_read_begins"
-	WeftProgSslReadExBegins   = "ssl_read_ex_begins"
-	WeftProgSslWriteBegins    = "ssl_write_begins"
-	WeftProgSslWriteExBegins  = "ssl_write_ex_begins"
-	WeftProgTcpReceiveReset   = "tcp_receive_reset"
-	WeftProgTcpRecvmsg        = "tcp_recvmsg"
-	WeftProgTcpSendmsg        = "tcp_sendmsg"
-	WeftProgTlsObjectEnds     = "tls_object_ends"
-	WeftProgUnixStreamRecvmsg = "unix_stream_recvmsg"
-	WeftProgUnixStreamSendmsg = "unix_stream_sendmsg"
-	WeftProgUvloopStreamWrite = "uvloop_stream_write"
-	WeftVarChoiceType         = "choice_type"
-	WeftVarCloseRecordType    = "close_record_type"
-	WeftVarCostType           = "cost_type"
-	WeftVarCountType          = "count_type"
-	WeftVarCrewed             = "crewed"
-	WeftVarDeedType           = "deed_type"
-	WeftVarDirectionType      = "direction_type"
-	WeftVarDrops              = "drops"
-	WeftVarEpoch              = "epoch"
-	WeftVarHandoverRecordType = "handover_record_type"
-	WeftVarKindType           = "kind_type"
-	WeftVarMessageFlagType    = "message_flag_type"
-	WeftVarNoProcess          = "no_process"
-	WeftVarNoSession          = "no_session"
-	WeftVarNoThread           = "no_thread"
-	WeftVarNoTlsSocket        = "no_tls_socket"
-	WeftVarPieceFlagType      = "piece_flag_type"
-	WeftVarPressure           = "pressure"
-	WeftVarReceiveArguments   = "receive_arguments"
-	WeftVarSessionRecordType  = "session_record_type"
-	WeftVarSettings           = "settings"
-	WeftVarSocketOriginType   = "socket_origin_type"
-	WeftVarSocketRecordType   = "socket_record_type"
-	WeftVarStreamRecordType   = "stream_record_type"
-	WeftVarThreadRecordType   = "thread_record_type"
-	WeftVarUnknownZero        = "unknown_zero"
-	WeftVarUnreadReasonType   = "unread_reason_type"
-	WeftVarWaitersRecordType  = "waiters_record_type"
+	WeftMapCrews                  = "crews"
+	WeftMapGiven                  = "given"
+	WeftMapGoroutines             = "goroutines"
+	WeftMapHands                  = "hands"
+	WeftMapInterpreters           = "interpreters"
+	WeftMapLooks                  = "looks"
+	WeftMapOwn                    = "own"
+	WeftMapPlaces                 = "places"
+	WeftMapPorts                  = "ports"
+	WeftMapProcessScratches       = "process_scratches"
+	WeftMapProcesses              = "processes"
+	WeftMapRing                   = "ring"
+	WeftMapRustPrograms           = "rust_programs"
+	WeftMapScratches              = "scratches"
+	WeftMapSessions               = "sessions"
+	WeftMapSockets                = "sockets"
+	WeftMapStreams                = "streams"
+	WeftMapTallies                = "tallies"
+	WeftMapTasks                  = "tasks"
+	WeftMapThreads                = "threads"
+	WeftMapTlsSockets             = "tls_sockets"
+	WeftMapWords                  = "words"
+	WeftMapWorkers                = "workers"
+	WeftMapWritten                = "written"
+	WeftProgAsyncioTaskInit       = "asyncio_task_init"
+	WeftProgGoGrpcHandler         = "go_grpc_handler"
+	WeftProgGoGrpcOpens           = "go_grpc_opens"
+	WeftProgGoHttp2Handler        = "go_http2_handler"
+	WeftProgGoHttp2Opens          = "go_http2_opens"
+	WeftProgGoRoundTrip           = "go_round_trip"
+	WeftProgGoTlsReadBegins       = "go_tls_read_begins"
+	WeftProgGoTlsReturns          = "go_tls_returns"
+	WeftProgGoTlsWriteBegins      = "go_tls_write_begins"
+	WeftProgGreenletInit          = "greenlet_init"
+	WeftProgInetSockSetState      = "inet_sock_set_state"
+	WeftProgRustlsFunction        = "rustls_function"
+	WeftProgSchedProcessExec      = "sched_process_exec"
+	WeftProgSchedProcessExit      = "sched_process_exit"
+	WeftProgSchedProcessFork      = "sched_process_fork"
+	WeftProgSchedWaking           = "sched_waking"
+	WeftProgSockRecvLength        = "sock_recv_length"
+	WeftProgSockSendLength        = "sock_send_length"
+	WeftProgSslEnds               = "ssl_ends"
+	WeftProgSslReadBegins         = "ssl_read_begins"
+	WeftProgSslReadExBegins       = "ssl_read_ex_begins"
+	WeftProgSslReadLooselyBegins  = "ssl_read_loosely_begins"
+	WeftProgSslWriteBegins        = "ssl_write_begins"
+	WeftProgSslWriteExBegins      = "ssl_write_ex_begins"
+	WeftProgSslWriteLooselyBegins = "ssl_write_loosely_begins"
+	WeftProgTcpReceiveReset       = "tcp_receive_reset"
+	WeftProgTcpRecvmsg            = "tcp_recvmsg"
+	WeftProgTcpSendmsg            = "tcp_sendmsg"
+	WeftProgTlsObjectEnds         = "tls_object_ends"
+	WeftProgUnixStreamRecvmsg     = "unix_stream_recvmsg"
+	WeftProgUnixStreamSendmsg     = "unix_stream_sendmsg"
+	WeftProgUvloopStreamWrite     = "uvloop_stream_write"
+	WeftVarChoiceType             = "choice_type"
+	WeftVarCloseRecordType        = "close_record_type"
+	WeftVarCostType               = "cost_type"
+	WeftVarCountType              = "count_type"
+	WeftVarCrewed                 = "crewed"
+	WeftVarDeedType               = "deed_type"
+	WeftVarDirectionType          = "direction_type"
+	WeftVarDrops                  = "drops"
+	WeftVarEpoch                  = "epoch"
+	WeftVarHandoverRecordType     = "handover_record_type"
+	WeftVarIdleSession            = "idle_session"
+	WeftVarKindType               = "kind_type"
+	WeftVarMessageFlagType        = "message_flag_type"
+	WeftVarNoProcess              = "no_process"
+	WeftVarNoRustProgram          = "no_rust_program"
+	WeftVarNoSession              = "no_session"
+	WeftVarNoThread               = "no_thread"
+	WeftVarNoTlsSocket            = "no_tls_socket"
+	WeftVarPieceFlagType          = "piece_flag_type"
+	WeftVarPressure               = "pressure"
+	WeftVarReceiveArguments       = "receive_arguments"
+	WeftVarRustSession            = "rust_session"
+	WeftVarSessionRecordType      = "session_record_type"
+	WeftVarSettings               = "settings"
+	WeftVarSocketOriginType       = "socket_origin_type"
+	WeftVarSocketRecordType       = "socket_record_type"
+	WeftVarStreamRecordType       = "stream_record_type"
+	WeftVarThreadRecordType       = "thread_record_type"
+	WeftVarUnknownZero            = "unknown_zero"
+	WeftVarUnreadReasonType       = "unread_reason_type"
+	WeftVarWaitersRecordType      = "waiters_record_type"
 )
 
 // LoadWeft returns the embedded CollectionSpec for Weft.
@@ -832,35 +856,38 @@ type WeftSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftProgramSpecs struct {
-	AsyncioTaskInit   *ebpf.ProgramSpec `ebpf:"asyncio_task_init"`
-	GoGrpcHandler     *ebpf.ProgramSpec `ebpf:"go_grpc_handler"`
-	GoGrpcOpens       *ebpf.ProgramSpec `ebpf:"go_grpc_opens"`
-	GoHttp2Handler    *ebpf.ProgramSpec `ebpf:"go_http2_handler"`
-	GoHttp2Opens      *ebpf.ProgramSpec `ebpf:"go_http2_opens"`
-	GoRoundTrip       *ebpf.ProgramSpec `ebpf:"go_round_trip"`
-	GoTlsReadBegins   *ebpf.ProgramSpec `ebpf:"go_tls_read_begins"`
-	GoTlsReturns      *ebpf.ProgramSpec `ebpf:"go_tls_returns"`
-	GoTlsWriteBegins  *ebpf.ProgramSpec `ebpf:"go_tls_write_begins"`
-	GreenletInit      *ebpf.ProgramSpec `ebpf:"greenlet_init"`
-	InetSockSetState  *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
-	SchedProcessExec  *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
-	SchedProcessExit  *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
-	SchedProcessFork  *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
-	SchedWaking       *ebpf.ProgramSpec `ebpf:"sched_waking"`
-	SockRecvLength    *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
-	SockSendLength    *ebpf.ProgramSpec `ebpf:"sock_send_length"`
-	SslEnds           *ebpf.ProgramSpec `ebpf:"ssl_ends"`
-	SslReadBegins     *ebpf.ProgramSpec `ebpf:"ssl_read_begins"`
-	SslReadExBegins   *ebpf.ProgramSpec `ebpf:"ssl_read_ex_begins"`
-	SslWriteBegins    *ebpf.ProgramSpec `ebpf:"ssl_write_begins"`
-	SslWriteExBegins  *ebpf.ProgramSpec `ebpf:"ssl_write_ex_begins"`
-	TcpReceiveReset   *ebpf.ProgramSpec `ebpf:"tcp_receive_reset"`
-	TcpRecvmsg        *ebpf.ProgramSpec `ebpf:"tcp_recvmsg"`
-	TcpSendmsg        *ebpf.ProgramSpec `ebpf:"tcp_sendmsg"`
-	TlsObjectEnds     *ebpf.ProgramSpec `ebpf:"tls_object_ends"`
-	UnixStreamRecvmsg *ebpf.ProgramSpec `ebpf:"unix_stream_recvmsg"`
-	UnixStreamSendmsg *ebpf.ProgramSpec `ebpf:"unix_stream_sendmsg"`
-	UvloopStreamWrite *ebpf.ProgramSpec `ebpf:"uvloop_stream_write"`
+	AsyncioTaskInit       *ebpf.ProgramSpec `ebpf:"asyncio_task_init"`
+	GoGrpcHandler         *ebpf.ProgramSpec `ebpf:"go_grpc_handler"`
+	GoGrpcOpens           *ebpf.ProgramSpec `ebpf:"go_grpc_opens"`
+	GoHttp2Handler        *ebpf.ProgramSpec `ebpf:"go_http2_handler"`
+	GoHttp2Opens          *ebpf.ProgramSpec `ebpf:"go_http2_opens"`
+	GoRoundTrip           *ebpf.ProgramSpec `ebpf:"go_round_trip"`
+	GoTlsReadBegins       *ebpf.ProgramSpec `ebpf:"go_tls_read_begins"`
+	GoTlsReturns          *ebpf.ProgramSpec `ebpf:"go_tls_returns"`
+	GoTlsWriteBegins      *ebpf.ProgramSpec `ebpf:"go_tls_write_begins"`
+	GreenletInit          *ebpf.ProgramSpec `ebpf:"greenlet_init"`
+	InetSockSetState      *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
+	RustlsFunction        *ebpf.ProgramSpec `ebpf:"rustls_function"`
+	SchedProcessExec      *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
+	SchedProcessExit      *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
+	SchedProcessFork      *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	SchedWaking           *ebpf.ProgramSpec `ebpf:"sched_waking"`
+	SockRecvLength        *ebpf.ProgramSpec `ebpf:"sock_recv_length"`
+	SockSendLength        *ebpf.ProgramSpec `ebpf:"sock_send_length"`
+	SslEnds               *ebpf.ProgramSpec `ebpf:"ssl_ends"`
+	SslReadBegins         *ebpf.ProgramSpec `ebpf:"ssl_read_begins"`
+	SslReadExBegins       *ebpf.ProgramSpec `ebpf:"ssl_read_ex_begins"`
+	SslReadLooselyBegins  *ebpf.ProgramSpec `ebpf:"ssl_read_loosely_begins"`
+	SslWriteBegins        *ebpf.ProgramSpec `ebpf:"ssl_write_begins"`
+	SslWriteExBegins      *ebpf.ProgramSpec `ebpf:"ssl_write_ex_begins"`
+	SslWriteLooselyBegins *ebpf.ProgramSpec `ebpf:"ssl_write_loosely_begins"`
+	TcpReceiveReset       *ebpf.ProgramSpec `ebpf:"tcp_receive_reset"`
+	TcpRecvmsg            *ebpf.ProgramSpec `ebpf:"tcp_recvmsg"`
+	TcpSendmsg            *ebpf.ProgramSpec `ebpf:"tcp_sendmsg"`
+	TlsObjectEnds         *ebpf.ProgramSpec `ebpf:"tls_object_ends"`
+	UnixStreamRecvmsg     *ebpf.ProgramSpec `ebpf:"unix_stream_recvmsg"`
+	UnixStreamSendmsg     *ebpf.ProgramSpec `ebpf:"unix_stream_sendmsg"`
+	UvloopStreamWrite     *ebpf.ProgramSpec `ebpf:"uvloop_stream_write"`
 }
 
 // WeftMapSpecs contains maps before they are loaded into the kernel.
@@ -879,6 +906,7 @@ type WeftMapSpecs struct {
 	ProcessScratches *ebpf.MapSpec `ebpf:"process_scratches"`
 	Processes        *ebpf.MapSpec `ebpf:"processes"`
 	Ring             *ebpf.MapSpec `ebpf:"ring"`
+	RustPrograms     *ebpf.MapSpec `ebpf:"rust_programs"`
 	Scratches        *ebpf.MapSpec `ebpf:"scratches"`
 	Sessions         *ebpf.MapSpec `ebpf:"sessions"`
 	Sockets          *ebpf.MapSpec `ebpf:"sockets"`
@@ -906,15 +934,18 @@ type WeftVariableSpecs struct {
 	Drops              *ebpf.VariableSpec `ebpf:"drops"`
 	Epoch              *ebpf.VariableSpec `ebpf:"epoch"`
 	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
+	IdleSession        *ebpf.VariableSpec `ebpf:"idle_session"`
 	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.VariableSpec `ebpf:"message_flag_type"`
 	NoProcess          *ebpf.VariableSpec `ebpf:"no_process"`
+	NoRustProgram      *ebpf.VariableSpec `ebpf:"no_rust_program"`
 	NoSession          *ebpf.VariableSpec `ebpf:"no_session"`
 	NoThread           *ebpf.VariableSpec `ebpf:"no_thread"`
 	NoTlsSocket        *ebpf.VariableSpec `ebpf:"no_tls_socket"`
 	PieceFlagType      *ebpf.VariableSpec `ebpf:"piece_flag_type"`
 	Pressure           *ebpf.VariableSpec `ebpf:"pressure"`
 	ReceiveArguments   *ebpf.VariableSpec `ebpf:"receive_arguments"`
+	RustSession        *ebpf.VariableSpec `ebpf:"rust_session"`
 	SessionRecordType  *ebpf.VariableSpec `ebpf:"session_record_type"`
 	Settings           *ebpf.VariableSpec `ebpf:"settings"`
 	SocketOriginType   *ebpf.VariableSpec `ebpf:"socket_origin_type"`
@@ -958,6 +989,7 @@ type WeftMaps struct {
 	ProcessScratches *ebpf.Map `ebpf:"process_scratches"`
 	Processes        *ebpf.Map `ebpf:"processes"`
 	Ring             *ebpf.Map `ebpf:"ring"`
+	RustPrograms     *ebpf.Map `ebpf:"rust_programs"`
 	Scratches        *ebpf.Map `ebpf:"scratches"`
 	Sessions         *ebpf.Map `ebpf:"sessions"`
 	Sockets          *ebpf.Map `ebpf:"sockets"`
@@ -985,6 +1017,7 @@ func (m *WeftMaps) Close() error {
 		m.ProcessScratches,
 		m.Processes,
 		m.Ring,
+		m.RustPrograms,
 		m.Scratches,
 		m.Sessions,
 		m.Sockets,
@@ -1013,15 +1046,18 @@ type WeftVariables struct {
 	Drops              *ebpf.Variable `ebpf:"drops"`
 	Epoch              *ebpf.Variable `ebpf:"epoch"`
 	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
+	IdleSession        *ebpf.Variable `ebpf:"idle_session"`
 	KindType           *ebpf.Variable `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.Variable `ebpf:"message_flag_type"`
 	NoProcess          *ebpf.Variable `ebpf:"no_process"`
+	NoRustProgram      *ebpf.Variable `ebpf:"no_rust_program"`
 	NoSession          *ebpf.Variable `ebpf:"no_session"`
 	NoThread           *ebpf.Variable `ebpf:"no_thread"`
 	NoTlsSocket        *ebpf.Variable `ebpf:"no_tls_socket"`
 	PieceFlagType      *ebpf.Variable `ebpf:"piece_flag_type"`
 	Pressure           *ebpf.Variable `ebpf:"pressure"`
 	ReceiveArguments   *ebpf.Variable `ebpf:"receive_arguments"`
+	RustSession        *ebpf.Variable `ebpf:"rust_session"`
 	SessionRecordType  *ebpf.Variable `ebpf:"session_record_type"`
 	Settings           *ebpf.Variable `ebpf:"settings"`
 	SocketOriginType   *ebpf.Variable `ebpf:"socket_origin_type"`
@@ -1037,35 +1073,38 @@ type WeftVariables struct {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftPrograms struct {
-	AsyncioTaskInit   *ebpf.Program `ebpf:"asyncio_task_init"`
-	GoGrpcHandler     *ebpf.Program `ebpf:"go_grpc_handler"`
-	GoGrpcOpens       *ebpf.Program `ebpf:"go_grpc_opens"`
-	GoHttp2Handler    *ebpf.Program `ebpf:"go_http2_handler"`
-	GoHttp2Opens      *ebpf.Program `ebpf:"go_http2_opens"`
-	GoRoundTrip       *ebpf.Program `ebpf:"go_round_trip"`
-	GoTlsReadBegins   *ebpf.Program `ebpf:"go_tls_read_begins"`
-	GoTlsReturns      *ebpf.Program `ebpf:"go_tls_returns"`
-	GoTlsWriteBegins  *ebpf.Program `ebpf:"go_tls_write_begins"`
-	GreenletInit      *ebpf.Program `ebpf:"greenlet_init"`
-	InetSockSetState  *ebpf.Program `ebpf:"inet_sock_set_state"`
-	SchedProcessExec  *ebpf.Program `ebpf:"sched_process_exec"`
-	SchedProcessExit  *ebpf.Program `ebpf:"sched_process_exit"`
-	SchedProcessFork  *ebpf.Program `ebpf:"sched_process_fork"`
-	SchedWaking       *ebpf.Program `ebpf:"sched_waking"`
-	SockRecvLength    *ebpf.Program `ebpf:"sock_recv_length"`
-	SockSendLength    *ebpf.Program `ebpf:"sock_send_length"`
-	SslEnds           *ebpf.Program `ebpf:"ssl_ends"`
-	SslReadBegins     *ebpf.Program `ebpf:"ssl_read_begins"`
-	SslReadExBegins   *ebpf.Program `ebpf:"ssl_read_ex_begins"`
-	SslWriteBegins    *ebpf.Program `ebpf:"ssl_write_begins"`
-	SslWriteExBegins  *ebpf.Program `ebpf:"ssl_write_ex_begins"`
-	TcpReceiveReset   *ebpf.Program `ebpf:"tcp_receive_reset"`
-	TcpRecvmsg        *ebpf.Program `ebpf:"tcp_recvmsg"`
-	TcpSendmsg        *ebpf.Program `ebpf:"tcp_sendmsg"`
-	TlsObjectEnds     *ebpf.Program `ebpf:"tls_object_ends"`
-	UnixStreamRecvmsg *ebpf.Program `ebpf:"unix_stream_recvmsg"`
-	UnixStreamSendmsg *ebpf.Program `ebpf:"unix_stream_sendmsg"`
-	UvloopStreamWrite *ebpf.Program `ebpf:"uvloop_stream_write"`
+	AsyncioTaskInit       *ebpf.Program `ebpf:"asyncio_task_init"`
+	GoGrpcHandler         *ebpf.Program `ebpf:"go_grpc_handler"`
+	GoGrpcOpens           *ebpf.Program `ebpf:"go_grpc_opens"`
+	GoHttp2Handler        *ebpf.Program `ebpf:"go_http2_handler"`
+	GoHttp2Opens          *ebpf.Program `ebpf:"go_http2_opens"`
+	GoRoundTrip           *ebpf.Program `ebpf:"go_round_trip"`
+	GoTlsReadBegins       *ebpf.Program `ebpf:"go_tls_read_begins"`
+	GoTlsReturns          *ebpf.Program `ebpf:"go_tls_returns"`
+	GoTlsWriteBegins      *ebpf.Program `ebpf:"go_tls_write_begins"`
+	GreenletInit          *ebpf.Program `ebpf:"greenlet_init"`
+	InetSockSetState      *ebpf.Program `ebpf:"inet_sock_set_state"`
+	RustlsFunction        *ebpf.Program `ebpf:"rustls_function"`
+	SchedProcessExec      *ebpf.Program `ebpf:"sched_process_exec"`
+	SchedProcessExit      *ebpf.Program `ebpf:"sched_process_exit"`
+	SchedProcessFork      *ebpf.Program `ebpf:"sched_process_fork"`
+	SchedWaking           *ebpf.Program `ebpf:"sched_waking"`
+	SockRecvLength        *ebpf.Program `ebpf:"sock_recv_length"`
+	SockSendLength        *ebpf.Program `ebpf:"sock_send_length"`
+	SslEnds               *ebpf.Program `ebpf:"ssl_ends"`
+	SslReadBegins         *ebpf.Program `ebpf:"ssl_read_begins"`
+	SslReadExBegins       *ebpf.Program `ebpf:"ssl_read_ex_begins"`
+	SslReadLooselyBegins  *ebpf.Program `ebpf:"ssl_read_loosely_begins"`
+	SslWriteBegins        *ebpf.Program `ebpf:"ssl_write_begins"`
+	SslWriteExBegins      *ebpf.Program `ebpf:"ssl_write_ex_begins"`
+	SslWriteLooselyBegins *ebpf.Program `ebpf:"ssl_write_loosely_begins"`
+	TcpReceiveReset       *ebpf.Program `ebpf:"tcp_receive_reset"`
+	TcpRecvmsg            *ebpf.Program `ebpf:"tcp_recvmsg"`
+	TcpSendmsg            *ebpf.Program `ebpf:"tcp_sendmsg"`
+	TlsObjectEnds         *ebpf.Program `ebpf:"tls_object_ends"`
+	UnixStreamRecvmsg     *ebpf.Program `ebpf:"unix_stream_recvmsg"`
+	UnixStreamSendmsg     *ebpf.Program `ebpf:"unix_stream_sendmsg"`
+	UvloopStreamWrite     *ebpf.Program `ebpf:"uvloop_stream_write"`
 }
 
 func (p *WeftPrograms) Close() error {
@@ -1081,6 +1120,7 @@ func (p *WeftPrograms) Close() error {
 		p.GoTlsWriteBegins,
 		p.GreenletInit,
 		p.InetSockSetState,
+		p.RustlsFunction,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
@@ -1090,8 +1130,10 @@ func (p *WeftPrograms) Close() error {
 		p.SslEnds,
 		p.SslReadBegins,
 		p.SslReadExBegins,
+		p.SslReadLooselyBegins,
 		p.SslWriteBegins,
 		p.SslWriteExBegins,
+		p.SslWriteLooselyBegins,
 		p.TcpReceiveReset,
 		p.TcpRecvmsg,
 		p.TcpSendmsg,

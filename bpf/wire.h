@@ -24,20 +24,20 @@ enum direction {
 
 /* Flags of a message record. */
 enum message_flag {
-	MESSAGE_START = 1 << 0,	 /* a message starts with the payload's first byte */
-	MESSAGE_OPEN = 1 << 1,	 /* the head goes on in the next record of this direction */
-	MESSAGE_CUT = 1 << 2,	 /* the head was longer than HEAD_MAX, the rest was not copied */
-	MESSAGE_END = 1 << 3,	 /* a message ends at `through` */
-	MESSAGE_EOF = 1 << 4,	 /* the peer shut its direction down: a receive returned 0 */
-	MESSAGE_LOST = 1 << 5,	 /* records of this socket were lost before this one */
-	MESSAGE_UNREAD = 1 << 6, /* bytes that were needed could not be read, see `unread` */
-	MESSAGE_PORT = 1 << 8,	 /* the connection was chosen by its port */
-	MESSAGE_TLS = 1 << 12,	 /* the bytes are the plaintext of a TLS session */
-	MESSAGE_TUNNEL = 1 << 7, /* from here on the connection carries another protocol and is only counted */
-	MESSAGE_FRAME = 1 << 9,	 /* of HTTP/2: MESSAGE_START, _OPEN and _CUT are of a frame, whose header opens the payload. Without
+	MESSAGE_START = 1 << 0,	   /* a message starts with the payload's first byte */
+	MESSAGE_OPEN = 1 << 1,	   /* the head goes on in the next record of this direction */
+	MESSAGE_CUT = 1 << 2,	   /* the head was longer than HEAD_MAX, the rest was not copied */
+	MESSAGE_END = 1 << 3,	   /* a message ends at `through` */
+	MESSAGE_EOF = 1 << 4,	   /* the peer shut its direction down: a receive returned 0 */
+	MESSAGE_LOST = 1 << 5,	   /* records of this socket were lost before this one */
+	MESSAGE_UNREAD = 1 << 6,   /* bytes that were needed could not be read, see `unread` */
+	MESSAGE_PORT = 1 << 8,	   /* the connection was chosen by its port */
+	MESSAGE_TLS = 1 << 12,	   /* the bytes are the plaintext of a TLS session */
+	MESSAGE_TUNNEL = 1 << 7,   /* from here on the connection carries another protocol and is only counted */
+	MESSAGE_FRAME = 1 << 9,	   /* of HTTP/2: MESSAGE_START, _OPEN and _CUT are of a frame, whose header opens the payload. Without
 				    a payload: frames of this direction are missing before it */
 	MESSAGE_FASTCGI = 1 << 11, /* the payload is of the parameters of FastCGI, or the head of an answer to them */
-	MESSAGE_TASK = 1 << 10,	 /* work and origin are tasks of an event loop, or greenlets, see bpf/task.h */
+	MESSAGE_TASK = 1 << 10,	   /* work and origin are tasks of an event loop, or greenlets, see bpf/task.h */
 };
 
 /* Why the contents of an operation could not be read. */

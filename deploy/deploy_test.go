@@ -145,6 +145,19 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// TestUpgradeOverlaps holds that the next weft is started before the last one ends where they can find each other, and only there: two
+// that do not would tell everything twice.
+func TestUpgradeOverlaps(t *testing.T) {
+	for _, file := range rendered(t) {
+		set := find[apps.DaemonSet](objects(t, file))
+		update, pod := set.Spec.UpdateStrategy.RollingUpdate, set.Spec.Template.Spec
+		shared := slices.ContainsFunc(pod.Volumes, func(v core.Volume) bool { return v.Name == "spill" && v.HostPath != nil })
+		if surges := update.MaxSurge != nil && update.MaxSurge.String() != "0"; surges != shared || surges && update.MaxUnavailable.String() != "0" {
+			t.Errorf("%s: %+v, with the folder of the node %v", file, update, shared)
+		}
+	}
+}
+
 func TestRightsAreLeast(t *testing.T) {
 	for _, file := range rendered(t) {
 		list := objects(t, file)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image of the Dockerfile where no container engine runs: the same steps, as an OCI image layout for amd64 and arm64.
 #   deploy/image.sh [OUT]     writes OUT (default bin/image), to be sent on by skopeo copy oci:OUT:VERSION docker://… or ctr image import
+# With ARCHES=amd64 it is for that architecture alone.
 # The same sources give the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,7 +23,7 @@ blob() {
 }
 
 manifests=()
-for arch in amd64 arm64; do
+for arch in ${ARCHES:-amd64 arm64}; do
   root=$work/$arch
   mkdir -p "$root/etc/ssl/certs"
   cp "$certificates" "$root/etc/ssl/certs/ca-certificates.crt"

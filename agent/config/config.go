@@ -173,7 +173,8 @@ type Config struct {
 	// For how long the probes stay off the first time. Each time that follows soon is twice as long, up to 64 times this.
 	WatchdogPause time.Duration `key:"watchdog.pause"`
 	// Where spans wait on disk, with output otlp, while the collector is away or too slow. The folder is made if it is not
-	// there. Without it they wait in memory alone, and are given up sooner.
+	// there. Without it they wait in memory alone, and are given up sooner. A second weft with the same folder watches until the
+	// first one ends, and tells what ends after that: so an upgrade leaves no gap.
 	SpillDir string `key:"spill.dir"`
 	// What waits on disk at most. Beyond it the oldest goes first, and is counted.
 	SpillSize Size `key:"spill.size"`

@@ -10,15 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
-	"syscall"
 )
 
 // ErrNone means that a file has none of the functions.
 var ErrNone = errors.New("no function of a TLS library")
 
-// names are the functions that are looked for: those of OpenSSL and BoringSSL, and of GnuTLS.
+// names are the functions that are looked for: those of OpenSSL and BoringSSL, and of GnuTLS. Those of rustls are in rustls.go.
 var names = []string{
 	"SSL_read", "SSL_write", "SSL_read_ex", "SSL_write_ex", "SSL_free",
 	"gnutls_record_recv", "gnutls_record_send", "gnutls_deinit",
@@ -27,7 +25,7 @@ var names = []string{
 // tableMax bounds a table of symbols and the names in it, in bytes each.
 const tableMax = 64 << 20
 
-// Functions are the offsets in the file of the functions that are in it, by name.
+// Functions are the offsets in the file of the functions that are in it, by name; see RustlsEncrypt for those of rustls.
 type Functions map[string]uint64
 
 // Inspect looks for the functions in the file at path, among the symbols for the dynamic linker, and then among those for debuggers.
@@ -38,15 +36,11 @@ func Inspect(path string) (f Functions, err error) {
 			err = fmt.Errorf("parse %s: %v", path, p)
 		}
 	}()
-	// Without O_NONBLOCK a FIFO put in the place of a library would hold the caller.
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := openRegular(path)
 	if err != nil {
-		return nil, fmt.Errorf("open library: %w", err)
+		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // read only
-	if s, err := file.Stat(); err != nil || !s.Mode().IsRegular() {
-		return nil, ErrNone
-	}
 	return inspect(file)
 }
 
@@ -93,34 +87,39 @@ func symbols(image *elf.File, kind elf.SectionType) (Functions, error) {
 		if elf.ST_TYPE(entries[4]) != elf.STT_FUNC || elf.SectionIndex(section) == elf.SHN_UNDEF {
 			continue
 		}
-		name := wanted(text, binary.LittleEndian.Uint32(entries))
-		if name == "" {
+		name, kind := wanted(text, binary.LittleEndian.Uint32(entries))
+		if name == "" && kind == "" {
 			continue
 		}
-		if at, ok := offset(image, address); ok {
+		at, ok := offset(image, address)
+		switch {
+		case ok && kind != "":
+			f.add(kind, at)
+		case ok:
 			f[name] = at
 		}
 	}
+	f.settle()
 	return f, nil
 }
 
-// wanted gives the name at an offset if it is one of those that are looked for.
-func wanted(text []byte, at uint32) string {
+// wanted gives the name at an offset if it is one of those that are looked for, or which kind of rustls's functions it is.
+func wanted(text []byte, at uint32) (name, kind string) {
 	const longest = len("gnutls_record_recv")
 	if uint64(at) >= uint64(len(text)) {
-		return ""
+		return "", ""
 	}
-	text = text[at:min(len(text), int(at)+longest+1)]
-	end := slices.Index(text, 0)
+	text = text[at:]
+	end := slices.Index(text[:min(len(text), longest+1)], 0)
 	if end < 0 {
-		return ""
+		return "", rustls(text)
 	}
 	for _, name := range names {
 		if string(text[:end]) == name {
-			return name
+			return name, ""
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // offset turns a virtual address into an offset in the file.

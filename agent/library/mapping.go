@@ -49,7 +49,7 @@ func Mappings(pid uint32, every bool) ([]Mapping, error) {
 			continue
 		}
 		name := strings.TrimLeft(fields[5], " ")
-		if seen[name] || !strings.HasPrefix(name, "/") || !every && !suspect(name) {
+		if seen[name] || !strings.HasPrefix(name, "/") || !every && !Suspect(name) {
 			continue
 		}
 		seen[name] = true
@@ -61,11 +61,12 @@ func Mappings(pid uint32, every bool) ([]Mapping, error) {
 	return found, nil
 }
 
-// signs are parts of the names of files that hold a TLS library: tcnative is Netty's BoringSSL, conscrypt Google's for Java.
-var signs = []string{"ssl", "tls", "tcnative", "conscrypt"}
+// signs are parts of the names of files that hold a TLS library: tcnative is Netty's BoringSSL, conscrypt Google's for Java, and cygrpc
+// has gRPC's for Python.
+var signs = []string{"ssl", "tls", "tcnative", "conscrypt", "cygrpc"}
 
-// suspect tells whether a file may hold a TLS library, by its name.
-func suspect(name string) bool {
+// Suspect tells whether a file may hold a TLS library, by its name.
+func Suspect(name string) bool {
 	base := strings.ToLower(path.Base(name))
 	return slices.ContainsFunc(signs, func(sign string) bool { return strings.Contains(base, sign) })
 }

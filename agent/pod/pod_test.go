@@ -154,7 +154,7 @@ func open(t *testing.T, s *server) (*Watch, *log) {
 	return w, l
 }
 
-func await(t *testing.T, what string, within time.Duration, ok func() bool) {
+func await(t testing.TB, what string, within time.Duration, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(within); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -41,7 +41,7 @@ type change struct {
 	pod     *core.Pod
 }
 
-func serve(t *testing.T) *server {
+func serve(t testing.TB) *server {
 	t.Helper()
 	s := &server{pods: map[types.UID]*core.Pod{}, version: 1}
 	s.changed = sync.NewCond(&s.mu)
@@ -58,7 +58,7 @@ func serve(t *testing.T) *server {
 }
 
 // kubeconfig writes a file that names the server.
-func (s *server) kubeconfig(t *testing.T) string {
+func (s *server) kubeconfig(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config")
 	text := fmt.Sprintf(`{"apiVersion":"v1","kind":"Config","current-context":"c","contexts":[{"name":"c","context":{"cluster":"s","user":"u"}}],

@@ -20,6 +20,9 @@ import (
 // openAgent wires the agent to the facts about processes and to the rules of the configuration. The reloader keeps the rules. watch
 // and told, which decides what is told of a process, may be nil.
 func openAgent(c *config.Config, watch *pod.Watch, told *rooms, log *slog.Logger) (*agent.Agent, *reloader, error) {
+	if err := agent.ShareCgroups(); err != nil {
+		log.Info("paths of cgroups may begin at weft's own one: rules on them may not match", "reason", err)
+	}
 	r := &reloader{current: c, log: log}
 	facts := process.Options{HostName: c.KubernetesNode}
 	var pods podFacts

@@ -86,7 +86,7 @@ type failure struct {
 func reply(conn net.Conn, l *ledger, d *desk) any {
 	line, err := bufio.NewReader(io.LimitReader(conn, requestMax)).ReadString('\n')
 	if err != nil {
-		return failure{"no request: send one line with account, sealed, report or explain ID"}
+		return failure{"no request: send one line with account, forgetful, sealed, report or explain ID"}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), controlTime)
 	defer cancel()
@@ -94,6 +94,8 @@ func reply(conn net.Conn, l *ledger, d *desk) any {
 	switch word, argument, _ := strings.Cut(strings.TrimSpace(line), " "); word {
 	case "account":
 		out, err = l.account()
+	case "forgetful":
+		out, err = l.forgetful()
 	case "sealed":
 		out, err = tellSealed(ctx, l, d)
 	case "report":
@@ -101,7 +103,7 @@ func reply(conn net.Conn, l *ledger, d *desk) any {
 	case "explain":
 		out, err = d.explain(ctx, argument)
 	default:
-		return failure{fmt.Sprintf("unknown request %q: there are account, sealed, report and explain ID", word)}
+		return failure{fmt.Sprintf("unknown request %q: there are account, forgetful, sealed, report and explain ID", word)}
 	}
 	if err != nil {
 		return failure{err.Error()}

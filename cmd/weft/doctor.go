@@ -47,6 +47,12 @@ func tellRunning(c *config.Config) {
 		return
 	}
 	fmt.Print(a.lines())
+	var full forgetful
+	if err := askControl(c.Control, "forgetful", &full); err != nil {
+		fmt.Printf("  how full the kernel's maps are is not told: %v\n", err)
+		return
+	}
+	fmt.Print(full.lines())
 	var s sealed
 	if err := askControl(c.Control, "sealed", &s); err != nil {
 		fmt.Printf("  what TLS can't be read is not told: %v\n", err)

@@ -50,6 +50,7 @@ type ledger struct {
 type snapshot struct {
 	counts    correlate.Counts
 	unsampled uint64
+	elsewhere uint64
 	export    queue.Counts
 	peers     peerCounts
 }
@@ -62,7 +63,7 @@ func newLedger(a *agent.Agent, p *correlate.Pipeline, g *gate) *ledger {
 
 func (l *ledger) snapshot() {
 	l.ticked.Store(time.Now().UnixNano())
-	s := &snapshot{counts: l.pipeline.Counts(), unsampled: l.gate.unsampled, export: l.gate.Counts()}
+	s := &snapshot{counts: l.pipeline.Counts(), unsampled: l.gate.unsampled, elsewhere: l.gate.elsewhere(), export: l.gate.Counts()}
 	if l.gate.peers != nil {
 		s.peers = l.gate.peers.counts
 	}
@@ -91,6 +92,7 @@ func (l *ledger) account() (account, error) {
 	a.Other["translations_asked"] = s.peers.Asked
 	a.Other["translations_found"] = s.peers.Translated
 	a.Other["translations_left_out"] = s.peers.LeftOut
+	a.Other["spans_of_another_weft"] = s.elsewhere
 	a.Other["exchanges"] = s.counts.Flow.Exchanges
 	a.Other["events"] = s.counts.Flow.Events
 	a.Other["connections"] = uint64(s.counts.Flow.Conns)
@@ -176,6 +178,36 @@ var kernelNames = map[int]string{
 	int(bpf.WeftCountCOUNT_TLS_SOCKETS):     "tls_sockets",
 	int(bpf.WeftCountCOUNT_TLS_UNTIED):      "tls_operations_untied",
 	int(bpf.WeftCountCOUNT_TLS_REFUSED):     "tls_refused",
+}
+
+// forgetful tells how full the maps are from which the oldest falls out.
+func (l *ledger) forgetful() (f forgetful, err error) {
+	if l.agent != nil {
+		f.Maps, err = l.agent.Forgetful()
+	}
+	return f, err
+}
+
+// forgetful is how full these maps are.
+type forgetful struct{ Maps []agent.Forgetful }
+
+// lines tells that for a person. What is full forgets the work of goroutines, threads or tasks that is not over, whose calls then have
+// no cause, or the sizes of bodies.
+func (f *forgetful) lines() string {
+	var b strings.Builder
+	b.WriteString("  maps that forget the oldest:")
+	for _, m := range f.Maps {
+		if m.Used > 0 {
+			fmt.Fprintf(&b, " %s=%d of %d", m.Map, m.Used, m.Max)
+		}
+	}
+	b.WriteByte('\n')
+	for _, m := range f.Maps {
+		if m.Forgets() {
+			fmt.Fprintf(&b, "  !!  the map %s is full: what was not used for the longest time is forgotten, and its calls have no cause\n", m.Map)
+		}
+	}
+	return b.String()
 }
 
 func (l *ledger) print(w io.Writer) {

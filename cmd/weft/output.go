@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weft/agent/config"
@@ -35,15 +37,24 @@ var spans = sync.Pool{New: func() any { return new(span.Span) }}
 func takeSpan() *span.Span     { return spans.Get().(*span.Span) }
 func releaseSpan(s *span.Span) { spans.Put(s) }
 
-// openSink opens the configured output.
-func openSink(ctx context.Context, c *config.Config, log *slog.Logger) (sink, error) {
+// openSink opens the configured output. A live weft may wait for another one to end.
+func openSink(ctx context.Context, c *config.Config, live bool, log *slog.Logger) (sink, error) {
 	switch c.Output {
 	case config.OutputOTLP:
 		o := otlp.Options{Release: releaseSpan, Logger: log, Version: version}
-		if c.SpillDir != "" {
-			o.Spill = &spill.Options{Dir: c.SpillDir, Size: uint64(c.SpillSize), Age: c.SpillAge}
+		if c.SpillDir == "" {
+			return otlp.New(ctx, o)
 		}
-		return otlp.New(ctx, o)
+		o.Spill = &spill.Options{Dir: c.SpillDir, Size: uint64(c.SpillSize), Age: c.SpillAge}
+		open := func() (sink, error) { return otlp.New(ctx, o) }
+		out, err := open()
+		if live && errors.Is(err, spill.ErrTaken) {
+			return succeed(c.SpillDir, open, log)
+		}
+		if err == nil {
+			spill.Forget(c.SpillDir)
+		}
+		return out, err
 	case config.OutputJSON:
 		return terminal.NewJSON(os.Stdout, 0, releaseSpan), nil
 	case config.OutputTree:
@@ -69,6 +80,9 @@ type gate struct {
 	rooms     *rooms
 	peers     *peers // names what correlate does not; nil: nothing
 	unsampled uint64
+	left      uint64       // spans that the weft after this one tells
+	until     atomic.Int64 // Unix time, ns: what ends later is left to it; 0: nothing is
+	tells     atomic.Bool  // no other weft tells in place of this one
 }
 
 // openGate opens the configured output behind the configured sampler. rules tells whether there will be processes to hold rules
@@ -78,7 +92,7 @@ func openGate(ctx context.Context, c *config.Config, rules bool, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	out, err := openSink(ctx, c, log)
+	out, err := openSink(ctx, c, rules, log)
 	if err != nil {
 		return nil, fmt.Errorf("open output %s: %w", c.Output, err)
 	}
@@ -86,6 +100,11 @@ func openGate(ctx context.Context, c *config.Config, rules bool, log *slog.Logge
 }
 
 func (g *gate) Put(s *span.Span) {
+	if until := g.until.Load(); until != 0 && s.End > until {
+		g.left++
+		releaseSpan(s)
+		return
+	}
 	t := g.rooms.of(s.PID)
 	s.Sampled = t.sampler.Sample(s)
 	if !s.Sampled {

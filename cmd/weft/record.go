@@ -43,7 +43,7 @@ func recordCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	defer a.Close()
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	file, err := createOwned(path)
 	if err != nil {
 		return fmt.Errorf("create recording: %w", err)
 	}
@@ -60,6 +60,22 @@ func recordCommand(ctx context.Context, args []string) error {
 	}
 	fmt.Fprintf(os.Stderr, "weft: %d events in %s\n", events, path)
 	return nil
+}
+
+// createOwned makes a file that its owner alone can read, also if there is one already that others can.
+func createOwned(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		err = file.Chmod(0o600)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // flushEvery is how much of a recording a crash can cost, in boot time.

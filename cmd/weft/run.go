@@ -82,10 +82,11 @@ func run(ctx context.Context, c *config.Config, args []string) error {
 	go tellReady(a)
 	reload.args = args
 	go reload.run(ctx)
-	err = a.Run(ctx, func(ev *event.Event) error {
+	err = a.Run(sampled.bequeathed(ctx, c.SpillDir, log), func(ev *event.Event) error {
 		pipeline.Feed(ev)
 		if ev.Kind == event.KindClock {
 			sampled.rooms.refresh(pipeline)
+			sampled.tick()
 			ledger.snapshot()
 			desk.answer()
 		}

@@ -177,7 +177,7 @@ const (
 type Thread struct {
 	Deed  Deed
 	Other uint32
-	// Address is, of a wake, that of the word on which the other one waits; with its lowest bit set it does so for a limited time.
+	// Address is, of a wake, that of the word on which the other one waits, its lower half; with its lowest bit set it does so for a limited time.
 	Address uint64
 }
 

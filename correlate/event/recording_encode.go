@@ -41,16 +41,13 @@ func appendEvent(b []byte, ev *Event, step uint64, r *redactor) []byte {
 	case KindWaiters:
 		b = appendWaiters(b, &ev.Waiters)
 	case KindThread:
-		b = append(b, byte(ev.Thread.Deed))
-		b = binary.AppendVarint(b, int64(int32(ev.Thread.Other-ev.TID)))
-		b = binary.AppendUvarint(b, ev.Thread.Address)
+		b = appendThread(b, &ev.Thread, ev.TID)
 	case KindSession:
 		b = appendSession(b, &ev.Session)
-	case KindHandover:
-		b = appendMessage(b, &ev.Message, ev.Time, nil)
-	case KindStream:
-		b = appendMessage(b, &ev.Message, ev.Time, nil)
-		b = binary.AppendUvarint(b, uint64(ev.Stream))
+	case KindHandover, KindStream:
+		if b = appendMessage(b, &ev.Message, ev.Time, nil); ev.Kind == KindStream {
+			b = binary.AppendUvarint(b, uint64(ev.Stream))
+		}
 	case KindSocket:
 		b = appendConn(b, &ev.Conn)
 	case KindClose:
@@ -133,6 +130,12 @@ func appendWaiters(b []byte, w *Waiters) []byte {
 		b = binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint(b, one.Goroutine), one.Parent), uint64(one.Place))
 	}
 	return b
+}
+
+func appendThread(b []byte, t *Thread, tid uint32) []byte {
+	b = append(b, byte(t.Deed))
+	b = binary.AppendVarint(b, int64(int32(t.Other-tid)))
+	return binary.AppendUvarint(b, t.Address)
 }
 
 func appendSession(b []byte, s *Session) []byte {

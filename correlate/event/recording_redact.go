@@ -9,7 +9,7 @@ import "strings"
 // that lengths and offsets stay. What cannot be told apart because an event ends in it, a host that could still turn out
 // to be a user or a parameter without '=' that is no word, is overwritten too. Bytes behind a head are body and
 // overwritten; payload that is no head, or the rest of one whose beginning was not seen, becomes NULs. Of HTTP/2 see
-// recording_frame.go.
+// recording_frame.go, of FastCGI recording_cgi.go.
 type Redaction struct {
 	Headers       []string // further field names, in any case
 	KeepQuery     bool     // query values and parameters stay
@@ -32,6 +32,7 @@ type redactor struct {
 	keepQuery     bool
 	keepArguments bool
 	open          map[way]head
+	params        map[way]cgi
 	frames        map[way]*frameWay
 	forgot        bool   // frames was emptied: what comes anew may be old
 	room, text    []byte // of a frame and of a value
@@ -40,7 +41,7 @@ type redactor struct {
 func newRedactor(o Redaction) redactor {
 	r := redactor{
 		secrets:   map[string]struct{}{"authorization": {}, "proxy-authorization": {}, "cookie": {}, "set-cookie": {}},
-		keepQuery: o.KeepQuery, keepArguments: o.KeepArguments, open: make(map[way]head), frames: make(map[way]*frameWay),
+		keepQuery: o.KeepQuery, keepArguments: o.KeepArguments, open: make(map[way]head), params: make(map[way]cgi), frames: make(map[way]*frameWay),
 	}
 	for _, name := range o.Headers {
 		r.secrets[strings.ToLower(strings.TrimSpace(name))] = struct{}{}
@@ -56,6 +57,10 @@ func (r *redactor) keepsAttribute(key string) bool {
 // message blanks payload, which is a copy of the payload of ev.
 func (r *redactor) message(ev *Event, payload []byte) {
 	flags, w := ev.Message.Flags, way{ev.Socket, ev.Message.Direction}
+	if flags&FastCGI != 0 {
+		r.records(ev, payload)
+		return
+	}
 	if flags&Lost != 0 {
 		r.forget(ev.Socket)
 	}
@@ -86,6 +91,8 @@ func (r *redactor) has(w way) bool {
 func (r *redactor) forget(socket uint64) {
 	delete(r.open, way{socket, Receive})
 	delete(r.open, way{socket, Send})
+	delete(r.params, way{socket, Receive})
+	delete(r.params, way{socket, Send})
 	delete(r.frames, way{socket, Receive})
 	delete(r.frames, way{socket, Send})
 }

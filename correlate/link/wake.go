@@ -19,10 +19,11 @@ func (wake) candidates(*Linker, *Process, *flow.Exchange) ([]*flow.Exchange, flo
 
 // wakes is what the threads of a process have done for each other, and how far that was seen to tell the truth.
 type wakes struct {
-	hands map[uint32]*helper // by thread; nil: nothing was told of any
-	ways  [waysMax]tally
-	words map[uint32]tally // by the lower bits of the address of a word: of the wakes on it
-	spare []*helper
+	hands         map[uint32]*helper // by thread; nil: nothing was told of any
+	ways          [waysMax]tally
+	words         map[uint32]tally // by the lower bits of the address of a word: of the wakes on it
+	spare         []*helper
+	awaited, told uint32 // calls that were kept back, and proofs
 }
 
 // way is how a thread shows for which request a call was made. Each has to prove itself: by calls that were made while the request was
@@ -51,9 +52,11 @@ const (
 	wakeLeast   = 20
 	wakeOdds    = 250
 	futexesMax  = 1 << 14
-	wordKnown   = 2  // wakes on a word, until it is known
-	wordOdds    = 20 // a thread waits on one word for results and on others for locks, so that few of these are in between
-	wakeDoubts  = 8  // proofs against a way that it may have until it is given up
+	wordKnown   = 2   // wakes on a word, until it is known
+	wordOdds    = 20  // a thread waits on one word for results and on others for locks, so that few of these are in between
+	wakeDoubts  = 8   // proofs against a way that it may have until it is given up
+	wakeTries   = 256 // calls that are kept back before it is asked how often that was worth while
+	wakeShare   = 16  // it has to be for one of so many
 	wakeSure    = 0.99
 	wakeSettles = uint64(20 * 1e6)  // ns that a helper may take to wake another thread for the same reply
 	wakeAge     = uint64(250 * 1e6) // ns that may lie between the reply and the wake
@@ -65,6 +68,22 @@ func (w *wakes) trust(by way) float64 {
 		return 0
 	}
 	return min(float64(t.right)/float64(t.right+t.wrong+1), wakeSure)
+}
+
+// await tells whether it is worth while to keep a call back, and counts it.
+func (w *wakes) await() bool {
+	if w.awaited >= wakeTries && w.told*wakeShare < w.awaited {
+		return false
+	}
+	for by := range waysMax {
+		if w.mayHold(by) {
+			if w.awaited++; w.awaited >= tallyFull {
+				w.awaited, w.told = w.awaited/2, w.told/2
+			}
+			return true
+		}
+	}
+	return false
 }
 
 // mayHold tells that the way was not seen to be wrong often.
@@ -155,6 +174,7 @@ func (w *wakes) learn(word uint32, right bool) {
 // proveWake takes what a thread has shown: the call was made for x.
 func (l *Linker) proveWake(p *Process, call, x *flow.Exchange, by way) {
 	c, w := &call.Cause, &p.wakes
+	w.told++
 	if h := w.hands[call.TID]; by != begun && h != nil && h.begun != nil && h.begun != x {
 		l.stays(h)
 	}
@@ -206,12 +226,9 @@ func (l *Linker) awaitWake(p *Process, x *flow.Exchange) {
 	if c.Parent != nil || c.Open || p.open == 0 || x.Start < l.lossy || hasHeader(x) {
 		return
 	}
-	for by := range waysMax {
-		if w.mayHold(by) {
-			c.Open = true
-			l.opened++
-			return
-		}
+	if w.await() {
+		c.Open = true
+		l.opened++
 	}
 }
 

@@ -120,6 +120,22 @@ func TestWakesOfAnybody(t *testing.T) {
 	n.hasLinked(40)
 }
 
+// TestWakesThatNeverCome: calls of a process whose threads wake nobody are not kept back for good.
+func TestWakesThatNeverCome(t *testing.T) {
+	n := bench(t)
+	kept := 0
+	for i := range 300 {
+		n.play(fmt.Sprintf("s%d server 1 5 A at=%d; t%d server 1 6 B at=%d; c%d client 1 70 C at=%d", i, i, i, i, i, i))
+		if n.exchanges[fmt.Sprintf("c%d", i)].Cause.Open {
+			kept++
+		}
+		n.play(fmt.Sprintf("end c%d; end s%d; end t%d", i, i, i))
+	}
+	if kept != wakeTries {
+		t.Errorf("%d calls were kept back", kept)
+	}
+}
+
 // TestStarted: calls of a thread that a request's thread has started, and that ends with them, are part of the request; those of one that stays
 // are not.
 func TestStarted(t *testing.T) {

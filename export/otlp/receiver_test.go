@@ -69,20 +69,7 @@ func (r *receiver) Export(ctx context.Context, m *coltracepb.ExportTraceServiceR
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	body := io.Reader(req.Body)
-	if req.Header.Get("Content-Encoding") == "gzip" {
-		z, err := gzip.NewReader(req.Body)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		body = z
-	}
-	raw, err := io.ReadAll(body)
-	m := &coltracepb.ExportTraceServiceRequest{}
-	if err == nil {
-		err = proto.Unmarshal(raw, m)
-	}
+	m, err := parse(req)
 	if err != nil || req.URL.Path != "/v1/traces" || req.Header.Get("Content-Type") != "application/x-protobuf" {
 		http.Error(w, "not a trace request", http.StatusBadRequest)
 		return
@@ -92,6 +79,23 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/x-protobuf")
 	w.WriteHeader(code)
 	_, _ = w.Write(out)
+}
+
+func parse(req *http.Request) (*coltracepb.ExportTraceServiceRequest, error) {
+	body := io.Reader(req.Body)
+	if req.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		body = z
+	}
+	raw, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	m := &coltracepb.ExportTraceServiceRequest{}
+	return m, proto.Unmarshal(raw, m)
 }
 
 // serve starts r and gives its URL.

@@ -59,13 +59,14 @@ type Batch struct {
 // maxMessage bounds what a file may unpack to.
 const maxMessage = 64 << 20
 
-// Open takes over what an earlier Store left in the folder: found spans are there, lost ones could not be kept.
+// Open takes over what an earlier Store left in the folder: found spans are there, lost ones could not be kept. The error is ErrTaken
+// while another process uses it.
 func Open(o Options) (s *Store, found uint64, lost Lost, err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, 0, lost, fmt.Errorf("make the folder for waiting spans: %w", err)
 	}
 	s = &Store{options: o, next: 1}
-	if s.lock, err = lockFolder(o.Dir); err != nil {
+	if s.lock, err = lockFile(o.Dir, lockName); err != nil {
 		return nil, 0, lost, err
 	}
 	s.encoder, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
@@ -84,19 +85,6 @@ func Open(o Options) (s *Store, found uint64, lost Lost, err error) {
 	}
 	s.trim(&lost, 0)
 	return s, found + lost.Corrupt, lost, nil
-}
-
-// lockFolder keeps a second weft out for as long as this process lives.
-func lockFolder(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open the folder for waiting spans: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("another weft keeps its waiting spans in %s: set spill.dir to another folder (%w)", dir, err)
-	}
-	return f, nil
 }
 
 // scan reads the names in the folder. What was not written to its end is removed: it gives how many spans that were.

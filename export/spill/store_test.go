@@ -2,6 +2,7 @@ package spill
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -204,6 +205,37 @@ func TestOneStoreAtATime(t *testing.T) {
 	if _, _, _, err := Open(o); err == nil || !strings.Contains(err.Error(), "spill.dir") {
 		t.Errorf("a second one: %v", err)
 	}
+}
+
+// TestHeir waits for a folder, is told up to when its user tells all, and gets it when that one ends.
+func TestHeir(t *testing.T) {
+	o := Options{Dir: t.TempDir(), Size: 1 << 20, Age: time.Hour}
+	s, _, _ := open(t, o)
+	if HasHeir(o.Dir) {
+		t.Error("somebody waits")
+	}
+	h, err := Await(o.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Await(o.Dir); !errors.Is(err, ErrTaken) {
+		t.Errorf("a second heir: %v", err)
+	}
+	if !HasHeir(o.Dir) || h.Free() || h.Until() != 0 {
+		t.Errorf("it waits: %v, the folder is free: %v, until %d", HasHeir(o.Dir), h.Free(), h.Until())
+	}
+	if err := Bequeath(o.Dir, 42); err != nil || h.Until() != 42 || h.Free() {
+		t.Errorf("%v, until %d, free: %v", err, h.Until(), h.Free())
+	}
+	s.Close()
+	if !h.Free() {
+		t.Error("the folder is not free")
+	}
+	h.Close()
+	if HasHeir(o.Dir) || h.Until() != 0 {
+		t.Error("what was bequeathed is there for others")
+	}
+	open(t, o)
 }
 
 // TestFullDisk has a file system of its own that is smaller than the bound.

@@ -19,7 +19,7 @@ import (
 )
 
 // Collector is the program of the collector in the cache's bin; its name changes with its parts.
-const Collector = "otelcol-v0.161.0-sampling"
+const Collector = "otelcol-v0.161.0-tiers"
 
 //go:embed conf
 var conf embed.FS

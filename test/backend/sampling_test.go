@@ -47,27 +47,8 @@ func TestTailSampling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	// The collector's own metrics would take a fixed port.
-	c := exec.Command(filepath.Join(cache, "bin", Collector), "--config", "../../deploy/collector/sampling.yaml", "--set", "service.telemetry.metrics.level=none")
-	c.Env = append(os.Environ(), "LISTEN="+ports[0], "BACKEND="+behind.URL[len("http://"):], "DECISION_WAIT=2s", "SAMPLING_PERCENTAGE=0")
-	c.Stdout, c.Stderr, c.SysProcAttr = log, log, &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = c.Process.Kill()
-		_ = c.Wait()
-		if text, _ := os.ReadFile(log.Name()); t.Failed() {
-			t.Logf("%s", text)
-		}
-	}()
-	b := Backend{}
-	if err := b.await(ports[0]); err != nil {
+	tier(t, cache, "sampling.yaml", nil, "LISTEN="+ports[0], "BACKEND="+behind.URL[len("http://"):], "DECISION_WAIT=2s", "SAMPLING_PERCENTAGE=0")
+	if err := (&Backend{}).await(ports[0]); err != nil {
 		t.Fatal(err)
 	}
 	sendKinds(t, "http://"+ports[0])
@@ -83,6 +64,31 @@ func TestTailSampling(t *testing.T) {
 			t.Errorf("%d spans of %s came through, want %d", got[kind], kind, n)
 		}
 	}
+}
+
+// tier runs a collector with a configuration that is in the tree, until the test ends. prefix may be a program that starts it.
+func tier(t *testing.T, cache, conf string, prefix []string, env ...string) {
+	t.Helper()
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	// The collector's own metrics would take a fixed port.
+	argv := append(slices.Clone(prefix), filepath.Join(cache, "bin", Collector), "--config", "../../deploy/collector/"+conf, "--set", "service.telemetry.metrics.level=none")
+	c := exec.Command(argv[0], argv[1:]...)
+	c.Env = append(os.Environ(), env...)
+	c.Stdout, c.Stderr, c.SysProcAttr = log, log, &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		if text, _ := os.ReadFile(log.Name()); t.Failed() {
+			t.Logf("%s: %s", conf, text[max(0, len(text)-4000):])
+		}
+	})
 }
 
 // sendKinds sends a trace of two spans for each kind, of which one is what the kind says, in messages of their own.

@@ -42,6 +42,11 @@ func Start(protocol string) (*Collector, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Serve(l, protocol), nil
+}
+
+// Serve serves a protocol where somebody listens already.
+func Serve(l net.Listener, protocol string) *Collector {
 	c := &Collector{URL: "http://" + l.Addr().String()}
 	if protocol == "grpc" {
 		s := grpc.NewServer()
@@ -50,12 +55,12 @@ func Start(protocol string) (*Collector, error) {
 		logservice.RegisterLogsServiceServer(s, logServer{c: c})
 		go s.Serve(l)
 		c.close = s.Stop
-		return c, nil
+		return c
 	}
 	s := &http.Server{Handler: c}
 	go s.Serve(l)
 	c.close = func() { s.Close() }
-	return c, nil
+	return c
 }
 
 // Close ends the server.

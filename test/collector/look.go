@@ -7,10 +7,11 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 )
 
-// Span is a span with the service that it is of.
+// Span is a span with the service and the resource that it is of.
 type Span struct {
 	*tracepb.Span
-	Service string
+	Service  string
+	Resource map[string]any
 }
 
 // Spans gives all spans so far.
@@ -18,10 +19,11 @@ func (c *Collector) Spans() (list []Span) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range c.traces {
-		service, _ := Values(r.Resource.GetAttributes())["service.name"].(string)
+		resource := Values(r.Resource.GetAttributes())
+		service, _ := resource["service.name"].(string)
 		for _, s := range r.ScopeSpans {
 			for _, one := range s.Spans {
-				list = append(list, Span{one, service})
+				list = append(list, Span{one, service, resource})
 			}
 		}
 	}

@@ -11,7 +11,7 @@ work=$(mktemp -d -p "$cache")
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 
 collector() {
-  local out=$cache/bin/otelcol-$builder-sampling # as test/backend names it
+  local out=$cache/bin/otelcol-$builder-tiers # as test/backend names it
   [ -x "$out" ] && return
   GOBIN=$work/bin go install "go.opentelemetry.io/collector/cmd/builder@$builder"
   cp "$here/collector/builder.yaml" "$work/"

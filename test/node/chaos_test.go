@@ -27,7 +27,7 @@ func toCollector(t *testing.T, url, spill string, args ...string) *tracer.Tracer
 	})
 }
 
-func receive(t *testing.T) *collector.Collector {
+func receive(t testing.TB) *collector.Collector {
 	t.Helper()
 	c, err := collector.Start("http/protobuf")
 	if err != nil {
@@ -46,7 +46,7 @@ func different(c *collector.Collector) int {
 	return len(ids)
 }
 
-func stop(t *testing.T, w *tracer.Tracer) tracer.Export {
+func stop(t testing.TB, w *tracer.Tracer) tracer.Export {
 	t.Helper()
 	if err := w.Stop(); err != nil {
 		t.Fatal(err)

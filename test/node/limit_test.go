@@ -42,7 +42,7 @@ func accounted(t *testing.T, prefix []string, n int) (made, lost uint64) {
 func limited(t *testing.T, url, spill string, prefix []string) *tracer.Tracer {
 	t.Helper()
 	return startWeft(t, tracer.Options{
-		Output: "otlp", Prefix: prefix, Args: []string{"--spill-dir", spill},
+		Output: "otlp", Prefix: prefix, Args: []string{"--tls", "on", "--spill-dir", spill}, // with all that takes room
 		Env: []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + url, "OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=128"},
 	})
 }

@@ -3,7 +3,10 @@ package node
 import (
 	"fmt"
 	"os/exec"
+	"runtime"
 	"testing"
+
+	"github.com/vishvananda/netns"
 )
 
 // The network of the tests: one namespace for each container and one for the client, each joined to a router in a namespace of its
@@ -17,29 +20,59 @@ func space(n int) string   { return fmt.Sprint("weft-test-", n) }
 func address(n int) string { return fmt.Sprintf("10.201.%d.2", n) }
 
 // connect makes the network for containers 1 to n; the client is 0.
-func connect(t *testing.T, n int) {
+func connect(t testing.TB, n int) {
 	t.Helper()
-	remove := func() {
-		for i := range n + 1 {
-			_ = exec.Command("ip", "netns", "delete", space(i)).Run()
-		}
-		_ = exec.Command("ip", "netns", "delete", router).Run()
-	}
+	remove := func() { _ = exec.Command("ip", "netns", "delete", router).Run() }
 	remove() // what a test that was killed has left
 	t.Cleanup(remove)
 	command(t, "ip", "netns", "add", router)
 	inSpace(t, router, "ip", "link", "set", "lo", "up")
 	inSpace(t, router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
 	for i := range n + 1 {
-		command(t, "ip", "netns", "add", space(i))
-		inner, outer := fmt.Sprint("w", i), fmt.Sprint("r", i)
-		command(t, "ip", "-n", space(i), "link", "add", inner, "type", "veth", "peer", "name", outer, "netns", router)
-		inSpace(t, space(i), "ip", "link", "set", "lo", "up")
-		inSpace(t, space(i), "ip", "addr", "add", address(i)+"/24", "dev", inner)
-		inSpace(t, space(i), "ip", "link", "set", inner, "up")
-		inSpace(t, router, "ip", "addr", "add", fmt.Sprintf("10.201.%d.1/24", i), "dev", outer)
-		inSpace(t, router, "ip", "link", "set", outer, "up")
-		inSpace(t, space(i), "ip", "route", "add", "default", "via", fmt.Sprintf("10.201.%d.1", i))
+		join(t, i)
+	}
+}
+
+// join adds one namespace to the network.
+func join(t testing.TB, i int) {
+	t.Helper()
+	_ = exec.Command("ip", "netns", "delete", space(i)).Run()
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "delete", space(i)).Run() })
+	command(t, "ip", "netns", "add", space(i))
+	inner, outer := fmt.Sprint("w", i), fmt.Sprint("r", i)
+	command(t, "ip", "-n", space(i), "link", "add", inner, "type", "veth", "peer", "name", outer, "netns", router)
+	inSpace(t, space(i), "ip", "link", "set", "lo", "up")
+	inSpace(t, space(i), "ip", "addr", "add", address(i)+"/24", "dev", inner)
+	inSpace(t, space(i), "ip", "link", "set", inner, "up")
+	inSpace(t, router, "ip", "addr", "add", fmt.Sprintf("10.201.%d.1/24", i), "dev", outer)
+	inSpace(t, router, "ip", "link", "set", outer, "up")
+	inSpace(t, space(i), "ip", "route", "add", "default", "via", fmt.Sprintf("10.201.%d.1", i))
+}
+
+// within does something in a network namespace: sockets that it opens stay there. What it calls must not leave it to another goroutine.
+func within(t testing.TB, space string, do func() error) {
+	t.Helper()
+	runtime.LockOSThread()
+	home, err := netns.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer home.Close()
+	there, err := netns.GetFromName(space)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer there.Close()
+	if err := netns.Set(there); err != nil {
+		t.Fatal(err)
+	}
+	err = do()
+	if back := netns.Set(home); back != nil {
+		t.Fatal(back) // on a thread that nobody else gets
+	}
+	runtime.UnlockOSThread() // the thread must live on: processes that it has started die with it
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

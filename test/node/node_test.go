@@ -32,7 +32,7 @@ func run(m *testing.M) int {
 	}
 	world.weft, world.app = filepath.Join(dir, "weft"), filepath.Join(dir, "app")
 	for program, from := range map[string]string{world.weft: "weft/cmd/weft", world.app: "weft/test/node/app"} {
-		build := exec.Command("go", "build", "-o", program, from)
+		build := exec.Command("go", "build", "-trimpath", "-o", program, from) // as the image is built
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", from, err, out)
@@ -42,10 +42,12 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// startWeft runs weft on the apps alone.
-func startWeft(t *testing.T, o tracer.Options) *tracer.Tracer {
+// startWeft runs weft on the apps alone. They speak in clear text, so that TLS is left alone unless a test says otherwise: a program of Go
+// has dozens of probes for it, and the kernel takes up to a tenth of a second for each to take it off.
+func startWeft(t testing.TB, o tracer.Options) *tracer.Tracer {
 	t.Helper()
 	o.Args = append(o.Args, "--exe", "app", "--control", filepath.Join(t.TempDir(), "control"))
+	o.Env = append([]string{"WEFT_TLS=off"}, o.Env...)
 	w, err := tracer.Start(world.weft, o)
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,6 @@ type client struct {
 	part     string // of matrix.sh that it needs besides Go's
 	protocol string
 	bare     bool // sends no traceparent
-	sealed   bool // its TLS cannot be read
 	upgrades bool // goes to HTTP/2 by Upgrade: h2c, which there is without TLS only
 	argv     func(t *testing.T, p *place, l *load, s site) [][]string
 }
@@ -35,13 +34,13 @@ var clients = []*client{
 	{name: "node h2", part: "node", protocol: "h2", argv: nodeAsks},
 	{name: "requests", part: "python", protocol: "http/1.1", argv: pythonAsks("requests")},
 	{name: "aiohttp", part: "python", protocol: "http/1.1", argv: pythonAsks("aiohttp")},
-	{name: "hyper", part: "rust", protocol: "h2", sealed: true, argv: rustAsks},
+	{name: "hyper", part: "rust", protocol: "h2", argv: rustAsks},
 	{name: "netty", part: "java", protocol: "http/1.1", argv: javaAsks("netty")},
 	{name: "grpc-go", protocol: "grpc", argv: goAsks},
 	{name: "grpc-js", part: "node", protocol: "grpc", argv: nodeAsks},
-	{name: "grpcio", part: "python", protocol: "grpc", sealed: true, argv: pythonAsks("grpc")},
+	{name: "grpcio", part: "python", protocol: "grpc", argv: pythonAsks("grpc")},
 	{name: "grpc-java", part: "java", protocol: "grpc", argv: javaAsks("grpc")},
-	{name: "tonic", part: "rust", protocol: "grpc", sealed: true, argv: rustAsks},
+	{name: "tonic", part: "rust", protocol: "grpc", argv: rustAsks},
 	{name: "gRPC-Web", protocol: "grpcweb", argv: goAsks},
 	{name: "Connect", protocol: "connect", argv: goAsks},
 }

@@ -49,13 +49,13 @@ var servers = []*server{
 	{name: "aiohttp", part: "python", protocols: one, open: true, argv: pythonPeer("aiohttp")},
 	{name: "netty", part: "java", protocols: one, open: true, argv: javaPeer("netty")},
 	{name: "jsse", part: "java", protocols: one, sealed: true, argv: javaPeer("jsse")},
-	{name: "hyper", part: "rust", protocols: both, open: true, sealed: true, argv: rustPeer("h2")},
+	{name: "hyper", part: "rust", protocols: both, open: true, argv: rustPeer("h2")},
 	{name: "grpc-go", protocols: call, open: true, argv: goPeer("grpc")},
 	{name: "connect-go", protocols: []string{"grpc", "grpcweb", "connect"}, open: true, argv: goPeer("connect")},
 	{name: "grpc-js", part: "node", protocols: call, open: true, argv: nodePeer("grpc")},
-	{name: "grpcio", part: "python", protocols: call, open: true, sealed: true, argv: pythonPeer("grpc")},
+	{name: "grpcio", part: "python", protocols: call, open: true, argv: pythonPeer("grpc")},
 	{name: "grpc-java", part: "java", protocols: call, open: true, argv: javaPeer("grpc")},
-	{name: "tonic", part: "rust", protocols: call, open: true, sealed: true, argv: rustPeer("grpc")},
+	{name: "tonic", part: "rust", protocols: call, open: true, argv: rustPeer("grpc")},
 }
 
 func goPeer(protocol string) func(*testing.T, *place, site) []string {

@@ -8,6 +8,7 @@ import queue
 import ssl
 import sys
 import threading
+import time
 
 cert, key, load = os.environ.get("CERT"), os.environ.get("KEY"), os.environ.get("LOAD")
 answers = os.environ["ANSWERS"].split(",")
@@ -173,6 +174,9 @@ def ask_grpc(address, requests, streams):
         channel = grpc.secure_channel(address, trust, (("grpc.ssl_target_name_override", "localhost"),))
     else:
         channel = grpc.insecure_channel(address)
+    if cert:  # what traces it finds the library at the handshake
+        grpc.channel_ready_future(channel).result()
+        time.sleep(1)
 
     def one(i):
         _, messages, size = parse(asked(i))

@@ -74,6 +74,9 @@ async fn main() -> Result<(), Failure> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let args: Vec<String> = std::env::args().collect();
     let (protocol, address) = (args[2].as_str(), args[3].clone());
+    if args[1] == "ask" && pair().is_some() {
+        tokio::time::sleep(Duration::from_secs(1)).await; // what traces it has to have found the program
+    }
     match (args[1].as_str(), protocol) {
         ("serve", "grpc") => call::serve(&address).await,
         ("serve", _) => web::serve(&address).await,
