@@ -65,9 +65,7 @@ func BenchmarkDiscovery(b *testing.B) {
 	cache, err := fleet.InstallAgent()
 	check(b, err)
 	app := filepath.Join(b.TempDir(), "app")
-	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", app, "./app").CombinedOutput(); err != nil {
-		b.Fatalf("build the app: %v: %s", err, out)
-	}
+	build(b, app)
 	server := serve(b)
 	for _, n := range newcomers {
 		b.Run(n.name, func(b *testing.B) {
@@ -115,6 +113,14 @@ func TestSecondLibrary(t *testing.T) {
 	check(t, w.Stop())
 	if first, second := reads(w.Spans()); !first || !second {
 		t.Errorf("%s: by its first library is read: %v, by its second: %v\n%s", late.name, first, second, w.Log())
+	}
+}
+
+// build builds the app, stripped.
+func build(t testing.TB, to string) {
+	t.Helper()
+	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", to, "./app").CombinedOutput(); err != nil {
+		t.Fatalf("build the app: %v: %s", err, out)
 	}
 }
 

@@ -103,14 +103,14 @@ func (l *load) url(s site, i int) string {
 // curlStreams is how many requests curl 7.88 has on a connection at most, until the server has said how many it takes.
 const curlStreams = 100
 
-// curl makes all requests in one process, so many at a time. Where it upgrades, each connection is a process of its own; and without TLS
-// what it has no room for on its connection would be HTTP/1.
+// curl makes all requests in one process, so many at a time. Where it upgrades, each is a process of its own, for it cannot use a connection
+// again that it has upgraded; and without TLS what it has no room for on its connection would be HTTP/1.
 func curl(way string) func(*testing.T, *place, *load, site) [][]string {
 	return func(t *testing.T, p *place, l *load, s site) (list [][]string) {
 		processes := 1
 		switch {
 		case l.client.upgrades:
-			processes = l.streams
+			processes = l.n
 		case l.client.version() == "2" && !s.secure:
 			processes = 1 + l.streams/curlStreams
 		}
@@ -154,12 +154,16 @@ func wget(_ *testing.T, p *place, l *load, s site) (list [][]string) {
 	return list
 }
 
-// run runs the processes of a client to their end, all at a time.
+// run runs the processes of a client to their end, so many at a time.
 func (l *load) run(t *testing.T, p *place, s site) {
 	t.Helper()
 	l.pids = map[int]bool{}
 	var running []*exec.Cmd
 	for _, argv := range l.client.argv(t, p, l, s) {
+		if len(running) == l.streams {
+			l.await(t, p, s, running[0])
+			running = running[1:]
+		}
 		c := p.command(s.secure, l, argv...)
 		out, err := os.Create(p.path(filepath.Base(argv[0]) + ".out." + l.id))
 		check(t, err)
@@ -170,13 +174,19 @@ func (l *load) run(t *testing.T, p *place, s site) {
 		running = append(running, c)
 	}
 	for _, c := range running {
-		err := c.Wait()
-		var status *exec.ExitError
-		// wget ends with 8 when a server has told an error, as these are asked to.
-		if err != nil && !(l.client.bare && asExit(err, &status) && status.ExitCode() == 8) {
-			text, _ := os.ReadFile(p.path(filepath.Base(c.Args[0]) + ".out." + l.id))
-			t.Fatalf("%s asks %s: %v: %.2000s", l.client.name, s.server.name, err, text)
-		}
+		l.await(t, p, s, c)
+	}
+}
+
+// await waits for the end of one process of a client.
+func (l *load) await(t *testing.T, p *place, s site, c *exec.Cmd) {
+	t.Helper()
+	err := c.Wait()
+	var status *exec.ExitError
+	// wget ends with 8 when a server has told an error, as these are asked to.
+	if err != nil && !(l.client.bare && asExit(err, &status) && status.ExitCode() == 8) {
+		text, _ := os.ReadFile(p.path(filepath.Base(c.Args[0]) + ".out." + l.id))
+		t.Fatalf("%s asks %s: %v: %.2000s", l.client.name, s.server.name, err, text)
 	}
 }
 
