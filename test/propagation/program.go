@@ -70,7 +70,7 @@ func apache(p place) ([]string, error) {
 	return []string{"/usr/sbin/apache2", "-DFOREGROUND", "-f", path}, err
 }
 
-// phpFPM is PHP behind nginx, which is another service.
+// phpFPM is PHP behind nginx, which is another service. It writes its title over its environment, so it has the name of its executable.
 func phpFPM(p place) ([]string, error) {
 	for _, name := range []string{"service.php", "php-fpm.conf", "nginx-php.conf"} {
 		if _, err := p.configured(name); err != nil {
@@ -92,7 +92,7 @@ var programs = []program{
 	{name: "nginx", command: nginx, cases: []flow{{path: "/call", goOn: 1, findings: passes}}},
 	{name: "haproxy", command: haproxy, cases: []flow{{path: "/call", goOn: 1, findings: passes}}},
 	{name: "apache", command: apache, cases: []flow{{path: "/call", goOn: 1, findings: passes}}},
-	{name: "php", command: phpFPM, cases: []flow{
+	{name: "php-fpm", command: phpFPM, cases: []flow{
 		{path: "/call", findings: []string{"dropped"}},
 		{path: "/pass", goOn: 1, findings: passes},
 	}},

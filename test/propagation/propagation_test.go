@@ -17,7 +17,7 @@ import (
 
 // share are the programs that `make test` runs; PROPAGATION=all
 // runs all of them, at 64 connections too.
-var share = []string{"nginx", "go-proxy", "go-otel", "go-retry", "flask", "php", "node-stale", "node-otel"}
+var share = []string{"nginx", "go-proxy", "go-otel", "go-retry", "flask", "php-fpm", "node-stale", "node-otel"}
 
 func TestPrograms(t *testing.T) {
 	all := os.Getenv("PROPAGATION") == "all"
