@@ -30,6 +30,7 @@ type user struct {
 	files []*probed
 	every bool      // all of its files were looked at
 	next  time.Time // when it may be looked at again for a session that it begins
+	due   bool      // it will be
 }
 
 // probed is one file that was looked at.
@@ -97,11 +98,19 @@ func (l *libraries) barren(pid uint32, now time.Time) bool {
 	return u.every && now.Before(u.next) && !l.reads(pid)
 }
 
-// follow looks for what a process that can be read has loaded since, if it is time to.
-func (l *libraries) follow(pid uint32) {
-	if u := l.users[pid]; time.Now().After(u.next) {
+// follow looks for what a process that can be read has loaded since. Where it is not time to, it gives when to ask again; 0: not at all.
+func (l *libraries) follow(pid uint32) (again time.Duration) {
+	u, known := l.users[pid]
+	if again = time.Until(u.next); again <= 0 {
 		l.look(pid, u.every)
+		return 0
 	}
+	if !known || u.due {
+		return 0
+	}
+	u.due = true
+	l.users[pid] = u
+	return again
 }
 
 // reads tells whether a library that the process runs has probes.

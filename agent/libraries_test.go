@@ -38,3 +38,14 @@ func TestBarrenProcessRests(t *testing.T) {
 		}
 	}
 }
+
+// TestFollowIsDue: a session that begins too soon after the last look is looked at when it is time to, once for all that begin meanwhile.
+func TestFollowIsDue(t *testing.T) {
+	l := &libraries{users: map[uint32]user{1: {next: time.Now().Add(time.Minute)}}}
+	if again := l.follow(1); again <= 0 || again > time.Minute {
+		t.Errorf("asked to come again after %v", again)
+	}
+	if again := l.follow(1); again != 0 {
+		t.Errorf("asked a second time, after %v", again)
+	}
+}

@@ -122,7 +122,10 @@ func (s *scout) do(t task) {
 	case !s.tls.reads(t.pid):
 		s.lookAgain(t)
 	case t.why == greeted:
-		s.tls.follow(t.pid) // it may speak by another library than the one that is read
+		// It may speak by another library than the one that is read.
+		if again := s.tls.follow(t.pid); again > 0 {
+			time.AfterFunc(again, func() { s.tell(t) })
+		}
 	}
 }
 
