@@ -121,7 +121,7 @@ func variables(t *testing.T, c *core.Container) (list []string) {
 		}
 		list = append(list, e.Name+"="+value)
 	}
-	return append(list, "WEFT_EXE=app", "WEFT_TLS=off") // as startWeft has it
+	return append(list, "WEFT_COMMAND=*/app*", "WEFT_TLS=off") // as startWeft has it, by what needs no right to be read
 }
 
 // mounts gives those that a runtime makes for each container, and the volumes of the manifests.
