@@ -34,19 +34,7 @@ const (
 var ErrBoring = errors.New("BoringSSL is inside of it without symbols, and its functions are not what is known of them")
 
 // Search looks for the functions of a library that is in the file without symbols, by their code. It reads the whole file, up to a bound.
-func Search(path string) (f Functions, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("parse %s: %v", path, p)
-		}
-	}()
-	file, err := openRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close() //nolint:errcheck // read only
-	return search(file)
-}
+func Search(path string) (Functions, error) { return within(path, search) }
 
 func search(r io.ReaderAt) (Functions, error) {
 	image, err := elf.NewFile(r)

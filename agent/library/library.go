@@ -29,7 +29,10 @@ const tableMax = 64 << 20
 type Functions map[string]uint64
 
 // Inspect looks for the functions in the file at path, among the symbols for the dynamic linker, and then among those for debuggers.
-func Inspect(path string) (f Functions, err error) {
+func Inspect(path string) (Functions, error) { return within(path, inspect) }
+
+// within has a file searched that may be hostile.
+func within(path string, search func(io.ReaderAt) (Functions, error)) (f Functions, err error) {
 	defer func() {
 		// The standard library's parsers do not promise to stand hostile input.
 		if p := recover(); p != nil {
@@ -41,7 +44,7 @@ func Inspect(path string) (f Functions, err error) {
 		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // read only
-	return inspect(file)
+	return search(file)
 }
 
 func inspect(r io.ReaderAt) (Functions, error) {

@@ -7,7 +7,7 @@ import (
 
 // Where records are missing, a request can seem to be under way that was answered long ago: the record of its reply was refused, and
 // that of the next request of its connection, too. What this next one calls would be taken for part of the first. The next record of
-// the connection says that some are missing. Until then, and for Options.Hold at most, a call of such a time is kept back.
+// the connection says that some are missing. So a call of such a time is kept back for Options.Hold.
 
 // doubts keeps a call back that hangs on a request being under way, while records are missing.
 func (l *Linker) doubts(x *flow.Exchange) {
