@@ -73,8 +73,17 @@ func (blind) Name() string                         { return "proto" }
 // serveDiscard starts the collector in a process of its own and gives its URL.
 func serveDiscard(b *testing.B, protocol string) string {
 	b.Helper()
-	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), discardVariable+"="+protocol)
+	url, c, in := serveApart(b, discardVariable+"="+protocol)
+	b.Cleanup(func() { _ = in.Close(); _ = c.Wait() })
+	return url
+}
+
+// serveApart starts this test as a collector, as the variables say, and gives its URL, which is the first line that it writes. It may end when
+// its input does.
+func serveApart(b *testing.B, variables ...string) (url string, c *exec.Cmd, in io.Closer) {
+	b.Helper()
+	c = exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), variables...)
 	in, err := c.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -86,12 +95,12 @@ func serveDiscard(b *testing.B, protocol string) string {
 	if err := c.Start(); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = in.Close(); _ = c.Wait() })
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
+		_ = c.Process.Kill()
 		b.Fatal(err)
 	}
-	return strings.TrimSpace(line)
+	return strings.TrimSpace(line), c, in
 }
 
 func cpu() time.Duration {

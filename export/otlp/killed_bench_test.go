@@ -1,14 +1,12 @@
 package otlp
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -52,26 +50,10 @@ func note(file, address string) {
 // noting starts such a collector and gives its URL, and what kills it.
 func noting(b *testing.B, file, address string) (url string, kill func()) {
 	b.Helper()
-	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), notedVariable+"="+file, notedAddress+"="+address)
-	in, err := c.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := c.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		b.Fatal(err)
-	}
+	url, c, in := serveApart(b, notedVariable+"="+file, notedAddress+"="+address)
 	kill = func() { _ = c.Process.Kill(); _ = c.Wait(); _ = in.Close() }
 	b.Cleanup(kill)
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		b.Fatal(err)
-	}
-	return strings.TrimSpace(line), kill
+	return url, kill
 }
 
 // BenchmarkCollectorKilled puts 5,000 spans a second all the time, kills the collector and starts it again after OUTAGE, a time such as
