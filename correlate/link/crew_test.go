@@ -124,3 +124,26 @@ func TestLearnsLate(t *testing.T) {
 		}
 	}
 }
+
+// TestTakesWork: threads were seen to read, call and answer in solitude only. At the first two requests at a time one makes the call of
+// the other's request, as tokio's do: its carrier is believed, and without one there is no link.
+func TestTakesWork(t *testing.T) {
+	for carriers, want := range map[bool]string{true: "s1 header", false: "-"} {
+		n := newNode(t, 1)
+		for at := range 20 {
+			n.play(fmt.Sprintf("a%d server 1 1 A at=%d; b%d client 1 1 B at=%d; end b%d; end a%d; tick", at, at, at, at, at, at))
+		}
+		script := "s1 server 1 1 A at=99 head=T:P; s2 server 1 2 C head=U:Q; c1 client 1 2 D head=T:C; end c1; end s1; end s2"
+		if !carriers {
+			script = "s1 server 1 1 A at=99; s2 server 1 2 C; c1 client 1 2 D; end c1; end s1; end s2"
+		}
+		n.play(script)
+		n.l.Close()
+		if got := n.parent("b19"); got != "a19 thread" {
+			t.Errorf("b19 < %s", got)
+		}
+		if got := n.parent("c1"); got != want {
+			t.Errorf("carriers %t: c1 < %s, want %s", carriers, got, want)
+		}
+	}
+}

@@ -235,8 +235,8 @@ func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 		working = working[:1] // pipelined: one after the other
 	}
 	sure := p.habits.trust(x.Start)
-	if unknown := p.open > 1 && p.habits.own == 0 && !p.crew.keeps(); unknown && sure >= threshold {
-		p.crew.begin() // an event loop's first calls look the same
+	if unknown := p.open > 1 && !p.crew.keeps() && !p.habits.beside(); unknown && sure >= threshold {
+		p.crew.begin() // the first calls of an event loop, and of a pool that takes tasks from each other, look the same
 	} else if sure < threshold || !p.crew.swaps() {
 		return working, sure
 	}

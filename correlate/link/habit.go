@@ -52,6 +52,9 @@ func (p *Process) takes(x *flow.Exchange) {
 	if g == nil {
 		if p.open > 0 {
 			h.free++
+			if h.own > 0 && !h.beside() {
+				p.crew.begin()
+			}
 		}
 		return
 	}
@@ -154,6 +157,9 @@ func (h *habits) trust(now uint64) float64 {
 
 // mixes tells that a thread works on several requests at a time: an event loop.
 func (h *habits) mixes() bool { return h.mixed*mixedRate > h.free }
+
+// beside tells that threads work side by side, each on what it has read: calls that were made in solitude tell nothing of that.
+func (h *habits) beside() bool { return h.own > 0 && h.free >= mixedRate && !h.mixes() }
 
 // alone tells that threads were seen to work side by side and none was seen to mix.
 func (h *habits) alone() bool { return h.free > 0 && !h.mixes() }

@@ -19,6 +19,7 @@ import (
 //	s1 server pid tid wire [key=value]   a request has come in; the name of the exchange is the first word
 //	c1 client pid tid wire [key=value]   a request was sent
 //	end c1       the reply is whole;  replies c1: it has begun, replies s1 2: sent by thread 2;  drop c1: abandoned;  gone c1: its client has left;  lost c1: records are missing
+//	threads      threads 8 and 9 of process 1 serve side by side for a while, of which nothing is told
 //	tick         time passes until nothing waits;  go 7: process 7 is Go;  exit 7;  hand B 5: goroutine 5 gives a call to B
 //
 // Wires are named by letters; at=N is the offset of the request, so that A at=0 and A at=1 are one connection. head=T:P is
@@ -163,6 +164,8 @@ func (n *node) play(script string) {
 			n.l.Feed(&event.Event{Kind: event.KindLoss, Time: n.now, Loss: event.Loss{Records: 1}})
 		case "drop":
 			n.l.Abandoned(n.exchanges[f[1]])
+		case "threads":
+			n.threads()
 		case "tick":
 			n.now += 1000
 			n.l.Feed(&event.Event{Kind: event.KindClock, Time: n.now})
@@ -181,6 +184,18 @@ func (n *node) play(script string) {
 			n.start(f[0], f[1:])
 		}
 	}
+}
+
+func (n *node) threads() {
+	for at := range crewKeeps {
+		n.play(strings.ReplaceAll(`x server 1 8 X at=N; y server 1 9 Y at=N; v client 1 8 V at=N; w client 1 9 W at=N
+			end v; end w; end x; end y; tick`, "N", strconv.Itoa(at)))
+		for _, name := range []string{"v", "w", "x", "y"} {
+			delete(n.names, n.spans[name].SpanID)
+			delete(n.exchanges, name)
+		}
+	}
+	n.out = nil
 }
 
 // replies lets the thread of an exchange send or read the head of its reply.

@@ -33,12 +33,10 @@ var scripts = []struct{ name, script, want string }{
 		end c; end s1; end s2; tick`, `c < s2 header
 		s1 < ~P header
 		s2 < ~Q header`},
-	{"two requests with one carrier", `x server 1 8 X; y client 1 8 Y; end y; end x; s1 server 1 1 A head=T:P; s2 server 1 2 B head=T:P; c client 1 2 C head=T:P
+	{"two requests with one carrier", `threads; s1 server 1 1 A head=T:P; s2 server 1 2 B head=T:P; c client 1 2 C head=T:P
 		end c; end s1; end s2; tick`, `c < s2 thread
 		s1 < ~P header
-		s2 < ~P header
-		x < -
-		y < x thread`},
+		s2 < ~P header`},
 	{"two requests with one carrier and nothing to tell them apart", `s1 server 1 1 A head=T:P; s2 server 1 2 B head=T:P
 		c client 1 3 C head=T:P; end c; end s1; end s2; tick`, `c < - of 2
 		s1 < ~P header
@@ -63,13 +61,17 @@ var scripts = []struct{ name, script, want string }{
 		c2 < -
 		s1 < -
 		s2 < -`},
-	{"threads side by side", `x server 1 8 X; y client 1 8 Y; end y; end x; s1 server 1 1 A; s2 server 1 2 B; c2 client 1 2 C; c1 client 1 1 D
-		end c1; end c2; end s1; end s2; tick`, `c1 < s1 thread
-		c2 < s2 thread
+	{"threads side by side, which were seen to serve alone", `x server 1 8 X; y client 1 8 Y; end y; end x; s1 server 1 1 A; s2 server 1 2 B; c2 client 1 2 C
+		c1 client 1 1 D; end c1; end c2; end s1; end s2; tick`, `c1 < -
+		c2 < -
 		s1 < -
 		s2 < -
 		x < -
 		y < x thread`},
+	{"threads side by side", "threads; s1 server 1 1 A; s2 server 1 2 B; c2 client 1 2 C; c1 client 1 1 D; end c1; end c2; end s1; end s2; tick", `c1 < s1 thread
+		c2 < s2 thread
+		s1 < -
+		s2 < -`},
 	{"thread that is answering", "s1 server 1 1 A; replies s1; c client 1 1 B; end c; end s1; tick", `c < -
 		s1 < -`},
 	{"thread after the reply", "s1 server 1 1 A; end s1; c client 1 1 B; end c; tick", `c < -
@@ -111,14 +113,11 @@ var scripts = []struct{ name, script, want string }{
 	{"pipelined, threads unknown", "s1 server 1 1 A; s2 server 1 1 A at=1; c client 1 1 B; end c; end s1; end s2; tick", `c < - of 2
 		s1 < -
 		s2 < -`},
-	{"pipelined, thread per connection", `x server 1 8 X; z client 1 8 Z; end z; y server 1 9 Y; end x; end y
-		s1 server 1 1 A; s2 server 1 1 A at=1; c1 client 1 1 B; end c1; end s1; c2 client 1 1 B at=1; end c2; end s2; tick`, `c1 < s1 thread
+	{"pipelined, thread per connection", `threads; s1 server 1 1 A; s2 server 1 1 A at=1; c1 client 1 1 B; end c1; end s1
+		c2 client 1 1 B at=1; end c2; end s2; tick`, `c1 < s1 thread
 		c2 < s2 thread
 		s1 < -
-		s2 < -
-		x < -
-		y < -
-		z < x thread`},
+		s2 < -`},
 	{"given up, by an event loop", `s1 server 1 1 A; c1 client 1 1 C; gone s1; s2 server 1 1 B; c2 client 1 1 D; end c1; end c2; end s2; tick`, `c1 < s1 thread
 		c2 < -
 		s1 < -

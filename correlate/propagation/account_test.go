@@ -3,6 +3,7 @@ package propagation_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -33,6 +34,14 @@ func tell(r propagation.Report) (out []string) {
 	slices.Sort(out)
 	return out
 }
+
+// sideBySide shows that each thread of a process works on what it has read, while another one does the same.
+var sideBySide = func() (script string) {
+	for i := range 6 {
+		script += strings.ReplaceAll("in rN get=/r; in sN get=/s; call tN; reply sN; reply rN;", "N", strconv.Itoa(i+1))
+	}
+	return strings.ReplaceAll(script, ";", "\n")
+}()
 
 // accounts are scripts with what is said of each call and what the report counts.
 var accounts = []struct{ name, script, calls, report string }{
@@ -103,11 +112,7 @@ var accounts = []struct{ name, script, calls, report string }{
 		y passed_through`, `
 		proxy GET /p > shop 2/2, passed_through 2`},
 
-	{"thread: two requests side by side, each judged by its own", `
-		in s
-		send t
-		answer t
-		reply s
+	{"thread: two requests side by side, each judged by its own", sideBySide + `
 		in a : traceparent: $W
 		in b : traceparent: 00-$U-$P-01
 		send y
@@ -115,12 +120,17 @@ var accounts = []struct{ name, script, calls, report string }{
 		send z : traceparent: 00-$V-$Q-01
 		answer y
 		answer z`, `
-		t no_context
 		y dropped
-		z propagated`, `
+		z propagated
+		t1 unlinked
+		t2 no_context
+		t3 no_context
+		t4 no_context
+		t5 no_context
+		t6 no_context`, `
 		shop GET /b > payments:8080 0/1, dropped 1
 		shop GET /c > payments:8080 1/1
-		shop GET /s > payments:8080 0/0, no context 1`},
+		shop GET /s > payments:8080 0/0, no context 5`},
 	{"event loop: all requests under way have a context, the process makes no such calls by itself", `
 		wait 10s
 		in a get=/a on=7 : traceparent: $W
@@ -181,15 +191,15 @@ var accounts = []struct{ name, script, calls, report string }{
 		v unlinked
 		x unlinked`, ``},
 	{"records are missing: a call may be the next request's", `
-		in a : traceparent: $W
-		call x : traceparent: 00-$U-$Q-01
+		in a at=go-shop g=5 : traceparent: $W
+		call x at=go-shop g=5 : traceparent: 00-$U-$Q-01
 		lose a
-		in b get=/b : traceparent: $W
-		call y : traceparent: 00-$T-$Q-01`, `
+		in b at=go-shop g=6 get=/b : traceparent: $W
+		call y at=go-shop g=6 : traceparent: 00-$T-$Q-01`, `
 		x restarted
 		y propagated`, `
-		shop GET /a > payments:8080 0/0
-		shop GET /b > payments:8080 1/1`},
+		go-shop GET /a > payments:8080 0/0
+		go-shop GET /b > payments:8080 1/1`},
 	{"goroutine: a carrier of another request has got in, and the goroutine says whose call it is", `
 		in b at=go-shop g=4 : traceparent: 00-$U-$P-01
 		in a at=go-shop g=5 : traceparent: $W

@@ -55,6 +55,7 @@ var exclusions = []struct{ rule, name, script, want string }{
 	{"scrape", "by path and by agent", `
 		in a get=/metrics : traceparent: $W
 		call x
+		reply a
 		in b get=/probe agent=Prometheus/3.0 : traceparent: $W
 		call y`, "x excluded; y excluded"},
 	{"scrape", "metrics are posted", `
@@ -75,6 +76,7 @@ var exclusions = []struct{ rule, name, script, want string }{
 	{"preflight", "before and behind", `
 		in a options=/cart : traceparent: $W
 		call x
+		reply a
 		in b : traceparent: $W
 		call y options=/cart`, "x excluded; y excluded"},
 	{"cache_refresh", "two requests for the same wait for what a third one fetches", `
@@ -96,12 +98,12 @@ var exclusions = []struct{ rule, name, script, want string }{
 		reply b
 		reply c`, "x dropped"},
 	{"cache_refresh", "the others have called for themselves", `
-		in a get=/price : traceparent: $W
-		send x
-		in b get=/price : traceparent: 00-$U-$P-01
-		call y
-		in c get=/price : traceparent: 00-$V-$P-01
-		call z
+		in a at=go-shop g=1 get=/price : traceparent: $W
+		send x at=go-shop g=1
+		in b at=go-shop g=2 get=/price : traceparent: 00-$U-$P-01
+		call y at=go-shop g=2
+		in c at=go-shop g=3 get=/price : traceparent: 00-$V-$P-01
+		call z at=go-shop g=3
 		answer x
 		reply a
 		reply b
