@@ -9,6 +9,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"weft/bpf"
 )
 
 // Some maps of the kernel side are forgetful: when they are full, what was not used for the longest time makes room for what is new
@@ -63,21 +65,44 @@ func memoryOf() (uint64, error) {
 	return info.Totalram * uint64(info.Unit), nil
 }
 
-// Forgetful is how full a map is that forgets what is old.
+// Forgetful is how full a map is that forgets what is old, and how many entries it has forgotten: those that were put in, less those
+// that were taken out, less those that are there (the kernel does not count them).
 type Forgetful struct {
 	Map       string
 	Used, Max uint32
+	Forgotten uint64
+}
+
+// forgetful are the names of these maps, by where their entries are counted.
+var forgetful = map[string]bpf.WeftForgetful{
+	"own":           bpf.WeftForgetfulFORGETFUL_OWN,
+	"goroutines":    bpf.WeftForgetfulFORGETFUL_GOROUTINES,
+	"given":         bpf.WeftForgetfulFORGETFUL_GIVEN,
+	"workers":       bpf.WeftForgetfulFORGETFUL_WORKERS,
+	"hands":         bpf.WeftForgetfulFORGETFUL_HANDS,
+	"crews":         bpf.WeftForgetfulFORGETFUL_CREWS,
+	"words":         bpf.WeftForgetfulFORGETFUL_WORDS,
+	"tasks":         bpf.WeftForgetfulFORGETFUL_TASKS,
+	"written":       bpf.WeftForgetfulFORGETFUL_WRITTEN,
+	"streams":       bpf.WeftForgetfulFORGETFUL_STREAMS,
+	"threads":       bpf.WeftForgetfulFORGETFUL_THREADS,
+	"rust_programs": bpf.WeftForgetfulFORGETFUL_RUST_PROGRAMS,
 }
 
 // Forgets tells whether it is as good as full, so that what is new makes what is old go.
 func (f *Forgetful) Forgets() bool { return f.Max > 1 && uint64(f.Used)*20 >= uint64(f.Max)*19 }
 
-// Forgetful tells how full the kernel side's maps are that forget, by their names. It counts them, which takes milliseconds.
+// Forgetful tells how full the kernel side's maps are that forget, by their names, and what they have forgotten since the probes were put
+// on. It counts what is there, which takes milliseconds; what comes and goes meanwhile is as many entries as the number may be wrong by.
 func (a *Agent) Forgetful() (all []Forgetful, err error) {
 	a.guard.mu.Lock()
 	defer a.guard.mu.Unlock()
 	if a.guard.kernel == nil {
 		return nil, nil
+	}
+	kept, err := a.guard.kernel.kept()
+	if err != nil {
+		return nil, err
 	}
 	each := reflect.ValueOf(a.guard.kernel.objects.WeftMaps)
 	for i := range each.NumField() {
@@ -89,10 +114,20 @@ func (a *Agent) Forgetful() (all []Forgetful, err error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, Forgetful{each.Type().Field(i).Tag.Get("ebpf"), used, m.MaxEntries()})
+		name := each.Type().Field(i).Tag.Get("ebpf")
+		gone := kept[forgetful[name]] - int64(used)
+		all = append(all, Forgetful{name, used, m.MaxEntries(), uint64(max(gone, 0))})
 	}
 	slices.SortFunc(all, func(x, y Forgetful) int { return int(y.Used) - int(x.Used) })
 	return all, nil
+}
+
+// kept is how many entries were put into each map that forgets, less those taken out.
+func (k *kernel) kept() (sums [bpf.WeftForgetfulFORGETFULS]int64, err error) {
+	if err := k.objects.Kept.Get(&sums); err != nil {
+		return sums, fmt.Errorf("read how many entries were put into maps: %w", err)
+	}
+	return sums, nil
 }
 
 // entriesOf counts the entries of a map while others write to it: no more than it has room for.

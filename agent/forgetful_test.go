@@ -45,6 +45,27 @@ func TestFitMaps(t *testing.T) {
 	}
 }
 
+// TestForgetfulNames: every map that forgets counts what is put into it.
+func TestForgetfulNames(t *testing.T) {
+	spec, err := bpf.LoadWeft()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for name, m := range spec.Maps {
+		if m.Type != ebpf.LRUHash {
+			continue
+		}
+		n++
+		if _, ok := forgetful[name]; !ok {
+			t.Errorf("what is put into %s is not counted", name)
+		}
+	}
+	if n != int(bpf.WeftForgetfulFORGETFULS) {
+		t.Errorf("%d maps forget, %d are counted", n, bpf.WeftForgetfulFORGETFULS)
+	}
+}
+
 func TestForgets(t *testing.T) {
 	for used, want := range map[uint32]bool{0: false, 949: false, 950: true, 1000: true} {
 		if f := (Forgetful{Used: used, Max: 1000}); f.Forgets() != want {

@@ -44,7 +44,7 @@ static __noinline int note_serving(__u32 pid, __u64 id)
 		known->serves = 1;
 	} else {
 		struct goroutine_value value = {.serves = 1};
-		bpf_map_update_elem(&goroutines, &key, &value, BPF_ANY);
+		remember(&goroutines, FORGETFUL_GOROUTINES, &key, &value);
 	}
 	return 0;
 }
@@ -117,7 +117,7 @@ static __always_inline __u64 serving_ancestor(const struct process *p, __u32 pid
 			continue;
 		}
 		value.parent = parent_of(p, key.id);
-		bpf_map_update_elem(&goroutines, &key, &value, BPF_ANY);
+		remember_last(&goroutines, FORGETFUL_GOROUTINES, &key, &value);
 		key.id = value.parent;
 	}
 	return parent;

@@ -60,7 +60,7 @@ type message struct {
 func everything() WeftSetting { return WeftSetting{Self: 1, Wake: 1 << 20, IgnoreUnknown: 1} }
 
 // load puts the programs into the kernel.
-func load(t testing.TB, s WeftSetting) *capture {
+func load(t testing.TB, s WeftSetting, fits ...func(*ebpf.CollectionSpec)) *capture {
 	t.Helper()
 	if err := rlimit.RemoveMemlock(); err != nil {
 		t.Logf("memlock: %v", err)
@@ -78,6 +78,9 @@ func load(t testing.TB, s WeftSetting) *capture {
 	}
 	if s.Tls == 0 {
 		WithoutTLS(spec)
+	}
+	for _, fit := range fits {
+		fit(spec)
 	}
 	k := &capture{t: t, traced: os.Getpid(), sockets: make(map[uint64]event.Conn)}
 	err = spec.LoadAndAssign(&k.objects, nil)
@@ -156,9 +159,9 @@ func (k *capture) choose(pid int, choice WeftChoice) {
 }
 
 // start loads, attaches and traces this process.
-func start(t testing.TB) *capture {
+func start(t testing.TB, fits ...func(*ebpf.CollectionSpec)) *capture {
 	t.Helper()
-	k := load(t, everything())
+	k := load(t, everything(), fits...)
 	k.choose(os.Getpid(), WeftChoiceCHOICE_TRACE)
 	k.attach()
 	return k

@@ -63,9 +63,9 @@ static __noinline int note_hand(__u32 pid, __u32 tid, __u32 does)
 		return 0;
 	if (h)
 		value.does |= h->does;
-	bpf_map_update_elem(&hands, &tid, &value, BPF_ANY);
+	remember_last(&hands, FORGETFUL_HANDS, &tid, &value);
 	if (does == HAND_CALLS && !(value.does & HAND_SERVES)) {
-		bpf_map_update_elem(&crews, &pid, &crew, BPF_NOEXIST);
+		remember(&crews, FORGETFUL_CREWS, &pid, &crew);
 		*(volatile __u32 *)&crewed = 1;
 	}
 	return 0;

@@ -26,7 +26,7 @@ static __always_inline void keep_handed(__u64 sk, const struct handover_record *
 {
 	struct handed h = {.time = r->head.time, .goroutine = r->goroutine, .parent_goroutine = r->parent_goroutine};
 
-	bpf_map_update_elem(&given, &sk, &h, BPF_ANY);
+	remember_last(&given, FORGETFUL_GIVEN, &sk, &h);
 }
 
 /* Takes what was kept for the connection of an operation, whose number is known now. Returns 1 if there was something. */

@@ -9,7 +9,7 @@ static __always_inline void remember_own(const struct sock *sk)
 	__u32 key = (__u32)sk->__sk_common.skc_num << 16 | port_of(sk->__sk_common.skc_dport);
 	__u8 one = 1;
 
-	bpf_map_update_elem(&own, &key, &one, BPF_ANY);
+	remember(&own, FORGETFUL_OWN, &key, &one);
 }
 
 static __always_inline void connection_opens(struct sock *sk, int old_state)
@@ -124,7 +124,7 @@ static __always_inline void send_process(struct process_scratch *p, __u32 length
 static __always_inline void drop_choice(__u32 pid)
 {
 	bpf_map_delete_elem(&interpreters, &pid);
-	bpf_map_delete_elem(&crews, &pid);
+	take_out(&crews, FORGETFUL_CREWS, &pid);
 	if (!bpf_map_delete_elem(&processes, &pid))
 		__sync_fetch_and_add(&drops, 1);
 }

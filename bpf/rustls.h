@@ -59,7 +59,7 @@ static __always_inline struct rust_program *rust_program_of(__u32 pid)
 
 	if (p)
 		return p;
-	bpf_map_update_elem(&rust_programs, &pid, &no_rust_program, BPF_NOEXIST);
+	remember(&rust_programs, FORGETFUL_RUST_PROGRAMS, &pid, &no_rust_program);
 	return bpf_map_lookup_elem(&rust_programs, &pid);
 }
 

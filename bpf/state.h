@@ -144,6 +144,25 @@ struct {
 	__type(value, struct message_record);
 } ring SEC(".maps");
 
+/* The maps that forget what was not used for the longest time, by their names. */
+enum forgetful {
+	FORGETFUL_OWN,
+	FORGETFUL_GOROUTINES,
+	FORGETFUL_GIVEN,
+	FORGETFUL_WORKERS,
+	FORGETFUL_HANDS,
+	FORGETFUL_CREWS,
+	FORGETFUL_WORDS,
+	FORGETFUL_TASKS,
+	FORGETFUL_WRITTEN,
+	FORGETFUL_STREAMS,
+	FORGETFUL_THREADS,
+	FORGETFUL_RUST_PROGRAMS,
+	FORGETFULS
+};
+/* Entries put into each of these, less those taken out: what of them is not there was forgotten. */
+__s64 kept[FORGETFULS];
+
 /* What each CPU counts. One entry, so that what every operation adds to is near together. */
 struct tally {
 	/* Bytes put on the ring since this CPU last woke the reader. Asking the ring itself how full it is costs a cache line that
@@ -234,6 +253,29 @@ static __always_inline void count_add(__u32 which, __u64 n)
 		asm volatile("" : "+r"(at)); /* verifier: the index in one register, as it is checked */
 	if (t && at < COUNTS)
 		t->counts[at] += n;
+}
+
+/* Puts an entry into a map that forgets, if there is none under that key. Returns 0 if it did. */
+static __always_inline long remember(void *map, enum forgetful which, const void *key, const void *value)
+{
+	long failed = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+
+	if (!failed)
+		__sync_fetch_and_add(&kept[which], 1);
+	return failed;
+}
+
+/* The same, or writes over what is there. */
+static __always_inline void remember_last(void *map, enum forgetful which, const void *key, const void *value)
+{
+	if (remember(map, which, key, value))
+		bpf_map_update_elem(map, key, value, BPF_EXIST);
+}
+
+static __always_inline void take_out(void *map, enum forgetful which, const void *key)
+{
+	if (!bpf_map_delete_elem(map, key))
+		__sync_fetch_and_add(&kept[which], -1);
 }
 
 /* verifier: a length that is known to be at most max, in one register that the compiler can't split. */

@@ -84,7 +84,7 @@ __noinline int take_counts(struct operation *op, struct socket_state *s)
 	if (!c)
 		return 0;
 	f->length = flags | (c->blind ? PIECES_FRAMES | (c->frames & PIECES_MASK) : c->messages & PIECES_MASK);
-	bpf_map_delete_elem(&streams, k);
+	take_out(&streams, FORGETFUL_STREAMS, k);
 	return 0;
 }
 
@@ -170,7 +170,7 @@ __noinline int follow_data(struct operation *op, struct socket_state *s)
 		k = key_of(op, s, area);
 		c = bpf_map_lookup_elem(&streams, k);
 		if (!c) {
-			bpf_map_update_elem(&streams, k, empty_count(area), BPF_NOEXIST);
+			remember(&streams, FORGETFUL_STREAMS, k, empty_count(area));
 			c = bpf_map_lookup_elem(&streams, k);
 		}
 	}

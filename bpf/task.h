@@ -151,7 +151,7 @@ static __always_inline struct lineage take_written(__u64 sk)
 	if (!w)
 		return found;
 	found = *w;
-	bpf_map_delete_elem(&written, &sk);
+	take_out(&written, FORGETFUL_WRITTEN, &sk);
 	return found;
 }
 
@@ -191,7 +191,7 @@ static __always_inline void find_greenlet(struct operation *op, const struct int
 	if (!of.root) {
 		of.root = of.branch;
 		if (begins)
-			bpf_map_update_elem(&tasks, &key, &of, BPF_ANY);
+			remember_last(&tasks, FORGETFUL_TASKS, &key, &of);
 	}
 	set_work(op, of);
 }
@@ -262,7 +262,7 @@ static __always_inline int task_starts(__u64 task)
 		of.root = of.branch;
 		i->cause = 0;
 	}
-	bpf_map_update_elem(&tasks, &key, &of, BPF_ANY);
+	remember_last(&tasks, FORGETFUL_TASKS, &key, &of);
 	return 0;
 }
 
@@ -287,7 +287,7 @@ static __always_inline int greenlet_starts(__u64 greenlet)
 		key.task = greenlet;
 		of.root = parent && parent->root ? parent->root : of.branch;
 	}
-	bpf_map_update_elem(&tasks, &key, &of, BPF_ANY);
+	remember_last(&tasks, FORGETFUL_TASKS, &key, &of);
 	return 0;
 }
 
@@ -322,7 +322,7 @@ static __always_inline int stream_writes(__u64 stream)
 	task = running_task(i, words);
 	if (task)
 		of = lineage_of(bpf_get_current_pid_tgid() >> 32, task);
-	bpf_map_update_elem(&written, &sk, &of, BPF_ANY);
+	remember_last(&written, FORGETFUL_WRITTEN, &sk, &of);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ static __always_inline bool owns_word(__u32 pid, __u32 tid, __u64 address)
 	struct word *w = bpf_map_lookup_elem(&words, &key), value = {.thread = tid};
 
 	if (!w) {
-		bpf_map_update_elem(&words, &key, &value, BPF_ANY);
+		remember(&words, FORGETFUL_WORDS, &key, &value);
 		return false;
 	}
 	if (w->thread != tid) {
@@ -79,7 +79,7 @@ static __always_inline void thread_ends(const struct task_struct *task)
 		return;
 	if (!(h->does & HAND_SERVES))
 		tell_thread(task, DEED_ENDS, 0, 0);
-	bpf_map_delete_elem(&hands, &tid);
+	take_out(&hands, FORGETFUL_HANDS, &tid);
 }
 
 /* Whether a thread is in a call of futex on a word. One that waits for a limited time and was interrupted by a signal has gone on under

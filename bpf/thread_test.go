@@ -42,6 +42,16 @@ func (w *worker) do(job func()) {
 	<-done
 }
 
+// ends has the thread end, and waits until it has.
+func (w *worker) ends() {
+	close(w.jobs)
+	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(time.Millisecond) {
+		if _, err := os.Stat("/proc/self/task/" + strconv.Itoa(int(w.tid))); err != nil {
+			return
+		}
+	}
+}
+
 const (
 	futexWait    = 0
 	futexWake    = 1
@@ -210,12 +220,7 @@ func TestThreadEnds(t *testing.T) {
 	k := start(t)
 	server, caller := k.crew(t)
 	k.deeds(t, server, caller)
-	close(caller.jobs)
-	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(time.Millisecond) {
-		if _, err := os.Stat("/proc/self/task/" + strconv.Itoa(int(caller.tid))); err != nil {
-			break
-		}
-	}
+	caller.ends()
 	if got, want := k.deeds(t, server, caller), []deed{{WeftDeedDEED_ENDS, caller.tid, 0, false}}; !slices.Equal(got, want) {
 		t.Errorf("told %+v, want %+v", got, want)
 	}

@@ -144,7 +144,7 @@ static __always_inline struct thread *thread_of(const struct thread_key *key, bo
 
 	if (t || !make)
 		return t;
-	bpf_map_update_elem(&threads, key, &no_thread, BPF_ANY);
+	remember(&threads, FORGETFUL_THREADS, key, &no_thread);
 	return bpf_map_lookup_elem(&threads, key);
 }
 

@@ -59,13 +59,13 @@ static __noinline int note_worker(__u32 pid, __u64 id, __u64 ancestor, __u64 soc
 		known->called = 1;
 	} else {
 		struct goroutine_value value = {.called = 1};
-		bpf_map_update_elem(&goroutines, &key, &value, BPF_ANY);
+		remember(&goroutines, FORGETFUL_GOROUTINES, &key, &value);
 	}
 	key.id = ancestor;
 	above = ancestor ? bpf_map_lookup_elem(&goroutines, &key) : 0;
 	if (above && above->serves && !called)
 		return 0;
-	bpf_map_update_elem(&workers, &socket, w, BPF_ANY);
+	remember_last(&workers, FORGETFUL_WORKERS, &socket, w);
 	return 0;
 }
 
@@ -172,7 +172,7 @@ __noinline int tell_waiters(struct operation *op, struct socket_state *s)
 	if (!known)
 		return 0;
 	w = *known;
-	bpf_map_delete_elem(&workers, &cookie);
+	take_out(&workers, FORGETFUL_WORKERS, &cookie);
 	p = bpf_map_lookup_elem(&processes, &pid);
 	l = bpf_map_lookup_elem(&looks, &area);
 	if (!p || !l || !p->sudog_chan || !bpf_core_enum_value_exists(enum bpf_func_id___loop, BPF_FUNC_loop___loop))

@@ -239,6 +239,7 @@ const enum unread_reason *unread_reason_type __attribute__((unused));
 const enum socket_origin *socket_origin_type __attribute__((unused));
 const enum piece_flag *piece_flag_type __attribute__((unused));
 const enum count *count_type __attribute__((unused));
+const enum forgetful *forgetful_type __attribute__((unused));
 const enum cost *cost_type __attribute__((unused));
 const enum choice *choice_type __attribute__((unused));
 const struct socket_record *socket_record_type __attribute__((unused));

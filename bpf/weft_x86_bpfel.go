@@ -100,6 +100,24 @@ const (
 	WeftDirectionDIRECTION_SEND    WeftDirection = 1
 )
 
+type WeftForgetful uint32
+
+const (
+	WeftForgetfulFORGETFUL_OWN           WeftForgetful = 0
+	WeftForgetfulFORGETFUL_GOROUTINES    WeftForgetful = 1
+	WeftForgetfulFORGETFUL_GIVEN         WeftForgetful = 2
+	WeftForgetfulFORGETFUL_WORKERS       WeftForgetful = 3
+	WeftForgetfulFORGETFUL_HANDS         WeftForgetful = 4
+	WeftForgetfulFORGETFUL_CREWS         WeftForgetful = 5
+	WeftForgetfulFORGETFUL_WORDS         WeftForgetful = 6
+	WeftForgetfulFORGETFUL_TASKS         WeftForgetful = 7
+	WeftForgetfulFORGETFUL_WRITTEN       WeftForgetful = 8
+	WeftForgetfulFORGETFUL_STREAMS       WeftForgetful = 9
+	WeftForgetfulFORGETFUL_THREADS       WeftForgetful = 10
+	WeftForgetfulFORGETFUL_RUST_PROGRAMS WeftForgetful = 11
+	WeftForgetfulFORGETFULS              WeftForgetful = 12
+)
+
 type WeftGoroutineKey struct {
 	_   structs.HostLayout
 	Pid uint32
@@ -790,8 +808,10 @@ const (
 	WeftVarDirectionType          = "direction_type"
 	WeftVarDrops                  = "drops"
 	WeftVarEpoch                  = "epoch"
+	WeftVarForgetfulType          = "forgetful_type"
 	WeftVarHandoverRecordType     = "handover_record_type"
 	WeftVarIdleSession            = "idle_session"
+	WeftVarKept                   = "kept"
 	WeftVarKindType               = "kind_type"
 	WeftVarMessageFlagType        = "message_flag_type"
 	WeftVarNoProcess              = "no_process"
@@ -933,8 +953,10 @@ type WeftVariableSpecs struct {
 	DirectionType      *ebpf.VariableSpec `ebpf:"direction_type"`
 	Drops              *ebpf.VariableSpec `ebpf:"drops"`
 	Epoch              *ebpf.VariableSpec `ebpf:"epoch"`
+	ForgetfulType      *ebpf.VariableSpec `ebpf:"forgetful_type"`
 	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
 	IdleSession        *ebpf.VariableSpec `ebpf:"idle_session"`
+	Kept               *ebpf.VariableSpec `ebpf:"kept"`
 	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.VariableSpec `ebpf:"message_flag_type"`
 	NoProcess          *ebpf.VariableSpec `ebpf:"no_process"`
@@ -1045,8 +1067,10 @@ type WeftVariables struct {
 	DirectionType      *ebpf.Variable `ebpf:"direction_type"`
 	Drops              *ebpf.Variable `ebpf:"drops"`
 	Epoch              *ebpf.Variable `ebpf:"epoch"`
+	ForgetfulType      *ebpf.Variable `ebpf:"forgetful_type"`
 	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
 	IdleSession        *ebpf.Variable `ebpf:"idle_session"`
+	Kept               *ebpf.Variable `ebpf:"kept"`
 	KindType           *ebpf.Variable `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.Variable `ebpf:"message_flag_type"`
 	NoProcess          *ebpf.Variable `ebpf:"no_process"`

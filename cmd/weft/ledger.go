@@ -200,6 +200,9 @@ func (f *forgetful) lines() string {
 		if m.Used > 0 {
 			fmt.Fprintf(&b, " %s=%d of %d", m.Map, m.Used, m.Max)
 		}
+		if m.Forgotten > 0 {
+			fmt.Fprintf(&b, " (%d forgotten)", m.Forgotten)
+		}
 	}
 	b.WriteByte('\n')
 	for _, m := range f.Maps {
