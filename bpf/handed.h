@@ -2,11 +2,13 @@
  * seen. Until then the hand-over waits under the address of the socket. */
 #pragma once
 #include "operation.h"
+#include "waiter.h"
 
 struct handed {
 	__u64 time;
 	__u64 goroutine;
 	__u64 parent_goroutine;
+	struct worker worker; /* without depth: it is none */
 };
 
 /* Key: address of the socket. Born at a hand-over to a connection without a number, taken when it gets one; what is never taken
@@ -22,9 +24,9 @@ struct {
 #define HANDED_AGE 100000000ULL
 
 /* Keeps a hand-over for a connection without a number. */
-static __always_inline void keep_handed(__u64 sk, const struct handover_record *r)
+static __always_inline void keep_handed(__u64 sk, const struct handover_record *r, const struct worker *w)
 {
-	struct handed h = {.time = r->head.time, .goroutine = r->goroutine, .parent_goroutine = r->parent_goroutine};
+	struct handed h = {.time = r->head.time, .goroutine = r->goroutine, .parent_goroutine = r->parent_goroutine, .worker = *w};
 
 	remember_last(&given, FORGETFUL_GIVEN, &sk, &h);
 }
@@ -45,5 +47,9 @@ static __always_inline int take_handed(const struct operation *op, __u64 cookie,
 	r->goroutine = h->goroutine;
 	r->parent_goroutine = h->parent_goroutine;
 	h->goroutine = 0;
-	return r->goroutine && h->time + HANDED_AGE > op->now;
+	if (!r->goroutine || h->time + HANDED_AGE <= op->now)
+		return 0;
+	if (h->worker.depth)
+		remember_last(&workers, FORGETFUL_WORKERS, &cookie, &h->worker);
+	return 1;
 }

@@ -36,16 +36,18 @@ static __always_inline __s64 fd_of_connection(const struct process *p, __u64 con
 	return number;
 }
 
-/* Remembers the goroutine that makes a call, of which it is not known for whom it works. */
-static __always_inline void watch_worker(const struct process *p, const struct operation *op, const struct handover_record *r, __u64 sp)
+/* The goroutine that makes a call, if it may be a worker for which somebody waits; else without depth. */
+static __always_inline struct worker worker_at(const struct process *p, const struct operation *op, const struct handover_record *r,
+					       __u64 sp)
 {
 	struct worker w = {.g = op->words[0], .id = op->work};
 	__u64 high = 0;
 
-	if (!w.id || bpf_probe_read_user(&high, sizeof(high), (void *)(w.g + p->stack + 8)) || high <= sp)
-		return;
-	w.depth = high - sp;
-	note_worker(r->head.pid, w.id, r->parent_goroutine, r->head.socket, &w);
+	if (!p->sudog_chan || !w.id || bpf_probe_read_user(&high, sizeof(high), (void *)(w.g + p->stack + 8)) || high <= sp)
+		return w;
+	if (calls_as_worker(r->head.pid, w.id, r->parent_goroutine))
+		w.depth = high - sp;
+	return w;
 }
 
 static __always_inline int hand_over(struct pt_regs *regs)
@@ -55,6 +57,7 @@ static __always_inline int hand_over(struct pt_regs *regs)
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
 	struct handover_record r = {};
 	struct operation op = {};
+	struct worker w;
 	__s64 fd;
 	__u64 sk;
 
@@ -74,10 +77,11 @@ static __always_inline int hand_over(struct pt_regs *regs)
 	r.head.tid = bpf_get_current_pid_tgid();
 	r.goroutine = op.work;
 	r.parent_goroutine = serving_ancestor(p, pid, op.work, op.origin);
-	if (r.head.socket && p->sudog_chan)
-		watch_worker(p, &op, &r, GO_STACK(regs));
+	w = worker_at(p, &op, &r, GO_STACK(regs));
+	if (r.head.socket && w.depth)
+		remember_last(&workers, FORGETFUL_WORKERS, &r.head.socket, &w);
 	if (!r.head.socket)
-		keep_handed(sk, &r);
+		keep_handed(sk, &r, &w);
 	else if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(sizeof(r))))
 		count_add(COUNT_RING_FULL, 1);
 	return 0;

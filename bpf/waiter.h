@@ -45,9 +45,9 @@ struct {
 	__type(value, struct look);
 } looks SEC(".maps");
 
-/* Notes that goroutine `id` gives its request to a socket, if it serves none itself and either no ancestor does or it has made calls
- * before, as a worker does. */
-static __noinline int note_worker(__u32 pid, __u64 id, __u64 ancestor, __u64 socket, struct worker *w)
+/* Notes that goroutine `id` makes a call. Returns 1 if it may be a worker: if it serves no request itself and either no ancestor does or
+ * it has made calls before. */
+static __noinline int calls_as_worker(__u32 pid, __u64 id, __u64 ancestor)
 {
 	struct goroutine_key key = {.pid = pid, .id = id};
 	struct goroutine_value *known = bpf_map_lookup_elem(&goroutines, &key), *above;
@@ -63,10 +63,7 @@ static __noinline int note_worker(__u32 pid, __u64 id, __u64 ancestor, __u64 soc
 	}
 	key.id = ancestor;
 	above = ancestor ? bpf_map_lookup_elem(&goroutines, &key) : 0;
-	if (above && above->serves && !called)
-		return 0;
-	remember_last(&workers, FORGETFUL_WORKERS, &socket, w);
-	return 0;
+	return !(above && above->serves && !called);
 }
 
 static __always_inline bool in_heap(__u64 address)

@@ -144,6 +144,7 @@ type WeftHanded struct {
 	Time            uint64
 	Goroutine       uint64
 	ParentGoroutine uint64
+	Worker          WeftWorker
 }
 
 type WeftHandoverRecord struct {
