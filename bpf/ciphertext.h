@@ -27,6 +27,15 @@ static __always_inline struct tls_socket *tls_socket_of(const struct operation *
 	return t;
 }
 
+/* Counts what is encrypted and no alert: of TLS 1.2 the last message of the handshake, of 1.3 what looks like data. */
+static __always_inline void record_says(struct record_stream *r, __u8 type, __u64 length)
+{
+	if (type == TLS_CHANGE_CIPHER)
+		r->ciphered = 1;
+	else if (((type == TLS_HANDSHAKE && r->ciphered) || (type == TLS_DATA && length > ALERT_LENGTH)) && r->said < 0xff)
+		r->said++;
+}
+
 /* Notes a record whose header is whole. */
 static __always_inline void record_begins(struct operation *op, struct tls_socket *t, struct record_stream *r, __u8 type, __u64 length)
 {
@@ -38,6 +47,7 @@ static __always_inline void record_begins(struct operation *op, struct tls_socke
 			t->hello = op->now;
 	}
 	r->begun = 1;
+	record_says(r, type, length);
 	if (type != TLS_DATA) {
 		if (!r->data && (type == TLS_HANDSHAKE || type == TLS_CHANGE_CIPHER))
 			r->handshake = op->now;
@@ -119,6 +129,16 @@ __noinline int follow_records(struct operation *op, struct tls_socket *t)
 		r->header = 0;
 	}
 	return 0;
+}
+
+static __always_inline void follow_turn(struct operation *op, struct tls_socket *t, struct record_stream *r)
+{
+	__u8 said = r->said;
+
+	r->before = r->turns;
+	follow_records(op, t);
+	if (r->said != said && r->turns < 0xff)
+		r->turns++;
 }
 
 /* Sends what the operation has of the first record of its direction: the hellos of a handshake are in clear. */
@@ -230,7 +250,7 @@ static __always_inline void inside_call(struct operation *op, struct tls_socket 
 
 	if (!session)
 		return;
-	tie(session, t, thread->object, op->pid);
+	tie(session, t, thread->object, op->pid, op->direction);
 	announce_session(op, session);
 	if (op->direction != DIRECTION_SEND || thread->direction != DIRECTION_SEND)
 		return;
@@ -256,7 +276,7 @@ static __always_inline void behind_call(struct operation *op, struct tls_socket 
 		return;
 	}
 	forget_other(&key, t);
-	tie(session, t, key.object, op->pid);
+	tie(session, t, key.object, op->pid, op->direction);
 	announce_session(op, session);
 	if (session->state.role == ROLE_CLIENT)
 		tell_session(session, t, thread->pending_offset, sent - 1);
@@ -287,7 +307,7 @@ __noinline int ciphertext_passes(struct operation *op, struct socket_state *s)
 	if (op->unread) {
 		r->aligned = 0;
 	} else {
-		follow_records(op, t);
+		follow_turn(op, t, r);
 		if (r->hello_left || (!r->begun && (__u8)r->header == TLS_HANDSHAKE))
 			tell_hello(op, s, r);
 	}
@@ -314,6 +334,8 @@ static __always_inline void ciphertext_closes(struct socket_state *s)
 
 	if (!t)
 		return;
+	if (!t->id && t->streams[0].said > 1 && t->streams[1].said > 1)
+		count_add(COUNT_TLS_UNREAD, 1);
 	key.object = t->object;
 	key.tgid = t->tgid;
 	session = t->object ? bpf_map_lookup_elem(&sessions, &key) : 0;

@@ -15,6 +15,9 @@ enum {
 	RECORDS_KEPT = 8,	       /* records of a direction that were not read as plaintext yet */
 	RECORDS_WALKED = 64,	       /* headers that are looked at in one operation */
 	OVERHEAD_MIN = 9,	       /* bytes that a record is longer than its plaintext, at least */
+	ALERT_LENGTH = 19,	       /* of an alert that TLS 1.3 hides as data */
+	HANDSHAKE_SENT = 1,	       /* operations in which a client sends what is encrypted of its handshake, at most */
+	HANDSHAKE_READ = 3,	       /* in which a server reads it: certificate, its verification, Finished */
 	PROVISIONAL = 1 << 7,	       /* top byte of an id that is no socket's cookie */
 };
 
@@ -36,8 +39,12 @@ struct record_stream {
 	__u32 taken;
 	__u8 aligned;
 	__u8 begun;
-	__u8 dropped; /* records were put out of `records` that had not been taken */
-	__u8 pad[5];
+	__u8 dropped;  /* records were put out of `records` that had not been taken */
+	__u8 ciphered; /* a ChangeCipherSpec was seen */
+	__u8 said;     /* encrypted records but alerts: one ends the handshake, what follows is data; 255: or more */
+	__u8 turns;    /* operations with such records; 255: or more */
+	__u8 before;   /* the same up to the operation under way */
+	__u8 pad[1];
 	struct data_record records[RECORDS_KEPT];
 };
 
@@ -186,8 +193,18 @@ static __always_inline void forget_other(const struct session_key *key, const st
 		bpf_map_delete_elem(&sessions, &other);
 }
 
-/* Ties a session to the socket that carries it. */
-static __always_inline void tie(struct session *session, struct tls_socket *t, __u64 object, __u32 tgid)
+/* Whether a client has sent more than its handshake on a socket before the operation under way. What is older than weft is not asked. */
+static __always_inline bool has_asked(const struct tls_socket *t, __u8 direction)
+{
+	__u8 client = t->origin == ORIGIN_CONNECTED ? DIRECTION_SEND : DIRECTION_RECEIVE;
+	const struct record_stream *r = &t->streams[client];
+	__u8 turns = direction == client ? r->before : r->turns;
+
+	return t->origin != ORIGIN_FOUND && turns > (client == DIRECTION_SEND ? HANDSHAKE_SENT : HANDSHAKE_READ);
+}
+
+/* Ties a session to the socket that carries it, in an operation of that direction. */
+static __always_inline void tie(struct session *session, struct tls_socket *t, __u64 object, __u32 tgid, __u8 direction)
 {
 	struct socket_state *s = &session->state;
 
@@ -201,6 +218,8 @@ static __always_inline void tie(struct session *session, struct tls_socket *t, _
 	}
 	session->under = t->cookie;
 	if (!s->cookie) {
+		if (!t->id && has_asked(t, direction))
+			count_add(COUNT_TLS_LATE, 1);
 		s->cookie = t->cookie;
 		s->announced = t->announced;
 	}

@@ -40,13 +40,20 @@ func sessionOf(sample []byte) event.Event {
 	}}
 }
 
+const self = "/proc/self/exe"
+
 // startTLS is start, with probes on the crypto/tls of this very program.
 func startTLS(t *testing.T) *capture {
 	t.Helper()
-	const self = "/proc/self/exe"
+	k := startSealed(t)
+	k.probe()
+	return k
+}
+
+// startSealed is start, with TLS followed on sockets only.
+func startSealed(t *testing.T) *capture {
+	t.Helper()
 	o, _, err := golang.Inspect(self)
-	check(t, err)
-	calls, err := golang.InspectTLS(self)
 	check(t, err)
 	s := everything()
 	s.Tls = 1
@@ -55,12 +62,20 @@ func startTLS(t *testing.T) *capture {
 		Choice: uint8(WeftChoiceCHOICE_TRACE), Go: 1, Tls: int32(o.TLS), Goid: o.Goid, M: o.M, Curg: o.CurG,
 	}))
 	k.attach()
+	return k
+}
+
+// probe puts the probes on the crypto/tls of this program.
+func (k *capture) probe() {
+	k.t.Helper()
+	calls, err := golang.InspectTLS(self)
+	check(k.t, err)
 	file, err := link.OpenExecutable(self)
-	check(t, err)
+	check(k.t, err)
 	put := func(at uint64, p *ebpf.Program) {
 		l, err := file.Uprobe("", p, &link.UprobeOptions{Address: at})
-		check(t, err)
-		t.Cleanup(func() { l.Close() })
+		check(k.t, err)
+		k.t.Cleanup(func() { l.Close() })
 	}
 	for call, entry := range map[*golang.Call]*ebpf.Program{
 		calls.Read: k.objects.GoTlsReadBegins, calls.Write: k.objects.GoTlsWriteBegins,
@@ -70,7 +85,14 @@ func startTLS(t *testing.T) *capture {
 		}
 		put(call.Entry, entry)
 	}
-	return k
+}
+
+// unread holds how many sockets under TLS are counted of which nothing was read, and how many of which the beginning was not.
+func (k *capture) unread(nothing, late uint64) {
+	k.t.Helper()
+	if n, l := k.count(WeftCountCOUNT_TLS_UNREAD), k.count(WeftCountCOUNT_TLS_LATE); n != nothing || l != late {
+		k.t.Errorf("of %d sockets nothing was read, want %d; of %d the beginning was not, want %d", n, nothing, l, late)
+	}
 }
 
 // byteWise sends what is written a byte at a time, from some number of writes on.
@@ -249,6 +271,7 @@ func TestTLS(t *testing.T) {
 			c.end()
 			k.pairs(targets, test.text, true)
 			k.empty()
+			k.unread(0, 0)
 		})
 	}
 }
@@ -282,6 +305,50 @@ func TestTLSOlder(t *testing.T) {
 	c.end()
 	k.pairs(targets, "", true)
 	k.empty()
+}
+
+// TestTLSUnread has connections that nobody reads: both ends of each are counted, but for those of one on which nothing was said.
+func TestTLSUnread(t *testing.T) {
+	for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
+		t.Run(name, func(t *testing.T) {
+			k := startSealed(t)
+			newTalk(t, version, asIs).end()
+			k.empty()
+			k.unread(0, 0)
+			c := newTalk(t, version, asIs)
+			c.ask("/unseen")
+			c.end()
+			k.empty()
+			k.unread(2, 0)
+			if k.drain(); len(k.ended) != 0 {
+				t.Errorf("%+v", k.ended)
+			}
+		})
+	}
+}
+
+// TestTLSLate has a connection whose first requests came before the probes: both of its ends are counted, and those of the next are not.
+func TestTLSLate(t *testing.T) {
+	for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
+		t.Run(name, func(t *testing.T) {
+			k := startSealed(t)
+			c := newTalk(t, version, asIs)
+			for range 4 {
+				c.ask("/unseen")
+			}
+			k.probe()
+			c.ask("/read")
+			c.ask("/read")
+			c.end()
+			k.empty()
+			k.unread(0, 2)
+			c = newTalk(t, version, asIs)
+			c.ask("/whole")
+			c.end()
+			k.empty()
+			k.unread(0, 2)
+		})
+	}
 }
 
 // TestTLSOff leaves TLS alone when it is told to.

@@ -75,9 +75,11 @@ const (
 	WeftCountCOUNT_TLS_SOCKETS     WeftCount = 17
 	WeftCountCOUNT_TLS_UNTIED      WeftCount = 18
 	WeftCountCOUNT_TLS_REFUSED     WeftCount = 19
-	WeftCountCOUNT_UNREAD          WeftCount = 20
-	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 29
-	WeftCountCOUNTS                WeftCount = 38
+	WeftCountCOUNT_TLS_UNREAD      WeftCount = 20
+	WeftCountCOUNT_TLS_LATE        WeftCount = 21
+	WeftCountCOUNT_UNREAD          WeftCount = 22
+	WeftCountCOUNT_UNREAD_BYTES    WeftCount = 31
+	WeftCountCOUNTS                WeftCount = 40
 )
 
 type WeftCrew struct {
@@ -589,7 +591,7 @@ type WeftTally struct {
 	_         structs.HostLayout
 	Unwoken   uint64
 	Unweighed uint64
-	Counts    [38]uint64
+	Counts    [40]uint64
 	Costs     [24]uint64
 }
 
@@ -673,7 +675,11 @@ type WeftTlsSocket struct {
 		Aligned   uint8
 		Begun     uint8
 		Dropped   uint8
-		Pad       [5]uint8
+		Ciphered  uint8
+		Said      uint8
+		Turns     uint8
+		Before    uint8
+		Pad       [1]uint8
 		Records   [8]struct {
 			_      structs.HostLayout
 			Offset uint64

@@ -83,6 +83,8 @@ enum count {
 	COUNT_TLS_SOCKETS,     /* sockets that carry TLS */
 	COUNT_TLS_UNTIED,      /* reads and writes of plaintext whose socket was not known */
 	COUNT_TLS_REFUSED,     /* sessions and sockets for which no room could be had */
+	COUNT_TLS_UNREAD,      /* sockets that carried data under TLS and have ended without a session that was read */
+	COUNT_TLS_LATE,	       /* sockets whose first data was not read: there were no probes yet */
 	COUNT_UNREAD,	       /* + enum unread_reason: operations whose bytes could not be read */
 	COUNT_UNREAD_BYTES = COUNT_UNREAD + UNREAD_REASONS, /* + enum unread_reason */
 	COUNTS = COUNT_UNREAD_BYTES + UNREAD_REASONS,

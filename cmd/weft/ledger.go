@@ -178,6 +178,8 @@ var kernelNames = map[int]string{
 	int(bpf.WeftCountCOUNT_TLS_SOCKETS):     "tls_sockets",
 	int(bpf.WeftCountCOUNT_TLS_UNTIED):      "tls_operations_untied",
 	int(bpf.WeftCountCOUNT_TLS_REFUSED):     "tls_refused",
+	int(bpf.WeftCountCOUNT_TLS_UNREAD):      "tls_sockets_unread",
+	int(bpf.WeftCountCOUNT_TLS_LATE):        "tls_sockets_late",
 }
 
 // forgetful tells how full the maps are from which the oldest falls out.
@@ -241,6 +243,10 @@ func (a *account) lines() string {
 			}
 		}
 		b.WriteByte('\n')
+	}
+	if unread, late := a.Kernel["tls_sockets_unread"], a.Kernel["tls_sockets_late"]; unread+late > 0 {
+		fmt.Fprintf(&b, "  !!  the requests of %d ends of connections under TLS are missing, and the first ones of %d: no library was read, or not yet\n",
+			unread, late)
 	}
 	fmt.Fprintf(&b, "  export: put=%d recovered=%d exported=%d waiting=%d on_disk=%d dropped=%d unsampled=%d\n",
 		a.Export.Put, a.Export.Recovered, a.Export.Exported, a.Export.Waiting, a.Export.Spilled, a.Export.Dropped(), a.Hidden)

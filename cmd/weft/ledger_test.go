@@ -37,6 +37,18 @@ func TestKernelCountsAreMetrics(t *testing.T) {
 	}
 }
 
+// TestDoctorTellsOfUnreadTLS holds that whoever misses spans of short-lived programs learns why, and nobody else.
+func TestDoctorTellsOfUnreadTLS(t *testing.T) {
+	a := account{Kernel: map[string]uint64{"tls_sockets": 9}}
+	if text := a.lines(); strings.Contains(text, "!!") {
+		t.Error(text)
+	}
+	a.Kernel["tls_sockets_unread"], a.Kernel["tls_sockets_late"] = 3, 2
+	if text := a.lines(); !strings.Contains(text, "of 3 ends of connections under TLS are missing, and the first ones of 2:") {
+		t.Error(text)
+	}
+}
+
 // TestFullRouteTableIsCounted holds that whoever finds routes without names learns why.
 func TestFullRouteTableIsCounted(t *testing.T) {
 	var l ledger

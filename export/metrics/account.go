@@ -52,6 +52,8 @@ var kernelCounts = map[string]kernelCount{
 	"tls_sockets":           {kernelTLSSockets, ""},
 	"tls_operations_untied": {kernelTLSUntied, ""},
 	"tls_refused":           {kernelTLSRefused, ""},
+	"tls_sockets_unread":    {kernelTLSUnread, "all"},
+	"tls_sockets_late":      {kernelTLSUnread, "beginning"},
 	"errors_left_out":       {kernelErrors, ""},
 	// These are told among the losses.
 	"requests_lost_server":     {counters, ""},

@@ -44,6 +44,7 @@ const (
 	kernelTLSSockets
 	kernelTLSUntied
 	kernelTLSRefused
+	kernelTLSUnread
 	kernelUnread
 	kernelUnreadSize
 	kernelMissed
@@ -78,12 +79,14 @@ var counterRows = [counters]row{
 	kernelRecordsSize: {"weft.kernel.records.size", "By", "Bytes of the ring that these records took", ""},
 	kernelLost: {"weft.kernel.records.lost", "{record}", "Records that were not handed over",
 		"`weft.reason`: `ring_full`, `shed` (the request that they belong to was lost or left out)"},
-	kernelCut:            {"weft.kernel.heads.cut", "{head}", "Heads longer than what is read", ""},
-	kernelSockets:        {"weft.kernel.sockets", "{socket}", "Sockets seen", ""},
-	kernelTLS:            {"weft.kernel.tls.operations", "{operation}", "Reads and writes of the plaintext of TLS sessions", ""},
-	kernelTLSSockets:     {"weft.kernel.tls.sockets", "{socket}", "Sockets that carry TLS", ""},
-	kernelTLSUntied:      {"weft.kernel.tls.operations.untied", "{operation}", "Reads and writes of plaintext whose socket was not known", ""},
-	kernelTLSRefused:     {"weft.kernel.tls.refused", "{operation}", "Sessions, sockets and operations of TLS for which there was no room", ""},
+	kernelCut:        {"weft.kernel.heads.cut", "{head}", "Heads longer than what is read", ""},
+	kernelSockets:    {"weft.kernel.sockets", "{socket}", "Sockets seen", ""},
+	kernelTLS:        {"weft.kernel.tls.operations", "{operation}", "Reads and writes of the plaintext of TLS sessions", ""},
+	kernelTLSSockets: {"weft.kernel.tls.sockets", "{socket}", "Sockets that carry TLS", ""},
+	kernelTLSUntied:  {"weft.kernel.tls.operations.untied", "{operation}", "Reads and writes of plaintext whose socket was not known", ""},
+	kernelTLSRefused: {"weft.kernel.tls.refused", "{operation}", "Sessions, sockets and operations of TLS for which there was no room", ""},
+	kernelTLSUnread: {"weft.kernel.tls.sockets.unread", "{socket}", "Sockets that carry TLS whose requests are missing",
+		"`weft.reason`: `all` (nothing was read; counted when they end), `beginning` (what was first was not read)"},
 	kernelSocketsMuted:   {"weft.kernel.sockets.muted", "{socket}", "Sockets that speak no known protocol", ""},
 	kernelSocketsRefused: {"weft.kernel.sockets.refused", "{socket}", "Sockets for which the kernel had no memory", ""},
 	kernelUnread:         {"weft.kernel.unread", "{operation}", "Socket operations whose bytes could not be read", "`weft.reason`"},

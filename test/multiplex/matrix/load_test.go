@@ -23,6 +23,8 @@ type load struct {
 var (
 	httpAnswers = []string{"S200", "S404", "D70000", "S204", "S503"}
 	callAnswers = []string{"S0", "S5", "M7", "D70000"}
+	// curl 7.88 has room for 32 KiB behind the answer that upgrades, and ends when more of the next one comes with it.
+	upgradedAnswers = []string{"S200", "S404", "D20000", "S204", "S503"}
 )
 
 func isCall(protocol string) bool {
@@ -30,8 +32,11 @@ func isCall(protocol string) bool {
 }
 
 func (l *load) answers() []string {
-	if isCall(l.protocol) {
+	switch {
+	case isCall(l.protocol):
 		return callAnswers
+	case l.client != nil && l.client.upgrades:
+		return upgradedAnswers
 	}
 	return httpAnswers
 }

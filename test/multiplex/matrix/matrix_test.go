@@ -104,7 +104,7 @@ func doctorTells(t *testing.T, p *place, s *server) {
 	if err != nil && len(out) == 0 {
 		t.Errorf("weft doctor: %v", err)
 	}
-	if program := map[string]string{"jsse": "java"}[s.name]; !strings.Contains(string(out), "/"+program) {
+	if program := map[string]string{"jsse": "java"}[s.name]; !strings.Contains(string(out), "TLS of "+program) {
 		t.Errorf("weft doctor does not list %s:\n%s", s.name, out)
 	}
 }
@@ -129,15 +129,18 @@ func tell(t *testing.T, s *server, secure bool, loads []*load, rows map[*load]ro
 	kind := map[bool]string{false: "no", true: "yes"}[secure]
 	var lines []string
 	for at := 0; at < len(loads); at += len(streams) {
-		cells, requests, unlinked := []string{}, 0, 0
+		cells, requests, unlinked, faults := []string{}, 0, 0, 0
 		for _, l := range loads[at : at+len(streams)] {
 			r := rows[l]
 			cells = append(cells, fmt.Sprintf("%d of %d", r.seen, r.expected))
-			requests, unlinked = requests+l.n, unlinked+r.unlinked
+			requests, unlinked, faults = requests+l.n, unlinked+r.unlinked, faults+len(r.faults)
 		}
 		var notes []string
 		if secure && s.sealed {
 			notes = append(notes, "the server cannot be read")
+		}
+		if faults > 0 {
+			notes = append(notes, fmt.Sprintf("%d faults in what the spans tell", faults))
 		}
 		if unlinked > 0 {
 			notes = append(notes, fmt.Sprintf("%d calls of the proxy without a parent", unlinked))

@@ -44,6 +44,7 @@ func prepare(t *testing.T, parts []string) *place {
 	p := &place{cache: cache, dir: dir, weft: filepath.Join(cache, "bin", "weft"), tag: filepath.Base(dir)}
 	p.certify(t)
 	p.write(t, "D70000", strings.Repeat("x", 70000))
+	p.write(t, "D20000", strings.Repeat("x", 20000))
 	return p
 }
 

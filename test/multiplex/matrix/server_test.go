@@ -218,6 +218,7 @@ RewriteRule /S404$ - [L,R=404]
 RewriteRule /S204$ - [L,R=204]
 RewriteRule /S503$ - [L,R=503]
 RewriteRule /D70000$ %[1]s/D70000 [L]
+RewriteRule /D20000$ %[1]s/D20000 [L]
 RewriteRule /S200$ %[1]s/ok [L]
 %[4]s`
 

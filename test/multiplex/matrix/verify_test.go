@@ -158,7 +158,17 @@ func (v *verifier) report(t *testing.T, w *tracer.Tracer) map[*load]row {
 			t.Errorf("%d lost: %s", n, why)
 		}
 	}
+	v.checkUnread(t, w.Counts.Kernel)
 	return rows
+}
+
+// checkUnread holds that spans which are missing for want of plaintext are counted, and others are not.
+func (v *verifier) checkUnread(t *testing.T, kernel map[string]uint64) {
+	t.Helper()
+	unread, late := kernel["tls_sockets_unread"], kernel["tls_sockets_late"]
+	if sealed := v.site.secure && v.site.server.sealed; (unread > 0) != sealed || late > 0 {
+		t.Errorf("of %d sockets nothing was read, and of %d not the beginning", unread, late)
+	}
 }
 
 // missing tells which requests have no span of which hop.
