@@ -143,10 +143,10 @@ fuzz: ## every fuzz target for FUZZTIME
 	done
 
 .PHONY: bench
-bench: build ## the numbers of docs/BENCHMARKS.md, also in bin/BENCHMARKS.md (12 minutes)
+bench: build ## the numbers of docs/BENCHMARKS.md, also in bin/BENCHMARKS.md, and how weft grows, in bin/growth.svg (15 minutes)
 	go build -o bin/benchmark ./test/benchmark
 	$(GO_TEST_ROOT) -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./bpf/... $(UNIT) | tee bin/bench.txt
-	$(ROOT) bin/benchmark -weft bin/weft -go bin/bench.txt -o bin/BENCHMARKS.md
+	$(ROOT) bin/benchmark -weft bin/weft -go bin/bench.txt -o bin/BENCHMARKS.md -plot bin/growth.svg
 
 # With a choice the tables are only shown.
 SCENARIO ?= .*

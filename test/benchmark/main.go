@@ -47,6 +47,7 @@ type bench struct {
 	run      time.Duration // of one measured run
 	on       string        // part of the names of the workloads that are measured
 	goOutput string        // file with the output of go test -bench; may be empty
+	panels   []*panel      // how weft grows, as the sections have measured it
 }
 
 func main() {
@@ -77,6 +78,7 @@ func measure() (err error) {
 	flag.IntVar(&b.pairs, "pairs", 5, "pairs of runs without and with weft")
 	flag.DurationVar(&b.run, "run", 5*time.Second, "length of one run")
 	flag.StringVar(&b.goOutput, "go", "", "output of go test -bench that is shown with the rest")
+	drawing := flag.String("plot", "", "draw how weft grows to this file, as SVG: what of the sections paced, memory and processes was measured")
 	flag.Parse()
 	if os.Geteuid() != 0 {
 		return errors.New("weft needs root, and so does this")
@@ -98,6 +100,9 @@ func measure() (err error) {
 		if err := s.write(b); err != nil {
 			return fmt.Errorf("section %s: %w", s.name, err)
 		}
+	}
+	if *drawing != "" {
+		return plot(*drawing, b.panels)
 	}
 	return nil
 }

@@ -57,6 +57,10 @@ func (b *bench) measureMemory(n int) ([]string, error) {
 	if h.opened >= 1000 {
 		perSocket = fmt.Sprintf("%.0f", storage/float64(2*h.opened))
 	}
+	p := b.growth("By open connections, both ends traced", "connections")
+	p.add("memory, MiB", float64(n), resident.total)
+	p.add("memory of its own, MiB", float64(n), resident.private)
+	p.add("kernel's, MiB", float64(n), maps+storage/(1<<20))
 	return []string{
 		fmt.Sprint(n), fmt.Sprint(h.opened), fmt.Sprintf("%.1f", resident.total), fmt.Sprintf("%.1f", resident.peak), fmt.Sprintf("%.1f", resident.private),
 		fmt.Sprintf("%.1f", resident.mapped), fmt.Sprintf("%.1f", maps), fmt.Sprintf("%.1f", storage/(1<<20)), perSocket, fmt.Sprint(account.losses()),

@@ -6,7 +6,7 @@ import (
 )
 
 // pacedRates are requests per second, below what the machine can do.
-var pacedRates = map[string][]int{"nginx 1 KB": {1000, 3000, 10_000}, "2-hop Go chain, go.handover=on": {1000, 3000}}
+var pacedRates = map[string][]int{"nginx 1 KB": {100, 1000, 3000, 10_000}, "2-hop Go chain, go.handover=on": {1000, 3000}}
 
 // paced is what the open-loop client says of one run: percentiles of the time from when a request was due until its
 // answer was whole, in µs.
@@ -45,6 +45,8 @@ func (b *bench) paceRow(v variant, rate int) ([]string, error) {
 		return gather(pairs, func(p pacedPair) float64 { return f(p.without) }).text(0) + " / " +
 			gather(pairs, func(p pacedPair) float64 { return f(p.with) }).text(0)
 	}
+	p := b.growth("By requests a second", "requests a second")
+	p.add(v.name+": % of a core", float64(rate), gather(pairs, func(p pacedPair) float64 { return 100 * p.with.agent / b.run.Seconds() }).median())
 	server := func(p paced) float64 { return p.server / float64(p.Requests) * 1e6 }
 	return []string{
 		v.name, fmt.Sprint(rate),

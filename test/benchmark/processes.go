@@ -50,6 +50,10 @@ func (b *bench) measureProcesses(n int) (row []string, err error) {
 	if _, err := a.stop(); err != nil {
 		return nil, err
 	}
+	p := b.growth("By processes that rest", "processes")
+	p.add("memory, MiB", float64(n), resident.total)
+	p.add("CPU until ready, ms", float64(n), toReady*1000)
+	p.add("CPU at rest, ‰ of a core", float64(n), used/rest.Seconds()*1000)
 	return []string{
 		fmt.Sprint(n), fmt.Sprint(took.Milliseconds()), fmt.Sprintf("%.0f", toReady*1000), fmt.Sprintf("%.1f", resident.total), fmt.Sprintf("%.1f", resident.private),
 		fmt.Sprintf("%.1f", maps), fmt.Sprintf("%.1f", used/rest.Seconds()*1000),
