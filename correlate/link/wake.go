@@ -22,6 +22,7 @@ type wakes struct {
 	hands         map[uint32]*helper // by thread; nil: nothing was told of any
 	ways          [waysMax]tally
 	words         map[uint32]tally // by the lower bits of the address of a word: of the wakes on it
+	locks         tally            // wakes that have brought a result, against those by threads that have none, for they serve requests
 	spare         []*helper
 	awaited, told uint32 // calls that were kept back, and proofs
 }
@@ -54,6 +55,7 @@ const (
 	futexesMax  = 1 << 14
 	wordKnown   = 2   // wakes on a word, until it is known
 	wordOdds    = 20  // a thread waits on one word for results and on others for locks, so that few of these are in between
+	lockOdds    = 20  // with fewer results to a wake by a thread that has none: it may always be a lock that is handed on
 	wakeDoubts  = 8   // proofs against a way that it may have until it is given up
 	wakeTries   = 256 // calls that are kept back before it is asked how often that was worth while
 	wakeShare   = 16  // it has to be for one of so many
@@ -64,7 +66,7 @@ const (
 
 func (w *wakes) trust(by way) float64 {
 	t := w.ways[by]
-	if t.right < wakeLeast || t.wrong*wakeOdds > t.right {
+	if t.right < wakeLeast || t.wrong*wakeOdds > t.right || by != begun && w.locks.wrong*lockOdds > w.locks.right {
 		return 0
 	}
 	return min(float64(t.right)/float64(t.right+t.wrong+1), wakeSure)
@@ -124,8 +126,12 @@ func (p *Process) worksFor(tid uint32) *flow.Exchange {
 
 // wakesWaiter: the thread that has read request x is woken.
 func (l *Linker) wakesWaiter(p *Process, ev *event.Event, x *flow.Exchange) {
+	if p.threads[ev.TID] != nil {
+		p.wakes.locks.add(false)
+		return
+	}
 	h := p.wakes.hands[ev.TID]
-	if h == nil || h.reply == nil || ev.Time < l.lossy || ev.Time > h.read+wakeAge || p.threads[ev.TID] != nil {
+	if h == nil || h.reply == nil || ev.Time < l.lossy || ev.Time > h.read+wakeAge {
 		return
 	}
 	call, by := h.reply, made
@@ -184,6 +190,9 @@ func (l *Linker) proveWake(p *Process, call, x *flow.Exchange, by way) {
 	}
 	if c.Beside > 1 {
 		w.ways[by].add(true)
+		if by != begun {
+			w.locks.add(true)
+		}
 	}
 	old := by &^ young
 	switch sure := w.trust(by); {

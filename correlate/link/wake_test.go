@@ -71,6 +71,22 @@ func TestWakes(t *testing.T) {
 	}
 }
 
+// TestWakesOfALock: threads of requests wake each other as well, as those of Ruby do when they hand their lock on. Who has read a reply may have
+// done no more.
+func TestWakesOfALock(t *testing.T) {
+	for locks, linked := range map[int]int{1: 0, 4: 0, 40: 200} {
+		n := bench(t)
+		n.tasks(100, "", func(first, second uint32) {
+			n.does(second, event.Wakes, 6)
+			n.does(first, event.Wakes, 5)
+			if n.round%locks == 0 {
+				n.does(5, event.Wakes, 6)
+			}
+		})
+		n.hasLinked(linked)
+	}
+}
+
 // TestWakesByReader: one thread reads all replies, and hands each to another one, which wakes the thread of the request. What the reader
 // does itself says nothing.
 func TestWakesByReader(t *testing.T) {
