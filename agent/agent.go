@@ -29,8 +29,9 @@ const lossEvery = 250 * time.Millisecond
 
 // Options are what Open needs; the zero value of each is not useful, except Choice.
 type Options struct {
-	RingSize  uint64   // bytes, a power of two and a multiple of the page size
-	Hook      bpf.Hook // how operations are seen; empty: as it is best here
+	RingSize  uint64     // bytes, a power of two and a multiple of the page size
+	Hook      bpf.Hook   // how operations are seen; empty: as it is best here
+	Probes    bpf.Probes // how programs are put on functions; empty: as it is best here
 	Choice    Choice
 	Processes Processes
 	// Renamed tells every process that is described otherwise than when it was last found; nil: none ever is. It is called often.

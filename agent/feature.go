@@ -16,8 +16,8 @@ type feature struct {
 	since  string // the first kernel that has it for the programs of tracepoints and functions
 }
 
-// features are those that not every kernel has on which weft may be tried.
-var features = []feature{
+// required are those that not every kernel has on which weft may be tried.
+var required = []feature{
 	{asm.FnSkStorageGet, "storage of sockets in tracing programs (bpf_sk_storage_get)", "5.11"},
 	{asm.FnGetCurrentTaskBtf, "the running task (bpf_get_current_task_btf)", "5.11"},
 	{asm.FnGetSocketCookie, "the number of a socket (bpf_get_socket_cookie)", "5.12"},
@@ -28,7 +28,7 @@ var features = []feature{
 // missingFeatures names what the kernel lacks of them. Each is tried by a program that does nothing but call it, with no arguments: a
 // kernel that knows the call complains of these, another one of the call.
 func missingFeatures() (missing []string) {
-	for _, f := range features {
+	for _, f := range required {
 		p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 			Name: "try", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: "sched_process_exit", License: "GPL",
 			Instructions: asm.Instructions{f.helper.Call(), asm.Mov.Imm(asm.R0, 0), asm.Return()},

@@ -2,9 +2,7 @@ package agent
 
 import (
 	"errors"
-	"fmt"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
 	"weft/agent/golang"
@@ -34,32 +32,19 @@ func (k *kernel) probeStreams(path string, f *golang.Streams) ([]link.Link, erro
 	if len(f.Handlers)+len(f.Calls)+len(f.Opens) == 0 && f.GRPC == 0 {
 		return nil, nil
 	}
-	file, err := link.OpenExecutable(path)
-	if err != nil {
-		return nil, fmt.Errorf("open executable: %w", err)
-	}
-	var links []link.Link
-	var failed error
-	put := func(at, cookie uint64, program *ebpf.Program) {
-		l, err := attach(file, program, &link.UprobeOptions{Address: at, Cookie: cookie})
-		if err != nil {
-			failed = fmt.Errorf("attach uprobe: %w", err)
-			return
-		}
-		links = append(links, l)
-	}
 	o := &k.objects.WeftPrograms
+	var all []placement
 	for _, at := range f.Handlers {
-		put(at, 0, o.GoHttp2Handler)
+		all = append(all, placement{program: o.GoHttp2Handler, at: at})
 	}
 	for _, at := range f.Calls {
-		put(at, 0, o.GoHttp2Opens)
+		all = append(all, placement{program: o.GoHttp2Opens, at: at})
 	}
 	if f.GRPC != 0 {
-		put(f.GRPC, f.Layout.ServerCookie(), o.GoGrpcHandler)
+		all = append(all, placement{program: o.GoGrpcHandler, at: f.GRPC, cookie: f.Layout.ServerCookie()})
 	}
 	for _, at := range f.Opens {
-		put(at, f.Layout.ClientCookie(), o.GoGrpcOpens)
+		all = append(all, placement{program: o.GoGrpcOpens, at: at, cookie: f.Layout.ClientCookie()})
 	}
-	return links, failed
+	return k.put(path, all)
 }

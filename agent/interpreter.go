@@ -188,13 +188,15 @@ func (s *interpreters) release(places []place) {
 	}
 }
 
-func (s *interpreters) close() {
+// links are all that hold files.
+func (s *interpreters) links() (all []link.Link) {
 	if s == nil {
-		return
+		return nil
 	}
 	for _, p := range s.probes {
-		p.link.Close()
+		all = append(all, p.link)
 	}
+	return all
 }
 
 func boolByte(b bool) uint8 {

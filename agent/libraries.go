@@ -223,10 +223,13 @@ func (l *libraries) sweep(now time.Time) {
 	}
 }
 
-func (l *libraries) close() {
-	for _, p := range l.files {
-		for _, one := range p.links {
-			one.Close()
-		}
+// links are all that hold files.
+func (l *libraries) links() (all []link.Link) {
+	if l == nil {
+		return nil
 	}
+	for _, p := range l.files {
+		all = append(all, p.links...)
+	}
+	return all
 }

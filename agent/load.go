@@ -23,6 +23,8 @@ type kernel struct {
 	objects   bpf.WeftObjects
 	hook      bpf.Hook
 	passed    []passedOver
+	probes    bpf.Probes
+	single    error // why probes are not put on by the better way; nil: they are, or it was not wanted
 	links     []link.Link
 	epoch     uint32
 	updating  sync.Mutex
@@ -128,7 +130,11 @@ func loadHook(o *Options, hook bpf.Hook) (*kernel, error) {
 	if !o.TLS {
 		bpf.WithoutTLS(spec)
 	}
-	k := &kernel{epoch: 1, hook: hook}
+	k := &kernel{epoch: 1, hook: hook, probes: o.Probes}
+	if k.probes == "" {
+		k.probes, k.single = chooseProbes()
+	}
+	k.probes.Choose(spec)
 	if err := spec.LoadAndAssign(&k.objects, nil); err != nil {
 		return nil, explain("load the programs", err)
 	}

@@ -14,16 +14,21 @@ import (
 
 // probeLibrary puts the probes on the functions of one file: all, or none and an error.
 func (k *kernel) probeLibrary(path string, functions library.Functions) ([]link.Link, error) {
-	o := &k.objects.WeftPrograms
-	file, err := link.OpenExecutable(path)
+	links, err := k.putAll(path, k.libraryPlacements(functions))
 	if err != nil {
-		return nil, fmt.Errorf("open library: %w", err)
+		return nil, fmt.Errorf("probe a TLS library: %w", err)
 	}
-	p := &probed{}
+	return links, nil
+}
+
+// libraryPlacements gives the probes where functions return first, so that no call is seen to begin that is not seen to end.
+func (k *kernel) libraryPlacements(functions library.Functions) []placement {
+	o := &k.objects.WeftPrograms
 	read, write := o.SslReadBegins, o.SslWriteBegins
 	if _, frees := functions["SSL_free"]; !frees {
 		read, write = o.SslReadLooselyBegins, o.SslWriteLooselyBegins
 	}
+	var ends, begins []placement
 	for _, f := range []struct {
 		name       string
 		entry, end *ebpf.Program
@@ -42,76 +47,48 @@ func (k *kernel) probeLibrary(path string, functions library.Functions) ([]link.
 		if !ok {
 			continue
 		}
-		if err := p.put(file, at, f.entry, f.end); err != nil {
-			takeOff(p.links...)
-			return nil, fmt.Errorf("probe %s: %w", f.name, err)
+		if f.end != nil {
+			ends = append(ends, placement{program: f.end, at: at, returns: true})
 		}
+		begins = append(begins, placement{program: f.entry, at: at})
 	}
-	if err := p.putRustls(file, functions, o.RustlsFunction); err != nil {
-		takeOff(p.links...)
-		return nil, fmt.Errorf("probe rustls: %w", err)
-	}
-	return p.links, nil
+	return append(append(ends, begins...), rustlsPlacements(functions, o.RustlsFunction)...)
 }
 
-// putRustls probes the functions of rustls, at their entries only.
-func (p *probed) putRustls(file *link.Executable, functions library.Functions, program *ebpf.Program) error {
+// rustlsPlacements are the functions of rustls, at their entries only.
+func rustlsPlacements(functions library.Functions, program *ebpf.Program) (all []placement) {
 	for name, at := range functions {
-		options := &link.UprobeOptions{Address: at, Cookie: uint64(bpf.WeftDirectionDIRECTION_RECEIVE)}
+		cookie := uint64(bpf.WeftDirectionDIRECTION_RECEIVE)
 		switch {
 		case strings.HasPrefix(name, library.RustlsEncrypt):
-			options.Cookie = uint64(bpf.WeftDirectionDIRECTION_SEND)
+			cookie = uint64(bpf.WeftDirectionDIRECTION_SEND)
 		case !strings.HasPrefix(name, library.RustlsHandle):
 			continue
 		}
-		l, err := attach(file, program, options)
-		if err != nil {
-			return err
-		}
-		p.links = append(p.links, l)
+		all = append(all, placement{program: program, at: at, cookie: cookie})
 	}
-	return nil
+	return all
 }
 
-// put probes one function: first where it returns, so that no call is seen to begin that is not seen to end.
-func (p *probed) put(file *link.Executable, at uint64, entry, end *ebpf.Program) error {
-	if end != nil {
-		l, err := attachReturn(file, end, &link.UprobeOptions{Address: at})
-		if err != nil {
-			return err
-		}
-		p.links = append(p.links, l)
-	}
-	l, err := attach(file, entry, &link.UprobeOptions{Address: at})
-	if err != nil {
-		return err
-	}
-	p.links = append(p.links, l)
-	return nil
-}
-
-// probeGo puts probes on crypto/tls in a Go program: one at each entry, and one at each instruction that returns.
+// probeGo puts probes on crypto/tls in a Go program: one at each instruction that returns, and one at each entry.
 func (k *kernel) probeGo(path string, t golang.TLS) ([]link.Link, error) {
 	o := &k.objects.WeftPrograms
-	file, err := link.OpenExecutable(path)
-	if err != nil {
-		return nil, fmt.Errorf("open executable: %w", err)
-	}
-	p := &probed{}
+	var ends, begins []placement
 	for call, entry := range map[*golang.Call]*ebpf.Program{t.Read: o.GoTlsReadBegins, t.Write: o.GoTlsWriteBegins} {
 		if call == nil {
 			continue
 		}
 		for _, at := range call.Returns {
-			if err := p.put(file, at, o.GoTlsReturns, nil); err != nil {
-				takeOff(p.links...)
-				return nil, fmt.Errorf("probe crypto/tls: %w", err)
-			}
+			ends = append(ends, placement{program: o.GoTlsReturns, at: at})
 		}
-		if err := p.put(file, call.Entry, entry, nil); err != nil {
-			takeOff(p.links...)
-			return nil, fmt.Errorf("probe crypto/tls: %w", err)
-		}
+		begins = append(begins, placement{program: entry, at: call.Entry})
 	}
-	return p.links, nil
+	if len(begins) == 0 {
+		return nil, nil
+	}
+	links, err := k.putAll(path, append(ends, begins...))
+	if err != nil {
+		return nil, fmt.Errorf("probe crypto/tls: %w", err)
+	}
+	return links, nil
 }

@@ -81,12 +81,3 @@ func (p *program) probes() []link.Link {
 	}
 	return append([]link.Link{p.probe}, p.streams...)
 }
-
-// takeOff closes probes beside whatever else is done: the kernel waits for those who may be in one, and a program of Go has dozens.
-func takeOff(probes ...link.Link) {
-	go func() {
-		for _, one := range probes {
-			one.Close()
-		}
-	}()
-}

@@ -141,15 +141,11 @@ func (s *scout) lookAgain(t task) {
 }
 
 func (s *scout) close() {
+	var links []link.Link
 	for _, p := range s.programs {
-		for _, one := range p.probes() {
-			one.Close()
-		}
+		links = append(links, p.probes()...)
 	}
-	s.loops.close()
-	if s.tls != nil {
-		s.tls.close()
-	}
+	closeAll(append(append(links, s.loops.links()...), s.tls.links()...))
 }
 
 // look never blocks.
@@ -226,15 +222,11 @@ func (s *scout) findGoroutines(pid uint32) {
 
 // probe puts a program at an offset of an executable or library.
 func (k *kernel) probe(path string, offset uint64, program *ebpf.Program) (link.Link, error) {
-	executable, err := link.OpenExecutable(path)
+	links, err := k.put(path, []placement{{program: program, at: offset}})
 	if err != nil {
-		return nil, fmt.Errorf("open executable: %w", err)
+		return nil, err
 	}
-	l, err := attach(executable, program, &link.UprobeOptions{Address: offset})
-	if err != nil {
-		return nil, fmt.Errorf("attach uprobe: %w", err)
-	}
-	return l, nil
+	return links[0], nil
 }
 
 func (s *scout) forget(pid uint32) {

@@ -22,10 +22,10 @@ type Finding struct {
 }
 
 // Survey tries everything that weft needs of this kernel and these permissions. It loads and attaches the programs for a
-// moment, with a ring of that many bytes and by that hook: see Options.
-func Survey(ringSize uint64, hook bpf.Hook) []Finding {
+// moment, with a ring of that many bytes by that hook and in that way: see Options.
+func Survey(ringSize uint64, hook bpf.Hook, probes bpf.Probes) []Finding {
 	found := []Finding{kernelRelease(), typeInformation(), lockdown(), capabilities(), cgroups()}
-	k, err := load(&Options{RingSize: ringSize, Hook: hook, Handover: true, Tasks: true, TLS: true})
+	k, err := load(&Options{RingSize: ringSize, Hook: hook, Probes: probes, Handover: true, Tasks: true, TLS: true})
 	if err != nil {
 		return append(found, Finding{"capture", false, err.Error()})
 	}
@@ -37,7 +37,7 @@ func Survey(ringSize uint64, hook bpf.Hook) []Finding {
 	for _, m := range k.missing {
 		found = append(found, Finding{m.Hook, false, fmt.Sprintf("not seen without it: %s (%v)", m.Effect, m.Reason)})
 	}
-	found = append(found, handoverProbe(k))
+	found = append(found, probesFinding(k), handoverProbe(k))
 	if memory, err := k.memory(); err == nil {
 		found = append(found, Finding{"memory of maps", true, fmt.Sprintf("%.1f MiB with all capabilities, of which the ring %.1f, with no connection", float64(memory)/(1<<20), float64(ringSize)/(1<<20))})
 	}
@@ -49,6 +49,17 @@ var hookNotes = map[bpf.Hook]string{
 	bpf.Tracepoint: "typed tracepoints sock_send_length and sock_recv_length, which see every completed send and receive, and nothing else",
 	bpf.Fexit: "the returns of tcp_sendmsg, tcp_recvmsg, unix_stream_sendmsg and unix_stream_recvmsg; " +
 		"what passes them by, such as kernel TLS, is not read",
+}
+
+// probesFinding tells how probes are put on; both ways see the same.
+func probesFinding(k *kernel) Finding {
+	switch {
+	case k.probes == bpf.Multi:
+		return Finding{"probes", true, "multi: those of one file are put on and taken off together"}
+	case k.single != nil:
+		return Finding{"probes", true, fmt.Sprintf("single: one after the other, so that start, end and new programs take longer (%v)", k.single)}
+	}
+	return Finding{"probes", true, "single, as configured: one after the other"}
 }
 
 func kernelRelease() Finding {

@@ -49,6 +49,13 @@ const (
 	HookFexit      = "fexit"
 )
 
+// The values of Config.Probes.
+const (
+	ProbesAuto   = "auto"
+	ProbesMulti  = "multi"
+	ProbesSingle = "single"
+)
+
 // The values of Config.Repair and other switches.
 const (
 	Auto = "auto"
@@ -161,6 +168,10 @@ type Config struct {
 	// later. fexit: the returns of the functions of TCP and AF_UNIX, for kernels without them. auto: tracepoint where it can be had,
 	// else fexit; weft doctor says which and why.
 	Hook string `key:"hook"`
+	// How probes are put on functions of programs and TLS libraries. multi: those of one file together (uprobe.multi, Linux 6.6 and
+	// later), which takes the kernel a small part of the time. single: one after the other. auto: multi where it can be had, else
+	// single; weft doctor says which and why.
+	Probes string `key:"probes"`
 	// The share of all processors that weft and its kernel side may take together. Above it, over watchdog.window, weft takes its
 	// probes off, says so, and tries again after watchdog.pause. 0: no limit. What traps of probes in programs cost, of TLS libraries
 	// and Go, is not known to weft and not in it.
@@ -234,6 +245,7 @@ func Default() Config {
 		PythonTasks:  TasksAuto,
 		TLS:          On,
 		Hook:         HookAuto,
+		Probes:       ProbesAuto,
 		WatchdogCPU:  0.5,
 		SpillSize:    1 << 30,
 		SpillAge:     24 * time.Hour,

@@ -55,6 +55,7 @@ var examples = map[string]struct {
 	"python.tasks":           {"off", "", "off"},
 	"tls":                    {"off", "", "off"},
 	"hook":                   {"fexit", "", "fexit"},
+	"probes":                 {"single", "", "single"},
 	"watchdog.cpu":           {"0.25", "", 0.25},
 	"watchdog.operation":     {"20us", "20µs", 20 * time.Microsecond},
 	"watchdog.window":        {"30s", "", 30 * time.Second},

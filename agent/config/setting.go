@@ -94,6 +94,7 @@ var settings = []setting{
 	choice("python.tasks", func(c *Config) *string { return &c.PythonTasks }, TasksAuto, TasksOff),
 	choice("tls", func(c *Config) *string { return &c.TLS }, On, Off),
 	choice("hook", func(c *Config) *string { return &c.Hook }, HookAuto, HookTracepoint, HookFexit),
+	choice("probes", func(c *Config) *string { return &c.Probes }, ProbesAuto, ProbesMulti, ProbesSingle),
 	one("watchdog.cpu", "a number from 0 to 1, like 0.5", func(c *Config) *float64 { return &c.WatchdogCPU }, parseFloat,
 		func(p float64) bool { return p >= 0 && p <= 1 }),
 	one("watchdog.operation", "a time from 0s to 1s, like 50us", func(c *Config) *time.Duration { return &c.WatchdogOperation }, parseDuration,

@@ -45,7 +45,7 @@ func openAgent(c *config.Config, watch *pod.Watch, told *rooms, log *slog.Logger
 	}
 	o := agent.Options{
 		RingSize: uint64(c.RingSize), Choice: r.choose(c),
-		Hook: hookOf(c), Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, TLS: c.TLS == config.On,
+		Hook: hookOf(c), Probes: probesOf(c), Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, TLS: c.TLS == config.On,
 		Tasks: c.PythonTasks != config.TasksOff, Log: log,
 		Limits: watchdog.Limits{CPU: c.WatchdogCPU, Operation: c.WatchdogOperation, Window: c.WatchdogWindow, Pause: c.WatchdogPause},
 	}
@@ -66,6 +66,14 @@ func hookOf(c *config.Config) bpf.Hook {
 		return ""
 	}
 	return bpf.Hook(c.Hook)
+}
+
+// probesOf gives the way to put probes on that the configuration asks for; empty for the best one.
+func probesOf(c *config.Config) bpf.Probes {
+	if c.Probes == config.ProbesAuto {
+		return ""
+	}
+	return bpf.Probes(c.Probes)
 }
 
 // openPods starts the watch of this node's pods; nil: there is none to be had, or none is wanted.

@@ -24,7 +24,7 @@ func doctorCommand(ctx context.Context, args []string) error {
 	}
 	fit := true
 	fmt.Println("this machine")
-	for _, f := range append(agent.Survey(uint64(c.RingSize), hookOf(&c)), surveyPods(ctx, &c), surveyTranslation(&c)) {
+	for _, f := range append(agent.Survey(uint64(c.RingSize), hookOf(&c), probesOf(&c)), surveyPods(ctx, &c), surveyTranslation(&c)) {
 		mark := "ok"
 		if !f.OK {
 			mark = "!!"

@@ -209,10 +209,10 @@ func stop() {
 	os.RemoveAll(world.dir)
 }
 
-// trace starts the agent for the processes of this test alone.
-func trace(t *testing.T) *tracer.Tracer {
+// trace starts the agent for the processes of this test alone, with more arguments.
+func trace(t *testing.T, more ...string) *tracer.Tracer {
 	t.Helper()
-	args := []string{"--command", "*" + filepath.Base(world.dir) + "*", "--control", filepath.Join(t.TempDir(), "control")}
+	args := append([]string{"--command", "*" + filepath.Base(world.dir) + "*", "--control", filepath.Join(t.TempDir(), "control")}, more...)
 	for _, pid := range members() {
 		args = append(args, "--pid", pid)
 	}
