@@ -246,7 +246,7 @@ static __always_inline __u64 find_sent(const struct operation *op, const struct 
 static __always_inline void inside_call(struct operation *op, struct tls_socket *t, struct thread *thread)
 {
 	struct session_key key = {thread->object, op->pid};
-	struct session *session = bpf_map_lookup_elem(&sessions, &key);
+	struct session *session = session_at(&key, thread->loose);
 
 	if (!session)
 		return;

@@ -26,7 +26,7 @@ enum frame_type {
 	FRAME_CONTINUATION,
 	FRAME_TYPES,
 };
-enum { FLAG_END_STREAM = 1, FLAG_PADDED = 8 };
+enum { FLAG_END_STREAM = 1, FLAG_ACK = 1, FLAG_PADDED = 8 };
 
 static __always_inline __u32 frame_length(const __u8 *h)
 {
@@ -79,6 +79,13 @@ static __always_inline bool looks_like_frame(const __u8 *h)
 	return !(flags & ~may);
 }
 
+/* Whether a header is of what a server says first: its settings. Another frame is none at the beginning of a stream, so that what a TLS
+ * session is read from is not the beginning. RFC 9113 section 3.4. */
+static __always_inline bool begins_server(const __u8 *h)
+{
+	return h[3] == FRAME_SETTINGS && !(h[4] & FLAG_ACK);
+}
+
 static __always_inline void frame_ends(struct follower *f)
 {
 	f->phase = PHASE_FRAME;
@@ -124,13 +131,14 @@ static __always_inline void copy_again(struct operation *op)
 }
 
 /* Whether a frame begins here, by what can be seen: it ends with the operation, or another one follows it, or it is what a
- * client says first. Where it is not the beginning of the stream, user space is told that something is missing before it.
- * verifier: a function of its own, verified once. */
+ * client says first. Where it is not the beginning of the stream, which is told by 2, user space is told that something is missing before
+ * it. verifier: a function of its own, verified once. */
 __noinline int find_frame(struct operation *op, struct socket_state *s)
 {
 	struct scratch *area;
 	struct follower *f;
 	__u32 left, length;
+	bool middle;
 
 	if (!op || !s || op->unread)
 		return 0;
@@ -146,6 +154,7 @@ __noinline int find_frame(struct operation *op, struct socket_state *s)
 	if (!looks_like_frame(area->payload))
 		return 0;
 	length = FRAME_HEADER + frame_length(area->payload);
+	middle = op->position || !begins_server(area->payload);
 	if (left != length) {
 		if (left < length + FRAME_HEADER || copy_bytes(op, op->done + length, area, FRAME_HEADER))
 			return 0;
@@ -155,24 +164,26 @@ __noinline int find_frame(struct operation *op, struct socket_state *s)
 	}
 	frame_ends(f);
 	f->chunk = 0;
-	if (op->position && s->protocol == PROTOCOL_HTTP2)
+	if (middle && s->protocol == PROTOCOL_HTTP2)
 		emit(op, s, MESSAGE_FRAME | MESSAGE_CUT, 0, op->position);
-	return 1;
+	return middle ? 2 : 1;
 }
 
 /* Looks whether a connection that is no HTTP/1 is HTTP/2. */
 __noinline int find_http2(struct operation *op, struct socket_state *s)
 {
 	bool missing;
+	int found;
 
 	if (!op || !s)
 		return 0;
-	if (!find_frame(op, s))
+	found = find_frame(op, s);
+	if (!found)
 		return 0;
 	/* Its beginning was not seen, or it has changed its protocol. */
 	if (s->protocol == PROTOCOL_HTTP2)
 		return 1;
-	missing = op->position && s->protocol != PROTOCOL_TUNNEL;
+	missing = found == 2 && s->protocol != PROTOCOL_TUNNEL;
 	other_starts(op, s, missing ? PHASE_REST : PHASE_PREFACE);
 	if (missing)
 		emit(op, s, MESSAGE_FRAME | MESSAGE_CUT, 0, op->position);

@@ -227,7 +227,19 @@ func TestFramesOfOldConnection(t *testing.T) {
 	p := families["ipv4"](t)
 	move(t, p.client, p.server, http2.ClientPreface+strings.Repeat("x", 100), 1<<20)
 	move(t, p.server, p.client, strings.Repeat("y", 77), 1<<20)
+	holdMiddle(t, start(t), p)
+}
+
+// TestFramesFromTheMiddle: a stream whose first frame is no server's settings was not seen from its beginning, as that of a TLS session which
+// is read from some moment on. Then the other direction does not begin with a preface.
+func TestFramesFromTheMiddle(t *testing.T) {
 	k := start(t)
+	holdMiddle(t, k, families["ipv4"](t))
+}
+
+// holdMiddle has both ends send a header block, and holds that it is told, behind a note that something is missing.
+func holdMiddle(t *testing.T, k *capture, p pair) {
+	t.Helper()
 	f := newFramed("")
 	f.headers(rand.New(rand.NewPCG(1, 1)), 11, 30, 1, true)
 	f.chatter(rand.New(rand.NewPCG(1, 3)))

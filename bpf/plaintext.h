@@ -25,10 +25,12 @@ static __always_inline int call_begins(const struct thread_key *key, const struc
 	if (pid == settings.self || (p && (p->choice == CHOICE_IGNORE || (p->choice == CHOICE_OTHER && !settings.ports))))
 		return 0;
 	thread = thread_of(key, true);
-	if (!thread)
+	if (!thread) {
+		count_add(COUNT_TLS_REFUSED, 1);
 		return 0;
-	if (!bpf_map_lookup_elem(&sessions, &at))
-		bpf_map_update_elem(&sessions, &at, call->loose ? &idle_session : &no_session, BPF_NOEXIST);
+	}
+	session_at(&at, call->loose);
+	thread->loose = call->loose;
 	thread->object = call->object;
 	thread->base = call->base;
 	thread->asked = call->asked;
@@ -222,7 +224,7 @@ static __always_inline int call_ends(const struct thread_key *key, __s64 result)
 		return 0;
 	at.object = thread->object;
 	at.tgid = id >> 32;
-	session = bpf_map_lookup_elem(&sessions, &at);
+	session = session_at(&at, thread->loose);
 	if (!session) {
 		count_add(COUNT_TLS_REFUSED, 1);
 		return 0;

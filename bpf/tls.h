@@ -114,6 +114,17 @@ const struct session rust_session = {.loose = LOOSE_AT_ONCE};
 const struct tls_socket no_tls_socket = {};
 const struct process no_process = {};
 
+/* The session of an object, made if there is none. The kernel may be out of memory for it for a moment: those who find none later try again. */
+static __always_inline struct session *session_at(const struct session_key *key, __u8 loose)
+{
+	struct session *session = bpf_map_lookup_elem(&sessions, key);
+
+	if (session)
+		return session;
+	bpf_map_update_elem(&sessions, key, loose ? &idle_session : &no_session, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&sessions, key);
+}
+
 struct thread_key {
 	__u64 thread; /* pid_tgid, or the address of a goroutine's g */
 	__u64 tgid;   /* 0 for a thread, else of the goroutine's process */
@@ -134,7 +145,8 @@ struct thread {
 	__u8 direction;
 	__u8 inner; /* the call has written to a socket */
 	__u8 whole; /* the call is one record, all of it */
-	__u8 pad[4];
+	__u8 loose; /* of the call's object, see enum looseness */
+	__u8 pad[3];
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -307,6 +307,27 @@ func TestTLSOlder(t *testing.T) {
 	k.empty()
 }
 
+// TestTLSSessionIsMadeAgain has a server whose session goes while it is in a read, as one for which there was no room at first: what it reads is
+// told all the same.
+func TestTLSSessionIsMadeAgain(t *testing.T) {
+	k := startTLS(t)
+	c := newTalk(t, tls.VersionTLS13, asIs)
+	c.ask("/before")
+	time.Sleep(50 * time.Millisecond) // the server is in its next read
+	k.forget()
+	var key WeftSessionKey
+	for k.objects.Sessions.NextKey(nil, &key) == nil {
+		check(t, k.objects.Sessions.Delete(&key))
+	}
+	c.ask("/after")
+	c.end()
+	k.pairs([]string{"/after"}, "1.3", false)
+	k.empty()
+	if n := k.count(WeftCountCOUNT_TLS_REFUSED); n != 0 {
+		t.Errorf("%d were refused", n)
+	}
+}
+
 // TestTLSUnread has connections that nobody reads: both ends of each are counted, but for those of one on which nothing was said.
 func TestTLSUnread(t *testing.T) {
 	for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {

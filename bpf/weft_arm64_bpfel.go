@@ -617,7 +617,8 @@ type WeftThread struct {
 	Direction     uint8
 	Inner         uint8
 	Whole         uint8
-	Pad           [4]uint8
+	Loose         uint8
+	Pad           [3]uint8
 }
 
 type WeftThreadKey struct {
