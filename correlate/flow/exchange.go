@@ -134,6 +134,7 @@ type Cause struct {
 	Queued    *Exchange // what its thread had read first of what it had not passed on; held
 	Beside    int       // requests that the process had under way when a call was sent
 	WaitPlace uint32    // of a call: where the channel was on which somebody waits for it, see link
+	RestPlace uint32    // of a call: where its thread had rested before it was woken for it, see link
 	Contained bool      // of a call: left open until its reply, see link
 	Answered  bool      // its reply has begun
 	Asks      bool      // a call whose reply has not begun: it is counted with its thread

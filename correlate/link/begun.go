@@ -38,6 +38,7 @@ func (l *Linker) firstReply(p *Process, call *flow.Exchange) {
 // thread's calls, those are part of it.
 func (l *Linker) helperEnds(p *Process, h *helper) {
 	l.goesOn(p, h, nil, 0)
+	l.drops(&h.rest)
 	inside := h.begun != nil
 	for _, call := range h.calls {
 		inside = inside && call.FirstByte != 0 && !call.Lost && (works(h.begun) || call.FirstByte <= h.begun.FirstByte)

@@ -1,6 +1,9 @@
 package link
 
-import "weft/correlate/flow"
+import (
+	"weft/correlate/event"
+	"weft/correlate/flow"
+)
 
 // helper is a thread that has made calls, has read replies, or was woken by one that has.
 type helper struct {
@@ -13,6 +16,7 @@ type helper struct {
 	two    bool             // it has woken those of several
 	begun  *flow.Exchange   // the request whose thread has started it; held
 	calls  []*flow.Exchange // that it has made since, held
+	rest   rest
 }
 
 const helpersMax = 4096 // of a process
@@ -47,9 +51,11 @@ func (w *wakes) forget(tid uint32, h *helper) {
 
 // wakesHelper: a thread that has read no request is woken. What it does next is for whom the other one works: if that has read a reply
 // for others, for the call of that reply.
-func (l *Linker) wakesHelper(p *Process, from, to uint32, now uint64) {
-	h, g := p.wakes.hands[from], p.wakes.of(l, to)
+func (l *Linker) wakesHelper(p *Process, ev *event.Event) {
+	from, now := ev.TID, ev.Time
+	h, g := p.wakes.hands[from], p.wakes.of(l, ev.Thread.Other)
 	l.goesOn(p, g, nil, now)
+	l.resumes(p, g, ev)
 	if h == nil || h.reply == nil || h.handed || h.reply.TID == from {
 		return
 	}
@@ -103,6 +109,7 @@ func (l *Linker) dropHelpers(w *wakes) {
 				l.release(x)
 			}
 		}
+		l.drops(&h.rest)
 		*h = helper{begun: h.begun, calls: h.calls}
 		l.stays(h)
 		if len(w.spare) < spareMax {

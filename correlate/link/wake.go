@@ -21,8 +21,9 @@ func (wake) candidates(*Linker, *Process, *flow.Exchange) ([]*flow.Exchange, flo
 type wakes struct {
 	hands         map[uint32]*helper // by thread; nil: nothing was told of any
 	ways          [waysMax]tally
-	words         map[uint32]tally // by the lower bits of the address of a word: of the wakes on it
-	locks         tally            // wakes that have brought a result, against those by threads that have none, for they serve requests
+	words         map[uint32]tally    // by the lower bits of the address of a word: of the wakes on it
+	locks         tally               // wakes that have brought a result, against those by threads that have none, for they serve requests
+	places        map[uint32]*resting // where threads rest, see rest.go
 	spare         []*helper
 	awaited, told uint32 // calls that were kept back, and proofs
 }
@@ -110,7 +111,7 @@ func (l *Linker) threadDoes(ev *event.Event) {
 		if x := p.worksFor(ev.Thread.Other); x != nil {
 			l.wakesWaiter(p, ev, x)
 		} else if p.threads[ev.Thread.Other] == nil {
-			l.wakesHelper(p, ev.TID, ev.Thread.Other, ev.Time)
+			l.wakesHelper(p, ev)
 		}
 	}
 }
@@ -231,6 +232,7 @@ func (l *Linker) awaitWake(p *Process, x *flow.Exchange) {
 			h.calls = append(h.calls, x.Hold())
 		}
 	}
+	h.rest.calls(l, x)
 	c := &x.Cause
 	if c.Parent != nil || c.Open || p.open == 0 || x.Start < l.lossy || hasHeader(x) {
 		return
@@ -247,6 +249,7 @@ func (l *Linker) wakeTouched(p *Process, x *flow.Exchange, t flow.Touch) {
 		return
 	}
 	l.firstReply(p, x)
+	l.restReplies(p, x)
 	l.goesOn(p, p.wakes.of(l, t.TID), x, t.Time)
 }
 
@@ -255,5 +258,6 @@ func (l *Linker) readsRequest(p *Process, x *flow.Exchange) {
 	if h := p.wakes.hands[x.TID]; h != nil {
 		l.goesOn(p, h, nil, x.Start)
 		l.stays(h)
+		l.drops(&h.rest)
 	}
 }
