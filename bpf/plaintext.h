@@ -196,6 +196,8 @@ static __always_inline void plaintext_passes(struct operation *op, struct sessio
 	op->size = n;
 	op->position = f->through;
 	op->wire = find_record(session, thread, n, t);
+	if (session->calls < 0xff)
+		session->calls++;
 	if (op->direction == DIRECTION_SEND && !thread->inner && !thread->pending) {
 		thread->pending = thread->object;
 		thread->pending_length = n;

@@ -97,7 +97,8 @@ struct session {
 	__u64 got;
 	__u8 told;  /* a session record was sent */
 	__u8 loose; /* enum looseness */
-	__u8 pad[6];
+	__u8 calls; /* that have moved plaintext; 255: or more */
+	__u8 pad[5];
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -229,9 +230,10 @@ static __always_inline void tie(struct session *session, struct tls_socket *t, _
 		session->loose = loose;
 	}
 	session->under = t->cookie;
+	/* A call that is told before its socket is known is told in the operation behind it. */
+	if (!t->id && session->calls <= 1 && has_asked(t, direction))
+		count_add(COUNT_TLS_LATE, 1);
 	if (!s->cookie) {
-		if (!t->id && has_asked(t, direction))
-			count_add(COUNT_TLS_LATE, 1);
 		s->cookie = t->cookie;
 		s->announced = t->announced;
 	}

@@ -167,19 +167,30 @@ func serve(conn *tls.Conn) error {
 
 func (k *talk) ask(targets ...string) {
 	k.t.Helper()
+	k.write(targets...)
+	k.read(targets...)
+}
+
+func (k *talk) write(targets ...string) {
+	k.t.Helper()
 	var text strings.Builder
 	for _, target := range targets {
 		fmt.Fprintf(&text, "GET %s HTTP/1.1\r\nHost: shop.example\r\n\r\n", target)
 	}
 	_, err := io.WriteString(k.client, text.String())
 	check(k.t, err)
+}
+
+func (k *talk) read(targets ...string) {
+	k.t.Helper()
 	for _, target := range targets {
 		for line := ""; line != "\r\n"; {
+			var err error
 			line, err = k.reader.ReadString('\n')
 			check(k.t, err)
 		}
 		got := make([]byte, len(target))
-		_, err = io.ReadFull(k.reader, got)
+		_, err := io.ReadFull(k.reader, got)
 		check(k.t, err)
 		if string(got) != target {
 			k.t.Fatalf("asked for %s, got %s", target, got)
@@ -368,6 +379,52 @@ func TestTLSLate(t *testing.T) {
 			c.end()
 			k.empty()
 			k.unread(0, 2)
+		})
+	}
+}
+
+// memory is what a TLS library writes to where it has no socket: with hold, what is written waits for flush.
+type memory struct {
+	net.Conn
+	hold bool
+	held []byte
+}
+
+func (m *memory) Write(b []byte) (int, error) {
+	if !m.hold {
+		return m.Conn.Write(b)
+	}
+	m.held = append(m.held, b...)
+	return len(b), nil
+}
+
+func (m *memory) flush() error {
+	_, err := m.Conn.Write(m.held)
+	m.hold, m.held = false, nil
+	return err
+}
+
+// TestTLSLateInMemory: a client whose first plaintext is seen before it is known on which socket it goes out is counted, if more than its
+// handshake had gone out there; and only then.
+func TestTLSLateInMemory(t *testing.T) {
+	for _, unseen := range []int{0, 1} {
+		t.Run(fmt.Sprint(unseen), func(t *testing.T) {
+			k := startSealed(t)
+			c := newTalk(t, tls.VersionTLS13, func(conn net.Conn) net.Conn { return &memory{Conn: conn} })
+			for range unseen {
+				c.ask("/unseen")
+			}
+			k.probe()
+			for range 2 {
+				socket := c.client.NetConn().(*memory)
+				socket.hold = true
+				c.write("/read")
+				check(t, socket.flush())
+				c.read("/read")
+			}
+			c.end()
+			k.empty()
+			k.unread(0, uint64(unseen))
 		})
 	}
 }

@@ -405,7 +405,8 @@ type WeftSession struct {
 	Got   uint64
 	Told  uint8
 	Loose uint8
-	Pad   [6]uint8
+	Calls uint8
+	Pad   [5]uint8
 }
 
 type WeftSessionKey struct {
