@@ -131,16 +131,6 @@ __noinline int follow_records(struct operation *op, struct tls_socket *t)
 	return 0;
 }
 
-static __always_inline void follow_turn(struct operation *op, struct tls_socket *t, struct record_stream *r)
-{
-	__u8 said = r->said;
-
-	r->before = r->turns;
-	follow_records(op, t);
-	if (r->said != said && r->turns < 0xff)
-		r->turns++;
-}
-
 /* Sends what the operation has of the first record of its direction: the hellos of a handshake are in clear. */
 static __always_inline void tell_hello(struct operation *op, struct socket_state *s, struct record_stream *r)
 {
@@ -250,7 +240,7 @@ static __always_inline void inside_call(struct operation *op, struct tls_socket 
 
 	if (!session)
 		return;
-	tie(session, t, thread->object, op->pid, op->direction);
+	tie(session, t, thread->object, op->pid);
 	announce_session(op, session);
 	if (op->direction != DIRECTION_SEND || thread->direction != DIRECTION_SEND)
 		return;
@@ -276,19 +266,34 @@ static __always_inline void behind_call(struct operation *op, struct tls_socket 
 		return;
 	}
 	forget_other(&key, t);
-	tie(session, t, key.object, op->pid, op->direction);
+	tie(session, t, key.object, op->pid);
 	announce_session(op, session);
 	if (session->state.role == ROLE_CLIENT)
 		tell_session(session, t, thread->pending_offset, sent - 1);
 }
 
+/* Finds whose call the operation belongs to. */
+static __always_inline void find_call(struct operation *op, struct tls_socket *t)
+{
+	struct thread_key key;
+	struct thread *thread;
+
+	find_thread(&key, op, bpf_get_current_task_btf());
+	thread = thread_of(&key, op->direction == DIRECTION_RECEIVE);
+	if (!thread)
+		return;
+	if (op->direction == DIRECTION_RECEIVE)
+		thread->received = t->cookie;
+	if (thread->active)
+		inside_call(op, t, thread);
+	else if (op->direction == DIRECTION_SEND && thread->pending)
+		behind_call(op, t, thread);
+}
+
 /* One operation on a socket that carries TLS; its first byte is at op->position. verifier: a function of its own, verified once. */
 __noinline int ciphertext_passes(struct operation *op, struct socket_state *s)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct tls_socket *t;
-	struct thread_key key;
-	struct thread *thread;
 	struct record_stream *r;
 
 	if (!op || !s)
@@ -307,20 +312,16 @@ __noinline int ciphertext_passes(struct operation *op, struct socket_state *s)
 	if (op->unread) {
 		r->aligned = 0;
 	} else {
-		follow_turn(op, t, r);
+		follow_records(op, t);
 		if (r->hello_left || (!r->begun && (__u8)r->header == TLS_HANDSHAKE))
 			tell_hello(op, s, r);
 	}
-	find_thread(&key, op, task);
-	thread = thread_of(&key, op->direction == DIRECTION_RECEIVE);
-	if (!thread)
-		return 0;
-	if (op->direction == DIRECTION_RECEIVE)
-		thread->received = t->cookie;
-	if (thread->active)
-		inside_call(op, t, thread);
-	else if (op->direction == DIRECTION_SEND && thread->pending)
-		behind_call(op, t, thread);
+	find_call(op, t);
+	/* Only now: a read that goes on beside it may tie the session first, and would take this for what it has not seen. */
+	r = &t->streams[op->direction & 1];
+	if (r->said != r->turned && r->turns < 0xff)
+		r->turns++;
+	r->turned = r->said;
 	return 0;
 }
 

@@ -65,7 +65,7 @@ static __always_inline void find_socket(struct session *session, const struct th
 		if (at == r->filled)
 			return;
 		if ((thread->whole && r->dropped) || holds(r->records[at % RECORDS_KEPT].length, n)) {
-			tie(session, t, thread->object, pid, DIRECTION_RECEIVE);
+			tie(session, t, thread->object, pid);
 			return;
 		}
 	}

@@ -43,7 +43,7 @@ struct record_stream {
 	__u8 ciphered; /* a ChangeCipherSpec was seen */
 	__u8 said;     /* encrypted records but alerts: one ends the handshake, what follows is data; 255: or more */
 	__u8 turns;    /* operations with such records; 255: or more */
-	__u8 before;   /* the same up to the operation under way */
+	__u8 turned;   /* what `said` was behind the operation before */
 	__u8 pad[1];
 	struct data_record records[RECORDS_KEPT];
 };
@@ -207,17 +207,16 @@ static __always_inline void forget_other(const struct session_key *key, const st
 }
 
 /* Whether a client has sent more than its handshake on a socket before the operation under way. What is older than weft is not asked. */
-static __always_inline bool has_asked(const struct tls_socket *t, __u8 direction)
+static __always_inline bool has_asked(const struct tls_socket *t)
 {
 	__u8 client = t->origin == ORIGIN_CONNECTED ? DIRECTION_SEND : DIRECTION_RECEIVE;
-	const struct record_stream *r = &t->streams[client];
-	__u8 turns = direction == client ? r->before : r->turns;
+	__u8 turns = t->streams[client].turns;
 
 	return t->origin != ORIGIN_FOUND && turns > (client == DIRECTION_SEND ? HANDSHAKE_SENT : HANDSHAKE_READ);
 }
 
-/* Ties a session to the socket that carries it, in an operation of that direction. */
-static __always_inline void tie(struct session *session, struct tls_socket *t, __u64 object, __u32 tgid, __u8 direction)
+/* Ties a session to the socket that carries it. */
+static __always_inline void tie(struct session *session, struct tls_socket *t, __u64 object, __u32 tgid)
 {
 	struct socket_state *s = &session->state;
 
@@ -231,7 +230,7 @@ static __always_inline void tie(struct session *session, struct tls_socket *t, _
 	}
 	session->under = t->cookie;
 	/* A call that is told before its socket is known is told in the operation behind it. */
-	if (!t->id && session->calls <= 1 && has_asked(t, direction))
+	if (!t->id && session->calls <= 1 && has_asked(t))
 		count_add(COUNT_TLS_LATE, 1);
 	if (!s->cookie) {
 		s->cookie = t->cookie;

@@ -680,7 +680,7 @@ type WeftTlsSocket struct {
 		Ciphered  uint8
 		Said      uint8
 		Turns     uint8
-		Before    uint8
+		Turned    uint8
 		Pad       [1]uint8
 		Records   [8]struct {
 			_      structs.HostLayout
