@@ -245,7 +245,7 @@ func (a *account) lines() string {
 		b.WriteByte('\n')
 	}
 	if unread, late := a.Kernel["tls_sockets_unread"], a.Kernel["tls_sockets_late"]; unread+late > 0 {
-		fmt.Fprintf(&b, "  !!  the requests of %d ends of connections under TLS are missing, and the first ones of %d: no library was read, or not yet\n",
+		fmt.Fprintf(&b, "  !!  the requests of %d ends of connections under TLS are missing, and perhaps the first ones of %d: no library was read, or not yet\n",
 			unread, late)
 	}
 	fmt.Fprintf(&b, "  export: put=%d recovered=%d exported=%d waiting=%d on_disk=%d dropped=%d unsampled=%d\n",

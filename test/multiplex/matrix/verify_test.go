@@ -162,11 +162,18 @@ func (v *verifier) report(t *testing.T, w *tracer.Tracer) map[*load]row {
 	return rows
 }
 
-// checkUnread holds that spans which are missing for want of plaintext are counted, and others are not.
+// checkUnread holds that spans which are missing for want of plaintext are counted, and others are not. Of a client of HTTP/2 its settings
+// may be missing, which are no request.
 func (v *verifier) checkUnread(t *testing.T, kernel map[string]uint64) {
 	t.Helper()
 	unread, late := kernel["tls_sockets_unread"], kernel["tls_sockets_late"]
-	if sealed := v.site.secure && v.site.server.sealed; (unread > 0) != sealed || late > 0 {
+	settings := uint64(0)
+	for _, l := range v.loads {
+		if l.client.version() == "2" {
+			settings++
+		}
+	}
+	if sealed := v.site.secure && v.site.server.sealed; (unread > 0) != sealed || late > settings {
 		t.Errorf("of %d sockets nothing was read, and of %d not the beginning", unread, late)
 	}
 }

@@ -21,6 +21,7 @@ import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
@@ -70,8 +71,8 @@ final class Web {
             .endpointIdentificationAlgorithm(null).build();
     EventLoopGroup group = group();
     Peer.ask(requests, streams, () -> {
-      BlockingQueue<Integer> replies = new LinkedBlockingQueue<>();
-      Channel channel = new Bootstrap().group(group).channel(NioSocketChannel.class).handler(new ChannelInitializer<Channel>() {
+      BlockingQueue<Boolean> replies = new LinkedBlockingQueue<>();
+      Bootstrap bootstrap = new Bootstrap().group(group).channel(NioSocketChannel.class).handler(new ChannelInitializer<Channel>() {
         @Override
         protected void initChannel(Channel c) {
           if (tls != null) {
@@ -80,18 +81,22 @@ final class Web {
           c.pipeline().addLast(new HttpClientCodec(), new HttpObjectAggregator(1 << 20), new SimpleChannelInboundHandler<FullHttpResponse>() {
             @Override
             protected void channelRead0(ChannelHandlerContext context, FullHttpResponse reply) {
-              replies.add(reply.status().code());
+              replies.add(HttpUtil.isKeepAlive(reply));
             }
           });
         }
-      }).connect(host, port).sync().channel();
+      });
+      Channel[] channel = {bootstrap.connect(host, port).sync().channel()};
       Peer.settle();
       return i -> {
         FullHttpRequest request =
             new DefaultFullHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.GET, "/" + Peer.LOAD + "/" + i + "/" + Peer.asked(i));
         request.headers().set("host", host).set("traceparent", Peer.parent(i));
-        channel.writeAndFlush(request).sync();
-        replies.take();
+        channel[0].writeAndFlush(request).sync();
+        if (!replies.take()) { // as Apache's of 503
+          channel[0].close().sync();
+          channel[0] = bootstrap.connect(host, port).sync().channel();
+        }
       };
     });
   }
