@@ -18,6 +18,7 @@ type Conn struct {
 	event.Conn
 	Socket uint64
 	First  uint64 // boot time of the first event
+	Reader uint32 // of link: the thread that has read the last request, 0: not known
 	Writer uint64 // of link: the goroutine that has sent the last request, 0: not known
 	Under  uint64 // of a TLS session: the socket that carries it; 0: none, or not known
 

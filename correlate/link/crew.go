@@ -99,11 +99,11 @@ func (c *crew) trust(open int) float64 {
 	return float64(all.right) / float64(all.right+all.wrong+1)
 }
 
-// keeps tells that threads were seen to read requests, make calls for them, wait, and answer: what one has read is then what it
-// works on.
+// keeps tells that threads were seen to read requests, make calls for them, wait, and answer, while others did the same: what one has
+// read is then what it works on.
 func (c *crew) keeps() bool {
 	all := c.all()
-	return all.right >= crewKeeps && all.wrong*crewOdds <= all.right && !c.swaps()
+	return all.right >= crewKeeps+c.levels[level(1)].right && all.wrong*crewOdds <= all.right && !c.swaps()
 }
 
 // swaps tells that a thread that has read a request may be working on another one.
@@ -196,6 +196,13 @@ func (l *Linker) crewAnswers(p *Process, x *flow.Exchange, tid uint32) {
 	l.forgetCalls(h)
 }
 
+// promiseRead keeps for later that the thread of a call has read one request alone.
+func (l *Linker) promiseRead(p *Process, call *flow.Exchange) {
+	if l.unproven != nil {
+		l.promise(p, call, l.unproven, kept)
+	}
+}
+
 func (l *Linker) crewTells(p *Process, h *hand, x *flow.Exchange) {
 	c := &p.crew
 	for _, call := range h.calls {
@@ -207,11 +214,18 @@ func (l *Linker) crewTells(p *Process, h *hand, x *flow.Exchange) {
 			return
 		}
 	}
-	c.learn(true, p.open)
+	open := p.open
+	for _, call := range h.calls {
+		open = max(open, call.Cause.Beside)
+	}
+	c.learn(true, open)
+	if len(p.early) > 0 && c.keeps() {
+		l.redeem(p, kept, func(call *flow.Exchange) float64 { return p.habits.trust(call.Start) })
+	}
 	if p.habits.gaveUp > 0 && x.Start < p.habits.gaveUp+lastAge {
 		return // a thread may have worked for one that nobody waits for any more
 	}
-	sure := c.trust(p.open)
+	sure := c.trust(open)
 	if sure == 0 && c.keeps() && h.calls[0].TID == x.TID {
 		sure = p.habits.trust(x.Start)
 	}

@@ -147,3 +147,39 @@ func TestTakesWork(t *testing.T) {
 		}
 	}
 }
+
+// TestTakesWorkLater: the same, when two requests at a time were seen before, and one at a time since.
+func TestTakesWorkLater(t *testing.T) {
+	n := newNode(t, 1)
+	n.play("x server 1 1 A at=50; y client 1 1 B at=50; end y; end x; v server 1 1 A at=51; w server 1 2 C at=51; end v; end w; tick")
+	for at := range 20 {
+		n.play(fmt.Sprintf("a%d server 1 1 A at=%d; b%d client 1 1 B at=%d; end b%d; end a%d; tick", at, at, at, at, at, at))
+	}
+	n.play("s1 server 1 1 A at=99; s2 server 1 2 C at=99; c1 client 1 2 D; end c1; end s1; end s2")
+	n.l.Close()
+	if got := n.parent("c1"); got != "-" {
+		t.Errorf("c1 < %s, want none", got)
+	}
+}
+
+// TestLearnsWhatWasRead: what threads have read is known for their first calls when five have answered beside others, and for those which
+// are still under way then.
+func TestLearnsWhatWasRead(t *testing.T) {
+	n := newNode(t, 1)
+	n.l.options.Hold = 1e9
+	for i := range 8 {
+		n.play(fmt.Sprintf("s%d server 1 %d %c; c%d client 1 %d %c", i, i+1, 'A'+i, i, i+1, 'I'+i))
+	}
+	for i := range 6 {
+		n.play(fmt.Sprintf("end c%d; end s%d", i, i))
+	}
+	n.play("tick")
+	n.l.Close()
+	for i := 1; i < 8; i++ {
+		if c := n.exchanges[fmt.Sprintf("c%d", i)]; i >= 6 && (c.Cause.Parent != n.exchanges[fmt.Sprintf("s%d", i)]) {
+			t.Errorf("call %d, which is under way, is part of %v", i, c.Cause.Parent)
+		} else if got, want := n.parent(fmt.Sprintf("c%d", i)), fmt.Sprintf("s%d thread", i); i < 6 && got != want {
+			t.Errorf("c%d < %s, want %s", i, got, want)
+		}
+	}
+}

@@ -24,11 +24,12 @@ const (
 	crewed
 	lined
 	waited
+	kept
 	woken // + way
 )
 
 // kinds are what links by a rule say of themselves.
-var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter, woken: span.Wake}
+var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter, kept: span.Thread, woken: span.Wake}
 
 const earlyMax = 512 // of a process
 

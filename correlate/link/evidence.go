@@ -236,6 +236,9 @@ func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	}
 	sure := p.habits.trust(x.Start)
 	if unknown := p.open > 1 && !p.crew.keeps() && !p.habits.beside(); unknown && sure >= threshold {
+		if len(working) == 1 {
+			l.unproven = working[0]
+		}
 		p.crew.begin() // the first calls of an event loop, and of a pool that takes tasks from each other, look the same
 	} else if sure < threshold || !p.crew.swaps() {
 		return working, sure

@@ -37,10 +37,11 @@ type Linker struct {
 	clock       clock
 	evidences   []evidence
 	text, other text
-	opened      int     // calls that are left open, see late.go
-	keeping     int     // processes whose heads are kept
-	lossy       uint64  // boot time until which turns are not believed
-	share       float64 // see background; below 0: not asked yet
+	unproven    *flow.Exchange // what the thread of the call has read, where it is not known yet whether that tells anything
+	opened      int            // calls that are left open, see late.go
+	keeping     int            // processes whose heads are kept
+	lossy       uint64         // boot time until which turns are not believed
+	share       float64        // see background; below 0: not asked yet
 
 	named, left, weak, same, alike, common []*flow.Exchange // room for findCause; named outlasts what the runtime is asked
 }
@@ -111,9 +112,11 @@ func (l *Linker) Started(x *flow.Exchange) {
 	x.Cause.Process = p
 	l.readCarrier(x)
 	l.crewWorks(p, x)
+	l.unproven = nil
 	p.tasks.sees(p, x.Task)
 	if x.Server {
 		l.readsRequest(p, x)
+		p.turns.steps.reads(x)
 		p.opens(x)
 		p.tasks.opens(x)
 		l.note(p, x)
@@ -125,6 +128,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.proves(p, x)
 		l.lineStarts(p, x)
 		l.leaveOpen(p, x)
+		l.promiseRead(p, x)
 		l.awaitOpener(p, x)
 		l.awaitWaiter(p, x)
 		l.awaitWake(p, x)

@@ -14,6 +14,7 @@ type steps struct {
 	numbers map[stepKey]uint8
 	tallies []tally  // by number; 0 is for those that found no place
 	levels  [9]tally // of the process, by how many requests were under way: the logarithm
+	stays   tally    // requests on a connection, by whether the thread has read them that has read the one before
 }
 
 // stepKey names a step: what was read, and whom the call goes to.
@@ -37,6 +38,17 @@ const (
 	singly    = 64      // right ones of a step in any other process
 	tallyFull = 1 << 11 // then it is halved, so that what a process does now counts
 )
+
+// reads notes which thread has read a request.
+func (s *steps) reads(x *flow.Exchange) {
+	if x.Goroutine != 0 {
+		return
+	}
+	if r := x.Conn.Reader; r != 0 {
+		s.stays.add(r == x.TID)
+	}
+	x.Conn.Reader = x.TID
+}
 
 func (t *tally) add(right bool) {
 	if right {
@@ -80,7 +92,7 @@ func (s *steps) state(open, threads int) (all tally, enough bool) {
 	if threads > 1 {
 		least *= manyfold
 	}
-	return all, near >= least
+	return all, near >= least && (threads < 2 || s.stays.holds())
 }
 
 // trust says how sure the steps of a chain are, 0 if they are not.

@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -167,5 +168,29 @@ func TestLate(t *testing.T) {
 				t.Errorf("c2 < %s, %d left open, %d waiting", n.parent("c2"), n.l.opened, len(n.l.waiting))
 			}
 		})
+	}
+}
+
+// TestMovedTurns: two threads work like event loops, and each of their turns is proven. Where the threads read the same connections by turns, they
+// take each other's work, and what one has read last says nothing, however often it was right.
+func TestMovedTurns(t *testing.T) {
+	for wires, believed := range map[string]bool{"ABCDEFGH": true, "ABCDABCD": false} {
+		n := newNode(t, 1)
+		for i := range 800 {
+			w := wires[i%2*4:]
+			n.play(strings.NewReplacer("W", w[:1], "X", w[1:2], "Y", w[2:3], "Z", w[3:4], "TID", strconv.Itoa(1+i%2), "AT", strconv.Itoa(i),
+				"N", strconv.Itoa(2*i), "M", strconv.Itoa(2*i+1)).Replace(`sN server 1 TID W at=AT; cN client 1 TID Y at=AT
+				sM server 1 TID X at=AT; cM client 1 TID Z at=AT; end cN; end sN; end cM; end sM`))
+		}
+		n.l.Close()
+		turns := 0
+		for _, c := range n.spans {
+			if span.Evidence(c.Evidence) == span.Turn {
+				turns++
+			}
+		}
+		if turns > 0 != believed {
+			t.Errorf("wires %s: %d links by turns", wires, turns)
+		}
 	}
 }

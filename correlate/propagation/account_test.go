@@ -122,7 +122,7 @@ var accounts = []struct{ name, script, calls, report string }{
 		answer z`, `
 		y dropped
 		z propagated
-		t1 unlinked
+		t1 no_context
 		t2 no_context
 		t3 no_context
 		t4 no_context
@@ -130,7 +130,7 @@ var accounts = []struct{ name, script, calls, report string }{
 		t6 no_context`, `
 		shop GET /b > payments:8080 0/1, dropped 1
 		shop GET /c > payments:8080 1/1
-		shop GET /s > payments:8080 0/0, no context 5`},
+		shop GET /s > payments:8080 0/0, no context 6`},
 	{"event loop: all requests under way have a context, the process makes no such calls by itself", `
 		wait 10s
 		in a get=/a on=7 : traceparent: $W
