@@ -76,6 +76,7 @@ func load(t testing.TB, s WeftSetting, fits ...func(*ebpf.CollectionSpec)) *capt
 	if err := hookHere().Choose(spec); err != nil {
 		t.Fatal(err)
 	}
+	probesHere().Choose(spec)
 	if s.Tls == 0 {
 		WithoutTLS(spec)
 	}

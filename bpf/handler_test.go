@@ -19,7 +19,6 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -48,22 +47,16 @@ func startStreams(t *testing.T) *capture {
 		Choice: uint8(WeftChoiceCHOICE_TRACE), Go: 1, Tls: int32(o.TLS), Goid: o.Goid, M: o.M, Curg: o.CurG,
 		HasParent: 1, ParentGoid: o.ParentGoid, Fd: o.FDOffset, Sysfd: o.SysfdOffset, ItabHash: o.ITabHash, TcpConnHash: o.TCPConnHash,
 	}))
-	file, err := link.OpenExecutable(self)
-	check(t, err)
-	put := func(p *ebpf.Program, cookie uint64, at ...uint64) {
+	place := func(p *ebpf.Program, cookie uint64, at ...uint64) {
 		if len(at) == 0 || at[0] == 0 {
 			t.Fatalf("%v has no place: %+v", p, found)
 		}
-		for _, at := range at {
-			l, err := file.Uprobe("", p, &link.UprobeOptions{Address: at, Cookie: cookie})
-			check(t, err)
-			t.Cleanup(func() { l.Close() })
-		}
+		put(t, self, p, cookie, at...)
 	}
-	put(k.objects.GoHttp2Handler, 0, found.Handlers...)
-	put(k.objects.GoHttp2Opens, 0, found.Calls...)
-	put(k.objects.GoGrpcHandler, layout.ServerCookie(), found.GRPC)
-	put(k.objects.GoGrpcOpens, layout.ClientCookie(), found.Opens...)
+	place(k.objects.GoHttp2Handler, 0, found.Handlers...)
+	place(k.objects.GoHttp2Opens, 0, found.Calls...)
+	place(k.objects.GoGrpcHandler, layout.ServerCookie(), found.GRPC)
+	place(k.objects.GoGrpcOpens, layout.ClientCookie(), found.Opens...)
 	return k
 }
 

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cilium/ebpf/link"
-
 	"weft/agent/library"
 	"weft/correlate/event"
 )
@@ -27,16 +25,12 @@ func startRustls(t *testing.T) (k *capture, run func(t *testing.T, arguments ...
 	s.Tls = 1
 	k = load(t, s)
 	k.attach()
-	file, err := link.OpenExecutable(program)
-	check(t, err)
 	for name, at := range functions {
-		options := &link.UprobeOptions{Address: at, Cookie: uint64(WeftDirectionDIRECTION_RECEIVE)}
+		direction := WeftDirectionDIRECTION_RECEIVE
 		if strings.HasPrefix(name, library.RustlsEncrypt) {
-			options.Cookie = uint64(WeftDirectionDIRECTION_SEND)
+			direction = WeftDirectionDIRECTION_SEND
 		}
-		l, err := file.Uprobe("", k.objects.RustlsFunction, options)
-		check(t, err)
-		t.Cleanup(func() { l.Close() })
+		put(t, program, k.objects.RustlsFunction, uint64(direction), at)
 	}
 	return k, func(t *testing.T, arguments ...int) {
 		t.Helper()

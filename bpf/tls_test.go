@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 
 	"weft/agent/golang"
 	"weft/correlate/event"
@@ -70,20 +69,11 @@ func (k *capture) probe() {
 	k.t.Helper()
 	calls, err := golang.InspectTLS(self)
 	check(k.t, err)
-	file, err := link.OpenExecutable(self)
-	check(k.t, err)
-	put := func(at uint64, p *ebpf.Program) {
-		l, err := file.Uprobe("", p, &link.UprobeOptions{Address: at})
-		check(k.t, err)
-		k.t.Cleanup(func() { l.Close() })
-	}
 	for call, entry := range map[*golang.Call]*ebpf.Program{
 		calls.Read: k.objects.GoTlsReadBegins, calls.Write: k.objects.GoTlsWriteBegins,
 	} {
-		for _, at := range call.Returns {
-			put(at, k.objects.GoTlsReturns)
-		}
-		put(call.Entry, entry)
+		put(k.t, self, k.objects.GoTlsReturns, 0, call.Returns...)
+		put(k.t, self, entry, 0, call.Entry)
 	}
 }
 

@@ -10,8 +10,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/cilium/ebpf/link"
-
 	"weft/agent/golang"
 )
 
@@ -28,11 +26,7 @@ func startHandover(t *testing.T) *capture {
 		Stack: o.Stack, Sched: o.Sched, Waiting: o.Waiting, Receivers: o.Receivers,
 		SudogG: o.SudogG, SudogNext: o.SudogNext, SudogChan: o.SudogChan,
 	}))
-	file, err := link.OpenExecutable(self)
-	check(t, err)
-	l, err := file.Uprobe("", k.objects.GoRoundTrip, &link.UprobeOptions{Address: o.RoundTrip})
-	check(t, err)
-	t.Cleanup(func() { l.Close() })
+	put(t, self, k.objects.GoRoundTrip, 0, o.RoundTrip)
 	return k
 }
 
