@@ -33,6 +33,7 @@ var sections = []section{
 	{"memory", writeMemory},
 	{"processes", writeProcesses},
 	{"start", writeStart},
+	{"probes", writeProbes},
 	{"replay", writeReplay},
 	{"go", writeGo},
 }
@@ -72,7 +73,7 @@ func exit(err error) {
 func measure() (err error) {
 	b := &bench{}
 	path := flag.String("o", "", "also write the report to this file")
-	only := flag.String("only", "", "sections to write, joined by commas: saturated, paced, kernel, bystander, memory, processes, start, replay, go")
+	only := flag.String("only", "", "sections to write, joined by commas: saturated, paced, kernel, bystander, memory, processes, start, probes, replay, go")
 	flag.StringVar(&b.weft, "weft", "", "the weft to measure; without it one is built from this checkout")
 	flag.StringVar(&b.on, "on", "", "measure only the workloads with this in their name")
 	flag.IntVar(&b.pairs, "pairs", 5, "pairs of runs without and with weft")

@@ -8,4 +8,5 @@ var roles = map[string]func(args []string) error{
 	"bystander": standBy,
 	"accept":    acceptConnections,
 	"hold":      holdConnections,
+	"secure":    speakSecurely,
 }
