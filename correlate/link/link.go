@@ -33,6 +33,7 @@ type Linker struct {
 	waiters     map[uint64]event.Waiters // by socket, for the next reply on it
 	woken       []pendingWake            // in order of time
 	waiting     []*flow.Exchange         // ended, in order of their ends
+	gone        []gone                   // the same, of calls whose other end was not seen
 	used        usedIDs
 	clock       clock
 	evidences   []evidence
@@ -99,6 +100,7 @@ func (l *Linker) Feed(ev *event.Event) {
 	case event.KindClock:
 		l.clock.tick(ev.Wall - int64(ev.Time))
 		l.expire(ev.Time)
+		l.expireGone(ev.Time)
 	}
 }
 
@@ -236,7 +238,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		l.crewWaited(p, x, x.TID)
 		l.passed(p, x)
 		l.forgetOpener(x)
-		l.unjoin(x)
+		l.leavesWord(x)
 		if x.FirstByte == 0 && x.Goroutine != 0 && x.Stream == 0 {
 			l.settled(x) // nobody can have told who waits for it
 		}
@@ -283,6 +285,7 @@ func (l *Linker) stopWaiting(x *flow.Exchange) {
 func (l *Linker) Close() {
 	l.settleWoken(^uint64(0))
 	l.expire(^uint64(0))
+	l.forgetGone(len(l.gone))
 	for p := l.processes.oldest.next; p != &l.processes.oldest; p = p.next {
 		l.dropLast(p)
 		l.dropTurns(p)
@@ -293,7 +296,9 @@ func (l *Linker) Close() {
 
 // settle makes the identity final and gives the exchange out.
 func (l *Linker) settle(x *flow.Exchange) {
-	l.unjoin(x)
+	if x.Server {
+		l.unjoin(x)
+	}
 	l.settled(x)
 	l.resolve(x, 0)
 	l.put(x, owner(x))

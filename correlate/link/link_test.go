@@ -20,7 +20,7 @@ import (
 //	c1 client pid tid wire [key=value]   a request was sent
 //	end c1       the reply is whole;  replies c1: it has begun, replies s1 2: sent by thread 2;  drop c1: abandoned;  gone c1: its client has left;  lost c1: records are missing
 //	threads      threads 8 and 9 of process 1 serve side by side for a while, of which nothing is told
-//	tick         time passes until nothing waits;  go 7: process 7 is Go;  exit 7;  hand B 5: goroutine 5 gives a call to B
+//	tick         time passes until nothing waits;  long: until nothing is expected of what has ended;  go 7: process 7 is Go;  exit 7;  hand B 5: goroutine 5 gives a call to B
 //
 // Wires are named by letters; at=N is the offset of the request, so that A at=0 and A at=1 are one connection. head=T:P is
 // a carrier with the trace T and the parent P. g= and pg= are goroutines. path= is the target, fields=a:1,b:2 are fields. Kinds of wires: unix, older, noname, remote.
@@ -166,6 +166,9 @@ func (n *node) play(script string) {
 			n.l.Abandoned(n.exchanges[f[1]])
 		case "threads":
 			n.threads()
+		case "long":
+			n.now += goneAge
+			n.l.Feed(&event.Event{Kind: event.KindClock, Time: n.now + 1})
 		case "tick":
 			n.now += 1000
 			n.l.Feed(&event.Event{Kind: event.KindClock, Time: n.now})

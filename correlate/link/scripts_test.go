@@ -8,6 +8,15 @@ var scripts = []struct{ name, script, want string }{
 	{"wire, server over before its client is seen", "s server 2 2 A; end s; c client 1 1 A; end c", `c < -
 		s < c wire`},
 	{"wire, client gone", "c client 1 1 A; s server 2 2 A; drop c; end s", `s < ~? wire`},
+	{"wire, client has given up before its server reads", "c client 1 1 A; gone c; tick; s server 2 2 A; end s", `c < -
+		s < c wire`},
+	{"wire, client has given up, with a parent", "a server 1 1 A; c client 1 1 B; gone c; end a; tick; s server 2 2 B; end s", `a < -
+		c < a thread
+		s < c wire`},
+	{"wire, client over before its server is seen", "c client 1 1 A kind=unix; end c; tick; s server 2 2 A kind=unix; end s", `c < -
+		s < c wire`},
+	{"wire, client over long before", "c client 1 1 A; gone c; long; s server 2 2 A; end s; tick", `c < -
+		s < -`},
 	{"wire, another request on the connection", "c client 1 1 A; s server 2 2 A at=1; end s; end c; tick", `c < -
 		s < -`},
 	{"wire, another target", "c client 1 1 A; s server 2 2 A target=x; end s; end c; tick", `c < -

@@ -63,8 +63,10 @@ func (l *Linker) join(x *flow.Exchange) {
 	if !x.Server {
 		server, client = other, x
 	}
-	client.Cause.Peer = server.Cause.Process
-	client.Start = min(client.Start, server.Start)
+	if !client.Cause.Resolved {
+		client.Cause.Peer = server.Cause.Process
+		client.Start = min(client.Start, server.Start)
+	}
 	if server.Cause.Resolved {
 		return // it was part of another trace already
 	}

@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -24,7 +25,11 @@ type audit struct {
 	byID    map[string]*tracer.Span
 	faults  int
 	roots   int // calls without a header that have no parent
+	retries int // calls that a client has made twice
 }
+
+// retriesMax is how many calls of a group a client may have made twice.
+const retriesMax = 2
 
 // rootsMax is how many calls of a group may have no parent where no header names it: a process of which little is known yet, with
 // several requests under way, gets no link rather than a wrong one. See docs/ACCURACY.md for how often that is.
@@ -83,7 +88,7 @@ func (a *audit) close(of int) {
 // request compares one request with the spans of its token.
 func (a *audit) request(b *book, w *want) {
 	a.t.Helper()
-	left := append([]*tracer.Span(nil), a.byToken[w.token]...)
+	left := a.withoutRetry(a.byToken[w.token])
 	var chain []*tracer.Span
 	for _, h := range w.hops {
 		s := take(&left, h)
@@ -100,6 +105,29 @@ func (a *audit) request(b *book, w *want) {
 	if len(chain) == len(w.hops) {
 		a.parents(b, w, chain)
 	}
+}
+
+// withoutRetry leaves out what a client has sent in vain on a connection that its server had ended, before it has sent the same again, as Go's
+// does by itself (RFC 9110, section 9.2.2): one call and, if the server has read it all the same, its child, both without a status.
+func (a *audit) withoutRetry(all []*tracer.Span) []*tracer.Span {
+	vain := func(s *tracer.Span) bool {
+		return s.Attr.Int("http.response.status_code") == 0 && s.Attr.Text("error.type") == "connection_closed"
+	}
+	i := slices.IndexFunc(all, func(s *tracer.Span) bool { return s.Kind == tracer.Client && vain(s) })
+	if i < 0 || a.retries >= retriesMax {
+		return slices.Clone(all)
+	}
+	call := all[i]
+	again := slices.ContainsFunc(all, func(s *tracer.Span) bool {
+		return s.Kind == tracer.Client && !vain(s) && s.Service() == call.Service() && s.Port() == call.Port() && s.Start >= call.End
+	})
+	if !again {
+		return slices.Clone(all)
+	}
+	a.retries++
+	return slices.DeleteFunc(slices.Clone(all), func(s *tracer.Span) bool {
+		return s == call || s.Kind == tracer.Server && vain(s) && s.ParentID == call.SpanID
+	})
 }
 
 // take removes the first span of the hop from the list.
