@@ -32,6 +32,7 @@ const (
 	silentMax   = 8    // more answers by a thread that makes no calls: it sends what others have worked on
 	crewOdds    = 250
 	crewSteady  = 40
+	crewMostly  = 5
 	excusesMax  = 16
 	crewKeeps   = 5 // answers, where the thread that reads a request works on it
 	aloneEnough = 8 // answers with one request under way that allow for links with one under way
@@ -104,6 +105,12 @@ func (c *crew) trust(open int) float64 {
 func (c *crew) keeps() bool {
 	all := c.all()
 	return all.right >= crewKeeps+c.levels[level(1)].right && all.wrong*crewOdds <= all.right && !c.swaps()
+}
+
+// mostly tells the same of nearly all of them: a call that is made again on another connection looks like one beside the first.
+func (c *crew) mostly() bool {
+	all := c.all()
+	return all.right >= crewKeeps+c.levels[level(1)].right && all.wrong*crewMostly <= all.right && !c.swaps()
 }
 
 // swaps tells that a thread that has read a request may be working on another one.
@@ -219,7 +226,7 @@ func (l *Linker) crewTells(p *Process, h *hand, x *flow.Exchange) {
 		open = max(open, call.Cause.Beside)
 	}
 	c.learn(true, open)
-	if len(p.early) > 0 && c.keeps() {
+	if len(p.early) > 0 && c.mostly() {
 		l.redeem(p, kept, func(call *flow.Exchange) float64 { return p.habits.trust(call.Start) })
 	}
 	if p.habits.gaveUp > 0 && x.Start < p.habits.gaveUp+lastAge {

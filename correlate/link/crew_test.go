@@ -126,39 +126,22 @@ func TestLearnsLate(t *testing.T) {
 }
 
 // TestTakesWork: threads were seen to read, call and answer in solitude only. At the first two requests at a time one makes the call of
-// the other's request, as tokio's do: its carrier is believed, and without one there is no link.
+// the other's request, as tokio's do: its carrier is believed.
 func TestTakesWork(t *testing.T) {
-	for carriers, want := range map[bool]string{true: "s1 header", false: "-"} {
+	for _, before := range []string{"", "x server 1 1 A at=50; y client 1 1 B at=50; end y; end x; v server 1 1 A at=51; w server 1 2 C at=51; end v; end w; tick"} {
 		n := newNode(t, 1)
+		n.play(before)
 		for at := range 20 {
 			n.play(fmt.Sprintf("a%d server 1 1 A at=%d; b%d client 1 1 B at=%d; end b%d; end a%d; tick", at, at, at, at, at, at))
 		}
-		script := "s1 server 1 1 A at=99 head=T:P; s2 server 1 2 C head=U:Q; c1 client 1 2 D head=T:C; end c1; end s1; end s2"
-		if !carriers {
-			script = "s1 server 1 1 A at=99; s2 server 1 2 C; c1 client 1 2 D; end c1; end s1; end s2"
-		}
-		n.play(script)
+		n.play("s1 server 1 1 A at=99 head=T:P; s2 server 1 2 C at=99 head=U:Q; c1 client 1 2 D head=T:C; end c1; end s1; end s2")
 		n.l.Close()
 		if got := n.parent("b19"); got != "a19 thread" {
 			t.Errorf("b19 < %s", got)
 		}
-		if got := n.parent("c1"); got != want {
-			t.Errorf("carriers %t: c1 < %s, want %s", carriers, got, want)
+		if got := n.parent("c1"); got != "s1 header" {
+			t.Errorf("c1 < %s", got)
 		}
-	}
-}
-
-// TestTakesWorkLater: the same, when two requests at a time were seen before, and one at a time since.
-func TestTakesWorkLater(t *testing.T) {
-	n := newNode(t, 1)
-	n.play("x server 1 1 A at=50; y client 1 1 B at=50; end y; end x; v server 1 1 A at=51; w server 1 2 C at=51; end v; end w; tick")
-	for at := range 20 {
-		n.play(fmt.Sprintf("a%d server 1 1 A at=%d; b%d client 1 1 B at=%d; end b%d; end a%d; tick", at, at, at, at, at, at))
-	}
-	n.play("s1 server 1 1 A at=99; s2 server 1 2 C at=99; c1 client 1 2 D; end c1; end s1; end s2")
-	n.l.Close()
-	if got := n.parent("c1"); got != "-" {
-		t.Errorf("c1 < %s, want none", got)
 	}
 }
 

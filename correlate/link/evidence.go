@@ -235,11 +235,13 @@ func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 		working = working[:1] // pipelined: one after the other
 	}
 	sure := p.habits.trust(x.Start)
-	if unknown := p.open > 1 && !p.crew.keeps() && !p.habits.beside(); unknown && sure >= threshold {
+	if unknown := p.open > 1 && !p.crew.mostly() && (p.habits.own == 0 || hasHeader(x) && !p.habits.beside()); unknown && sure >= threshold {
 		if len(working) == 1 {
 			l.unproven = working[0]
 		}
-		p.crew.begin() // the first calls of an event loop, and of a pool that takes tasks from each other, look the same
+		// The first calls of an event loop look the same. Of a pool whose threads take tasks from each other the first calls beside others do,
+		// after calls in solitude: that is not enough to contradict a carrier.
+		p.crew.begin()
 	} else if sure < threshold || !p.crew.swaps() {
 		return working, sure
 	}

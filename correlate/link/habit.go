@@ -52,7 +52,7 @@ func (p *Process) takes(x *flow.Exchange) {
 	if g == nil {
 		if p.open > 0 {
 			h.free++
-			if h.own > 0 && !h.beside() {
+			if h.own > 0 && !h.beside() && hasHeader(x) {
 				p.crew.begin()
 			}
 		}
