@@ -103,7 +103,8 @@ test-deploy: $(HELM) ## the chart with several values, the manifests and the ima
 
 .PHONY: test-node
 test-node: cc ## the image with just its capabilities, containers with namespaces and address translation of their own, chaos, an upgrade (7 minutes)
-	@command -v runc ip iptables setpriv sysctl >/dev/null || { $(ROOT) apt-get -qq update; $(APT_INSTALL) runc iproute2 iptables util-linux procps; }
+	@for program in runc ip iptables setpriv sysctl; do PATH=$$PATH:/usr/sbin:/sbin command -v $$program >/dev/null || missing=yes; done; \
+	[ -z "$${missing:-}" ] || { $(ROOT) apt-get -qq update; $(APT_INSTALL) runc iproute2 iptables util-linux procps; }
 	$(GO_TEST_ROOT) -timeout 20m ./test/node/...
 
 .PHONY: test-endurance
