@@ -14,6 +14,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 
+	"weft/agent/golang"
 	"weft/correlate/event"
 	"weft/correlate/flow"
 )
@@ -166,6 +167,22 @@ func start(t testing.TB, fits ...func(*ebpf.CollectionSpec)) *capture {
 	k.choose(os.Getpid(), WeftChoiceCHOICE_TRACE)
 	k.attach()
 	return k
+}
+
+const self = "/proc/self/exe"
+
+// traceSelf tells the kernel side all that is known of this very program, as of a Go program that is traced.
+func (k *capture) traceSelf(t testing.TB) golang.Offsets {
+	t.Helper()
+	o, _, err := golang.Inspect(self)
+	check(t, err)
+	check(t, k.objects.Processes.Put(uint32(os.Getpid()), WeftProcess{
+		Choice: uint8(WeftChoiceCHOICE_TRACE), Go: 1, Tls: int32(o.TLS), Goid: o.Goid, M: o.M, Curg: o.CurG, HasParent: 1, ParentGoid: o.ParentGoid,
+		Conn: o.ConnOffset, TlsState: o.TLSStateOffset, Fd: o.FDOffset, Sysfd: o.SysfdOffset, ItabHash: o.ITabHash, TcpConnHash: o.TCPConnHash,
+		Stack: o.Stack, Sched: o.Sched, Waiting: o.Waiting, Receivers: o.Receivers,
+		SudogG: o.SudogG, SudogNext: o.SudogNext, SudogChan: o.SudogChan,
+	}))
+	return o
 }
 
 // count reads one of the kernel side's counters. Other processes are counted too, before they are ignored.

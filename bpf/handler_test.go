@@ -30,9 +30,6 @@ import (
 // startStreams is load, with probes on the HTTP/2 and the gRPC of this very program.
 func startStreams(t *testing.T) *capture {
 	t.Helper()
-	const self = "/proc/self/exe"
-	o, _, err := golang.Inspect(self)
-	check(t, err)
 	// Programs of go test do not tell which modules they are of: the layout comes from go.mod. The places are there all the same.
 	found, _ := golang.InspectStreams(self)
 	modules, err := os.ReadFile("../go.mod")
@@ -43,10 +40,7 @@ func startStreams(t *testing.T) *capture {
 		t.Fatalf("the layout of google.golang.org/grpc %s is not known: see agent/golang/generate", version)
 	}
 	k := load(t, everything())
-	check(t, k.objects.Processes.Put(uint32(os.Getpid()), WeftProcess{
-		Choice: uint8(WeftChoiceCHOICE_TRACE), Go: 1, Tls: int32(o.TLS), Goid: o.Goid, M: o.M, Curg: o.CurG,
-		HasParent: 1, ParentGoid: o.ParentGoid, Fd: o.FDOffset, Sysfd: o.SysfdOffset, ItabHash: o.ITabHash, TcpConnHash: o.TCPConnHash,
-	}))
+	k.traceSelf(t)
 	place := func(p *ebpf.Program, cookie uint64, at ...uint64) {
 		if len(at) == 0 || at[0] == 0 {
 			t.Fatalf("%v has no place: %+v", p, found)

@@ -11,7 +11,6 @@ import (
 	"io"
 	"math/big"
 	"net"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -39,8 +38,6 @@ func sessionOf(sample []byte) event.Event {
 	}}
 }
 
-const self = "/proc/self/exe"
-
 // startTLS is start, with probes on the crypto/tls of this very program.
 func startTLS(t *testing.T) *capture {
 	t.Helper()
@@ -52,14 +49,10 @@ func startTLS(t *testing.T) *capture {
 // startSealed is start, with TLS followed on sockets only.
 func startSealed(t *testing.T) *capture {
 	t.Helper()
-	o, _, err := golang.Inspect(self)
-	check(t, err)
 	s := everything()
 	s.Tls = 1
 	k := load(t, s)
-	check(t, k.objects.Processes.Put(uint32(os.Getpid()), WeftProcess{
-		Choice: uint8(WeftChoiceCHOICE_TRACE), Go: 1, Tls: int32(o.TLS), Goid: o.Goid, M: o.M, Curg: o.CurG,
-	}))
+	k.traceSelf(t)
 	k.attach()
 	return k
 }

@@ -9,23 +9,13 @@ import (
 	"testing"
 	"time"
 	"unsafe"
-
-	"weft/agent/golang"
 )
 
 // startHandover is load, with the probe on net/http's pooled connections of this very program.
 func startHandover(t *testing.T) *capture {
 	t.Helper()
-	const self = "/proc/self/exe"
-	o, _, err := golang.Inspect(self)
-	check(t, err)
 	k := load(t, everything())
-	check(t, k.objects.Processes.Put(uint32(os.Getpid()), WeftProcess{
-		Choice: uint8(WeftChoiceCHOICE_TRACE), Go: 1, Tls: int32(o.TLS), Goid: o.Goid, M: o.M, Curg: o.CurG, HasParent: 1, ParentGoid: o.ParentGoid,
-		Conn: o.ConnOffset, TlsState: o.TLSStateOffset, Fd: o.FDOffset, Sysfd: o.SysfdOffset, ItabHash: o.ITabHash, TcpConnHash: o.TCPConnHash,
-		Stack: o.Stack, Sched: o.Sched, Waiting: o.Waiting, Receivers: o.Receivers,
-		SudogG: o.SudogG, SudogNext: o.SudogNext, SudogChan: o.SudogChan,
-	}))
+	o := k.traceSelf(t)
 	put(t, self, k.objects.GoRoundTrip, 0, o.RoundTrip)
 	return k
 }

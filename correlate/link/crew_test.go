@@ -145,6 +145,21 @@ func TestTakesWork(t *testing.T) {
 	}
 }
 
+// TestCalledAgain: a thread makes its call again on another connection before it is told that the first has ended. That is no proof of one
+// that works on several requests.
+func TestCalledAgain(t *testing.T) {
+	n := newNode(t, 1)
+	n.play(`threads; a server 1 8 A at=90; b server 1 9 B at=90; c client 1 8 C at=90; d client 1 8 D at=90; gone c; end d; end a; end b; tick
+		s1 server 1 8 A at=91; s2 server 1 9 B at=91; c1 client 1 8 C at=91; end c1; end s1; end s2; tick`)
+	n.l.Close()
+	if p := n.l.processes.byPID[1]; p.crew.all().wrong == 0 {
+		t.Fatal("it was not taken for a proof at all")
+	}
+	if got := n.parent("c1"); got != "s1 thread" {
+		t.Errorf("c1 < %s", got)
+	}
+}
+
 // TestLearnsWhatWasRead: what threads have read is known for their first calls when five have answered beside others, and for those which
 // are still under way then.
 func TestLearnsWhatWasRead(t *testing.T) {

@@ -102,14 +102,7 @@ func TestRequests(t *testing.T) {
 			}
 		}
 	}
-	w.Await(5*time.Second, func(spans []*tracer.Span) bool { return len(spans) >= 2*total(loads) })
-	if err := w.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	spans := group(w.Spans())
-	for _, l := range loads {
-		l.check(t, spans)
-	}
+	checkAll(t, w, loads)
 	if n := 2 * total(loads); len(w.Spans()) != n {
 		t.Errorf("%d spans of %d", len(w.Spans()), n)
 	}
@@ -210,5 +203,18 @@ func TestBreak(t *testing.T) {
 	}
 	if len(w.Spans()) != 4*n || verdicts["drop dropped"] != n/2 || verdicts["pass propagated"] != n/2 {
 		t.Errorf("%d spans of %d, verdicts %v", len(w.Spans()), 4*n, verdicts)
+	}
+}
+
+// checkAll ends weft when it has told enough, and looks at the spans of each load.
+func checkAll(t *testing.T, w *tracer.Tracer, loads []load) {
+	t.Helper()
+	w.Await(5*time.Second, func(spans []*tracer.Span) bool { return len(spans) >= 2*total(loads) })
+	if err := w.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	spans := group(w.Spans())
+	for _, l := range loads {
+		l.check(t, spans)
 	}
 }

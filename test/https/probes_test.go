@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf/link"
-
-	"weft/test/tracer"
 )
 
 // linksMax is how many links probes on one file take at most, where all places of a program are on one: those of a TLS library's
@@ -36,14 +34,7 @@ func TestProbes(t *testing.T) {
 				loads = append(loads, l)
 			}
 			checkLinks(t, w.PID(), way)
-			w.Await(5*time.Second, func(spans []*tracer.Span) bool { return len(spans) >= 2*total(loads) })
-			if err := w.Stop(); err != nil {
-				t.Fatal(err)
-			}
-			spans := group(w.Spans())
-			for _, l := range loads {
-				l.check(t, spans)
-			}
+			checkAll(t, w, loads)
 		})
 	}
 }
