@@ -206,6 +206,9 @@ func (k *kernel) attach() error {
 		}
 		k.missing = append(k.missing, Missing{Hook: h.name, Effect: h.effect, Reason: err})
 	}
+	if err := k.objects.Attached.Set(uint32(1)); err != nil {
+		return fmt.Errorf("tell the kernel side that all hooks are there: %w", err)
+	}
 	return nil
 }
 

@@ -80,10 +80,17 @@ static __always_inline bool ruled_out(struct socket_state *s, const struct sock 
 	return false;
 }
 
+/* Raised by Go when all hooks are there. They come one by one: of an exchange that began before, only one direction would be seen, and what
+ * comes later on its connection could not be paired. */
+__u32 attached;
+
 static __always_inline struct socket_state *state_of(struct sock *sk)
 {
-	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct socket_state *s;
 
+	if (!*(volatile __u32 *)&attached)
+		return 0;
+	s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!s) {
 		count_add(COUNT_SOCKETS_REFUSED, 1);
 		return 0;

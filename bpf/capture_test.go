@@ -94,6 +94,7 @@ func load(t testing.TB, s WeftSetting, fits ...func(*ebpf.CollectionSpec)) *capt
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { k.objects.Close() })
+	check(t, k.objects.Attached.Set(uint32(1)))
 	if k.reader, err = ringbuf.NewReader(k.objects.Ring); err != nil {
 		t.Fatal(err)
 	}

@@ -808,6 +808,7 @@ const (
 	WeftProgUnixStreamRecvmsg     = "unix_stream_recvmsg"
 	WeftProgUnixStreamSendmsg     = "unix_stream_sendmsg"
 	WeftProgUvloopStreamWrite     = "uvloop_stream_write"
+	WeftVarAttached               = "attached"
 	WeftVarChoiceType             = "choice_type"
 	WeftVarCloseRecordType        = "close_record_type"
 	WeftVarCostType               = "cost_type"
@@ -953,6 +954,7 @@ type WeftMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftVariableSpecs struct {
+	Attached           *ebpf.VariableSpec `ebpf:"attached"`
 	ChoiceType         *ebpf.VariableSpec `ebpf:"choice_type"`
 	CloseRecordType    *ebpf.VariableSpec `ebpf:"close_record_type"`
 	CostType           *ebpf.VariableSpec `ebpf:"cost_type"`
@@ -1067,6 +1069,7 @@ func (m *WeftMaps) Close() error {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftVariables struct {
+	Attached           *ebpf.Variable `ebpf:"attached"`
 	ChoiceType         *ebpf.Variable `ebpf:"choice_type"`
 	CloseRecordType    *ebpf.Variable `ebpf:"close_record_type"`
 	CostType           *ebpf.Variable `ebpf:"cost_type"`

@@ -162,7 +162,7 @@ func (l *Linker) Ended(x *flow.Exchange) {
 		bound(x)
 	}
 	alone := x.Server && x.Cause.Partner == nil && l.mayBeLocal(x)
-	if !alone && !l.undecided(x) {
+	if !alone && !l.undecided(x) && !l.isEarly(x) {
 		l.settle(x)
 		return
 	}

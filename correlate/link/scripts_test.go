@@ -8,6 +8,11 @@ var scripts = []struct{ name, script, want string }{
 	{"wire, server over before its client is seen", "s server 2 2 A; end s; c client 1 1 A; end c", `c < -
 		s < c wire`},
 	{"wire, client gone", "c client 1 1 A; s server 2 2 A; drop c; end s", `s < ~? wire`},
+	{"wire, client is told of when the call for its request has ended", `s server 2 2 A; d client 2 2 B; r server 3 3 B; end r; end d
+		c client 1 1 A; end s; end c; tick`, `c < -
+		d < s thread
+		r < d wire
+		s < c wire`},
 	{"wire, client has given up before its server reads", "c client 1 1 A; gone c; tick; s server 2 2 A; end s", `c < -
 		s < c wire`},
 	{"wire, client has given up, with a parent", "a server 1 1 A; c client 1 1 B; gone c; end a; tick; s server 2 2 B; end s", `a < -

@@ -76,6 +76,26 @@ func (l *Linker) join(x *flow.Exchange) {
 	}
 }
 
+// isEarly tells whether a call has ended before the client of the request that it is part of was told of, which can have lost the CPU on its way
+// out of the kernel. What the call is told to be a part of would be settled without it.
+func (l *Linker) isEarly(call *flow.Exchange) bool {
+	x := call
+	for range depthMax {
+		if x.Cause.Resolved {
+			return false
+		}
+		if x.Server {
+			if x.Cause.Partner == nil {
+				return l.mayBeLocal(x) && l.processes.now < x.Start+uint64(l.options.Hold)
+			}
+			x = x.Cause.Partner
+		} else if x = x.Cause.Parent; x == nil {
+			return false
+		}
+	}
+	return false
+}
+
 // unjoin takes back the word that was left.
 func (l *Linker) unjoin(x *flow.Exchange) {
 	name := nameOf(x)
