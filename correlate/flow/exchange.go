@@ -125,6 +125,7 @@ type Cause struct {
 	RemoteSampled bool
 	Passed        bool // the carrier is the one that came in, unchanged
 	Waiting       bool
+	Awaited       bool // a call that has ended waits for Partner
 
 	Guess     *Exchange // what the turn of its thread says it is part of, sure or not; held
 	Chain     Chain     // the steps by which that is known

@@ -312,6 +312,24 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
+// TestEarly has a request whose client is told of late: the calls made for it are given out as soon as that is known, in their order and
+// before the request, and not when nothing is waited for any more. What is said of a call stands on the calls before it.
+func TestEarly(t *testing.T) {
+	n := newNode(t, 1)
+	n.play("s server 2 2 A; d client 2 2 B; r server 3 3 B; end r; end d; d2 client 2 2 C; r2 server 3 3 C; end r2; end d2")
+	if len(n.out) != 0 {
+		t.Fatalf("%v were given out without a parent", n.out)
+	}
+	n.play("c client 1 1 A")
+	if calls := slices.DeleteFunc(slices.Clone(n.out), func(name string) bool { return name[0] == 'r' }); !slices.Equal(calls, []string{"d", "d2"}) {
+		t.Errorf("given out when the client was told of: %v", n.out)
+	}
+	n.play("d3 client 2 2 D; r3 server 3 3 D; end r3; end d3; end s; end c")
+	if last := n.out[len(n.out)-1]; last != "c" || slices.Index(n.out, "d3") > slices.Index(n.out, "s") {
+		t.Errorf("given out: %v", n.out)
+	}
+}
+
 // TestTimes has ends of connections whose threads lost the CPU before the kernel could tell what they had sent.
 func TestTimes(t *testing.T) {
 	for _, test := range []struct {

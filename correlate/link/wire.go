@@ -71,13 +71,17 @@ func (l *Linker) join(x *flow.Exchange) {
 		return // it was part of another trace already
 	}
 	server.Cause.Partner = client.Hold()
+	if server.Cause.Awaited {
+		server.Cause.Awaited = false
+		l.stopEarly(server.Start)
+	}
 	if server.Cause.Waiting && !l.undecided(server) {
 		l.stopWaiting(server)
 	}
 }
 
 // isEarly tells whether a call has ended before the client of the request that it is part of was told of, which can have lost the CPU on its way
-// out of the kernel. What the call is told to be a part of would be settled without it.
+// out of the kernel. What the call is told to be a part of would be settled without it. The call waits until that client joins.
 func (l *Linker) isEarly(call *flow.Exchange) bool {
 	x := call
 	for range depthMax {
@@ -86,7 +90,8 @@ func (l *Linker) isEarly(call *flow.Exchange) bool {
 		}
 		if x.Server {
 			if x.Cause.Partner == nil {
-				return l.mayBeLocal(x) && l.processes.now < x.Start+uint64(l.options.Hold)
+				x.Cause.Awaited = l.mayBeLocal(x) && l.processes.now < x.Start+uint64(l.options.Hold)
+				return x.Cause.Awaited
 			}
 			x = x.Cause.Partner
 		} else if x = x.Cause.Parent; x == nil {
@@ -94,6 +99,20 @@ func (l *Linker) isEarly(call *flow.Exchange) bool {
 		}
 	}
 	return false
+}
+
+// stopEarly gives out the calls that wait for a client that has joined, in the order in which they ended, which was after since: a verdict on
+// one looks at those before it, and at what its request does later.
+func (l *Linker) stopEarly(since uint64) {
+	first := len(l.waiting)
+	for first > 0 && l.waiting[first-1].End >= since {
+		first--
+	}
+	for _, x := range l.waiting[first:] {
+		if !x.Server && x.Cause.Waiting && !l.undecided(x) && !l.isEarly(x) {
+			l.stopWaiting(x)
+		}
+	}
 }
 
 // unjoin takes back the word that was left.
