@@ -52,6 +52,7 @@ type facts struct {
 	found   []event.Attribute // what weft finds out
 	name    string            // the service's name for want of a better one
 	isGo    bool
+	program uint64 // see event.Process
 }
 
 // describe finds out what is told of a program. What its environment says counts more than what its pod says, and that more than
@@ -73,7 +74,7 @@ func (t *Table) describe(pid uint32, p *program, place container.Place) *facts {
 		found = appendKnown(found, keyRuntime, "go")
 		found = appendKnown(found, keyRuntimeVersion, build.Version)
 	}
-	f := &facts{place: place, found: found, isGo: build != nil}
+	f := &facts{place: place, found: found, isGo: build != nil, program: p.number(place)}
 	if f.service, f.told = tells(p); f.service == "" {
 		f.name = serviceName(p, build)
 	}
@@ -121,7 +122,7 @@ func (t *Table) compose(f *facts, pid uint32) *event.Process {
 	name = either(bounded(either(name, f.name)), "unknown_service") // a name need not be text
 	list = append(list, event.Attribute{Key: keyService, Value: name})
 	slices.SortFunc(list, func(a, b event.Attribute) int { return strings.Compare(a.Key, b.Key) })
-	return &event.Process{Service: name, Attributes: list, Go: f.isGo}
+	return &event.Process{Service: name, Attributes: list, Go: f.isGo, Program: f.program}
 }
 
 func has(list []event.Attribute, key string) bool {

@@ -206,6 +206,36 @@ func TestForkIsTheSameServiceUntilItExecutes(t *testing.T) {
 	}
 }
 
+// TestProgram has processes that run the same in the same place, and such as look like it.
+func TestProgram(t *testing.T) {
+	table := New(fakeProc(t,
+		fake{pid: 1, group: 1, exe: "/usr/bin/java", cmdline: "java\x00-jar\x00app.jar\x00", cgr: "0::/k8s.io/" + containerID + "\n"},
+		fake{pid: 2, group: 2, exe: "/usr/bin/java", cmdline: "java\x00-jar\x00app.jar\x00", cgr: "0::/k8s.io/" + containerID + "\n"},
+		fake{pid: 3, group: 3, exe: "/usr/bin/java", cmdline: "java\x00-jar\x00app.jar\x00"},
+		fake{pid: 4, group: 4, exe: "/usr/bin/java", cmdline: "java\x00-jar\x00app.jar\x00-q\x00", cgr: "0::/k8s.io/" + containerID + "\n"},
+		fake{pid: 5, group: 5, exe: "/usr/bin/java8", cmdline: "java\x00-jar\x00app.jar\x00", cgr: "0::/k8s.io/" + containerID + "\n"},
+		fake{pid: 6, group: 6, exe: "/usr/bin/ruby", cmdline: "puma: cluster worker 0: 17 [shop]\x00"},
+		fake{pid: 7, group: 7, exe: "/usr/bin/ruby", cmdline: "puma: cluster worker 1: 17 [shop]\x00"},
+		fake{pid: 8, group: 8, exe: "/usr/bin/ruby", cmdline: "puma: cluster worker 1: 17 [cart]\x00"},
+	))
+	table.Find(1)
+	table.Fork(1, 9)
+	for _, same := range [][2]uint32{{1, 2}, {6, 7}, {1, 9}} {
+		if a, b := table.Find(same[0]).Program, table.Find(same[1]).Program; a != b || a == 0 {
+			t.Errorf("%v: %d and %d are two programs", same, a, b)
+		}
+	}
+	for _, other := range [][2]uint32{{1, 3}, {1, 4}, {1, 5}, {7, 8}} {
+		if a, b := table.Find(other[0]).Program, table.Find(other[1]).Program; a == b {
+			t.Errorf("%v are one program", other)
+		}
+	}
+	gone := New(fakeProc(t)).exec(5, []byte("/srv/shop"), []byte("shop"), []byte("./shop\x00"), []byte("A=\x00"), 0)
+	if gone.Program != 0 {
+		t.Error("a process that was gone before it was looked at is one with others")
+	}
+}
+
 func TestTableIsBounded(t *testing.T) {
 	o := fakeProc(t)
 	o.Limit = 10

@@ -144,6 +144,9 @@ type Process struct {
 	Attributes []Attribute // sorted by key, service.name included; process.pid is given as a decimal string
 	Exports    bool        // the process is known to export spans of its own
 	Go         bool
+	// Program is the same for processes that run the same executable with the same arguments in the same folder and container: workers of a
+	// server, or one that was started again. 0: not known.
+	Program uint64
 }
 
 // Waiters are the goroutines that wait for a result of one that has made a call.

@@ -207,11 +207,14 @@ func (c *cursor) close(e *Close, time uint64) {
 
 // process allocates: it is handed on for good. Each attribute takes two bytes of the frame at least, which bounds them.
 func (c *cursor) process() *Process {
-	flags := c.flags(isPresent | isExporting | isGo)
+	flags := c.flags(isPresent | isExporting | isGo | hasProgram)
 	if flags&isPresent == 0 {
 		return nil
 	}
 	p := &Process{Service: c.text(), Exports: flags&isExporting != 0, Go: flags&isGo != 0}
+	if flags&hasProgram != 0 {
+		p.Program = c.uvarint()
+	}
 	n := c.limited(uint64(len(c.rest) / 2))
 	if n == 0 {
 		return p

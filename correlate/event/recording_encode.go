@@ -170,14 +170,18 @@ const (
 	isPresent = 1 << iota
 	isExporting
 	isGo
+	hasProgram
 )
 
 func appendProcess(b []byte, p *Process, r *redactor) []byte {
 	if p == nil {
 		return append(b, 0)
 	}
-	b = append(b, isPresent|bit(p.Exports)*isExporting|bit(p.Go)*isGo)
+	b = append(b, isPresent|bit(p.Exports)*isExporting|bit(p.Go)*isGo|bit(p.Program != 0)*hasProgram)
 	b = appendText(b, p.Service)
+	if p.Program != 0 {
+		b = binary.AppendUvarint(b, p.Program)
+	}
 	kept := 0
 	for i := range p.Attributes {
 		if r.keepsAttribute(p.Attributes[i].Key) {

@@ -66,7 +66,7 @@ func everyKind() []Event {
 		{Kind: KindClock, Time: 5e9, Wall: 1763846460123456789},
 		{Kind: KindClock, Wall: math.MinInt64},
 		{Kind: KindPause, Time: 5e9 + 1},
-		{Kind: KindProcess, Time: 6e9, PID: 7, TID: 7, Process: &Process{Service: "orders", Exports: true, Go: true,
+		{Kind: KindProcess, Time: 6e9, PID: 7, TID: 7, Process: &Process{Service: "orders", Exports: true, Go: true, Program: 1<<63 + 5,
 			Attributes: []Attribute{{"process.pid", "7"}, {"service.name", "orders"}, {"x", ""}, {"", "y"}}}},
 		{Kind: KindProcess, Process: &Process{Service: "bare"}},
 		{Kind: KindProcess, Process: &Process{Go: true}},

@@ -235,7 +235,7 @@ func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 		working = working[:1] // pipelined: one after the other
 	}
 	sure := p.habits.trust(x.Start)
-	if unknown := p.open > 1 && !p.crew.mostly() && (p.habits.own == 0 || hasHeader(x) && !p.habits.beside()); unknown && sure >= threshold {
+	if unknown := p.open > 1 && !p.crew.mostly() && (p.habits.own == 0 && !p.habits.kin.keeps() || hasHeader(x) && !p.habits.beside()); unknown && sure >= threshold {
 		if len(working) == 1 {
 			l.unproven = working[0]
 		}

@@ -19,6 +19,7 @@ type habits struct {
 	cut    map[uint32]struct{} // threads with such a call for a request that was given up
 	behind map[uint32]struct{} // threads that have read a request which was given up, and none since
 	gaveUp uint64              // when the last one was, boot time
+	kin    *kin                // what it shares with others, never nil
 }
 
 // Weights of what was seen against what is expected of a process that is not known yet: nine calls of ten.
@@ -42,6 +43,7 @@ func (p *Process) takes(x *flow.Exchange) {
 	delete(h.behind, x.TID)
 	if h.asking[x.TID] > 0 {
 		h.mixed++ // it does not wait for its calls
+		h.kin.mixed++
 		return
 	}
 	if _, cut := h.cut[x.TID]; cut {
@@ -52,6 +54,7 @@ func (p *Process) takes(x *flow.Exchange) {
 	if g == nil {
 		if p.open > 0 {
 			h.free++
+			h.kin.free++
 			if h.own > 0 && !h.beside() && hasHeader(x) {
 				p.crew.begin()
 			}
@@ -63,6 +66,7 @@ func (p *Process) takes(x *flow.Exchange) {
 		seen++
 		if m.Conn != x.Conn && works(m) {
 			h.mixed++
+			h.kin.mixed++
 			return
 		}
 	}
@@ -141,8 +145,10 @@ func (p *Process) calls(x *flow.Exchange) {
 func (h *habits) note(own bool) {
 	if own {
 		h.own++
+		h.kin.own++
 	} else {
 		h.others++
+		h.kin.others++
 	}
 }
 

@@ -54,7 +54,7 @@ func New(o Options, release func(*flow.Exchange), put func(*flow.Exchange, *Proc
 		options:   o,
 		release:   release,
 		put:       put,
-		processes: processes{byPID: make(map[uint32]*Process)},
+		processes: processes{byPID: make(map[uint32]*Process), kin: make(map[uint64]*kin)},
 		wires:     make(map[wireName]*flow.Exchange),
 		states:    make(map[string]string),
 		handovers: make(map[uint64]given),

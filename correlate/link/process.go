@@ -56,6 +56,7 @@ type processes struct {
 	oldest Process // sentinel
 	now    uint64  // boot time, ns, of the last event
 	gone   func(pid uint32)
+	kin    map[uint64]*kin // by event.Process.Program
 }
 
 // of gives the process, a new one if it is not known.
@@ -72,6 +73,7 @@ func (t *processes) of(pid uint32) *Process {
 			goroutines: make(map[uint64]*group),
 			traces:     make(map[[16]byte]*group),
 			work:       work{since: t.now},
+			habits:     habits{kin: &kin{}},
 		}
 		t.byPID[pid] = p
 	} else if p.next == &t.oldest {
@@ -114,6 +116,7 @@ func (t *processes) describe(pid uint32, facts *event.Process, since uint64) {
 	if facts != nil && facts != p.facts {
 		p.facts = facts
 		p.Resource = span.NewResource(facts)
+		p.habits.kin = t.kinOf(facts.Program)
 	}
 }
 
