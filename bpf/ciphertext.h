@@ -245,6 +245,7 @@ static __always_inline void inside_call(struct operation *op, struct tls_socket 
 	if (op->direction != DIRECTION_SEND || thread->direction != DIRECTION_SEND)
 		return;
 	thread->inner = 1;
+	session->writing = thread->began;
 	if (session->sent || !op->record)
 		return;
 	session->sent = find_sent(op, t, thread->asked);
@@ -325,8 +326,24 @@ __noinline int ciphertext_passes(struct operation *op, struct socket_state *s)
 	return 0;
 }
 
-/* What is told of the end of a connection is its plaintext. */
-static __always_inline void ciphertext_closes(struct socket_state *s)
+/* Whether the end of a socket waits for a write that has sent all or a part of its plaintext there and has not returned: a peer may answer and
+ * close before that, and then another thread the socket. A process that ends does not return. */
+static __always_inline bool awaits_write(struct session *session, const struct socket_state *s, __u32 pid, __u32 retransmits)
+{
+	__u64 began = session->writing;
+
+	if (!began || bpf_ktime_get_boot_ns() - began > WRITE_MAX_NS || !bpf_map_lookup_elem(&processes, &pid))
+		return false;
+	session->retransmits = retransmits;
+	session->state.reset = s->reset;
+	session->state.lost += s->lost;
+	/* The two sides look in turn: whatever the order, one of them sees what the other has written, and who deletes the session tells. */
+	*(volatile __u64 *)&session->over = session->state.previous + 1;
+	return *(volatile __u64 *)&session->writing != 0;
+}
+
+/* What is told of the end of a connection is its plaintext. True when that is done, or will be. */
+static __always_inline bool ciphertext_closes(struct socket_state *s, __u32 retransmits)
 {
 	__u64 cookie = s->cookie;
 	struct tls_socket *t = bpf_map_lookup_elem(&tls_sockets, &cookie);
@@ -334,18 +351,23 @@ static __always_inline void ciphertext_closes(struct socket_state *s)
 	struct session *session;
 
 	if (!t)
-		return;
+		return false;
 	if (!t->id && t->streams[0].said > 1 && t->streams[1].said > 1)
 		count_add(COUNT_TLS_UNREAD, 1);
 	key.object = t->object;
 	key.tgid = t->tgid;
 	session = t->object ? bpf_map_lookup_elem(&sessions, &key) : 0;
 	if (session && session->under == cookie) {
+		if (awaits_write(session, s, key.tgid, retransmits)) {
+			bpf_map_delete_elem(&tls_sockets, &cookie);
+			return true;
+		}
 		t->through[0] = session->state.follower[0].through;
 		t->through[1] = session->state.follower[1].through;
 		t->previous = session->state.previous;
-		s->lost += session->state.lost;
-		bpf_map_delete_elem(&sessions, &key);
+		s->lost = session->over ? session->state.lost : s->lost + session->state.lost;
+		if (bpf_map_delete_elem(&sessions, &key))
+			return true; /* the write has returned just now, and has told it */
 	}
 	if (t->id) {
 		s->follower[0].through = t->through[0];
@@ -354,4 +376,5 @@ static __always_inline void ciphertext_closes(struct socket_state *s)
 		s->cookie = t->id;
 	}
 	bpf_map_delete_elem(&tls_sockets, &cookie);
+	return false;
 }

@@ -64,8 +64,9 @@ static __always_inline void connection_closes(struct sock *sk, int old_state)
 		return;
 	}
 	if (s->tls) {
-		ciphertext_closes(s);
 		s->muted = 1; /* what is left is of no session any more */
+		if (ciphertext_closes(s, tcp ? tcp->total_retrans : 0))
+			return;
 	}
 	tell_close(s, tcp ? tcp->total_retrans : 0);
 }

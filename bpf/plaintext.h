@@ -1,6 +1,7 @@
 /* The calls of TLS libraries: what they read and write is followed as if it were what a socket receives and sends. */
 #pragma once
 #include "ciphertext.h"
+#include "close.h"
 #include "follow.h"
 
 static __always_inline void native_thread(struct thread_key *key)
@@ -29,7 +30,7 @@ static __always_inline int call_begins(const struct thread_key *key, const struc
 		count_add(COUNT_TLS_REFUSED, 1);
 		return 0;
 	}
-	session_at(&at, call->loose);
+	thread->made = session_at(&at, call->loose) != 0;
 	thread->loose = call->loose;
 	thread->object = call->object;
 	thread->base = call->base;
@@ -184,7 +185,7 @@ static __always_inline void plaintext_passes(struct operation *op, struct sessio
 		op->retransmits = t->retransmits;
 		if (!session->told)
 			tell_session(session, t, ~0ULL, 0);
-	} else {
+	} else if (!session->over) {
 		count_add(COUNT_TLS_UNTIED, 1);
 	}
 	if (!s->cookie) {
@@ -206,38 +207,40 @@ static __always_inline void plaintext_passes(struct operation *op, struct sessio
 	follow_bytes(op, s, f);
 }
 
-/* A read or write of a TLS object has ended; result is what the function returned. */
-static __always_inline int call_ends(const struct thread_key *key, __s64 result)
+/* How much plaintext the call has moved; result is what the function returned. */
+static __always_inline __u64 moved(const struct thread *thread, __s64 result)
 {
-	struct thread *thread = thread_of(key, false);
-	__u64 id = bpf_get_current_pid_tgid(), n = result;
-	struct session_key at = {};
-	struct session *session;
-	struct place *place;
+	__u64 n = result;
 
-	if (!thread || !thread->active)
+	if (result <= 0 || (thread->count && bpf_probe_read_user(&n, sizeof(n), (void *)thread->count)))
 		return 0;
-	thread->active = 0;
-	if (result <= 0)
-		return 0;
-	if (thread->count && bpf_probe_read_user(&n, sizeof(n), (void *)thread->count))
-		return 0;
-	if (!n || n > thread->asked || n > 1U << 30)
-		return 0;
-	at.object = thread->object;
-	at.tgid = id >> 32;
-	session = session_at(&at, thread->loose);
-	if (!session) {
-		count_add(COUNT_TLS_REFUSED, 1);
-		return 0;
-	}
+	return n <= thread->asked && n <= 1U << 30 ? n : 0;
+}
+
+/* The session of a call that has moved plaintext. One that was there when the call began and is gone has ended with its socket, and another
+ * one would be of the next connection that has its object's address. */
+static __always_inline struct session *session_of_call(const struct session_key *key, const struct thread *thread)
+{
+	struct session *session = thread->made ? bpf_map_lookup_elem(&sessions, key) : session_at(key, thread->loose);
+
+	if (!session)
+		count_add(thread->made ? COUNT_TLS_UNTIED : COUNT_TLS_REFUSED, 1);
+	return session;
+}
+
+/* Tells what a call has moved. */
+static __always_inline void tell_call(struct session *session, struct thread *thread, __u64 n)
+{
+	struct place *place;
+	__u64 id = bpf_get_current_pid_tgid();
+
 	if (session->state.muted) {
 		count_add(COUNT_MUTED, 1);
-		return 0;
+		return;
 	}
 	place = take_place(AREA_CALL + (thread->direction & 1));
 	if (!place)
-		return 0;
+		return;
 	count_add(COUNT_TLS_OPERATIONS, 1);
 	place->operation.pid = id >> 32;
 	place->operation.tid = id;
@@ -245,6 +248,52 @@ static __always_inline int call_ends(const struct thread_key *key, __s64 result)
 	place->operation.now = thread->direction == DIRECTION_SEND ? thread->began : bpf_ktime_get_boot_ns();
 	plaintext_passes(&place->operation, session, thread, n);
 	place->taken = 0;
+}
+
+/* A write that has sent, and that has begun at that time, has returned. If its socket has ended meanwhile, that is told now. verifier: a
+ * function of its own, for its stack. */
+__noinline int write_returns(const struct session_key *key, __u64 began)
+{
+	struct close_record r = {};
+	struct session *session;
+	struct session_key at;
+
+	if (!key)
+		return 0;
+	at = *key;
+	session = bpf_map_lookup_elem(&sessions, &at);
+	if (!session || session->writing != began)
+		return 0;
+	*(volatile __u64 *)&session->writing = 0;
+	if (!*(volatile __u64 *)&session->over)
+		return 0;
+	fill_close(&r, &session->state, session->retransmits);
+	if (r.previous < session->over)
+		r.previous = session->over;
+	if (!bpf_map_delete_elem(&sessions, &at))
+		send_close(&r);
+	return 0;
+}
+
+/* A read or write of a TLS object has ended; result is what the function returned. */
+static __always_inline int call_ends(const struct thread_key *key, __s64 result)
+{
+	struct thread *thread = thread_of(key, false);
+	struct session_key at = {};
+	struct session *session;
+	__u64 n;
+
+	if (!thread || !thread->active)
+		return 0;
+	thread->active = 0;
+	at.object = thread->object;
+	at.tgid = bpf_get_current_pid_tgid() >> 32;
+	n = moved(thread, result);
+	session = n ? session_of_call(&at, thread) : 0;
+	if (session)
+		tell_call(session, thread, n);
+	if (thread->inner)
+		write_returns(&at, thread->began);
 	return 0;
 }
 

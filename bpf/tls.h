@@ -16,6 +16,7 @@ enum {
 	RECORDS_WALKED = 64,	       /* headers that are looked at in one operation */
 	OVERHEAD_MIN = 9,	       /* bytes that a record is longer than its plaintext, at least */
 	ALERT_LENGTH = 19,	       /* of an alert that TLS 1.3 hides as data */
+	WRITE_MAX_NS = 1000000000,     /* how long a socket's end waits for a write, at most */
 	HANDSHAKE_SENT = 1,	       /* operations in which a client sends what is encrypted of its handshake, at most */
 	HANDSHAKE_READ = 3,	       /* in which a server reads it: certificate, its verification, Finished */
 	PROVISIONAL = 1 << 7,	       /* top byte of an id that is no socket's cookie */
@@ -95,10 +96,13 @@ struct session {
 	__u64 sent;		   /* 1 + stream offset of the record that the write under way has begun */
 	__u64 part;		   /* length of the record that was read in part, and its plaintext so far; of a loose one see take_whole */
 	__u64 got;
-	__u8 told;  /* a session record was sent */
-	__u8 loose; /* enum looseness */
-	__u8 calls; /* that have moved plaintext; 255: or more */
-	__u8 pad[5];
+	__u64 writing;	   /* when the write began that has sent on the socket and has not returned; 0: none */
+	__u64 over;	   /* the socket has ended under that write: time of the last operation before it; 0: it has not */
+	__u32 retransmits; /* of the socket, then */
+	__u8 told;	   /* a session record was sent */
+	__u8 loose;	   /* enum looseness */
+	__u8 calls;	   /* that have moved plaintext; 255: or more */
+	__u8 pad;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -147,7 +151,8 @@ struct thread {
 	__u8 inner; /* the call has written to a socket */
 	__u8 whole; /* the call is one record, all of it */
 	__u8 loose; /* of the call's object, see enum looseness */
-	__u8 pad[3];
+	__u8 made;  /* there was a session when the call began */
+	__u8 pad[2];
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

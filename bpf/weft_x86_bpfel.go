@@ -397,16 +397,19 @@ type WeftScratch struct {
 }
 
 type WeftSession struct {
-	_     structs.HostLayout
-	State WeftSocketState
-	Under uint64
-	Sent  uint64
-	Part  uint64
-	Got   uint64
-	Told  uint8
-	Loose uint8
-	Calls uint8
-	Pad   [5]uint8
+	_           structs.HostLayout
+	State       WeftSocketState
+	Under       uint64
+	Sent        uint64
+	Part        uint64
+	Got         uint64
+	Writing     uint64
+	Over        uint64
+	Retransmits uint32
+	Told        uint8
+	Loose       uint8
+	Calls       uint8
+	Pad         uint8
 }
 
 type WeftSessionKey struct {
@@ -619,7 +622,8 @@ type WeftThread struct {
 	Inner         uint8
 	Whole         uint8
 	Loose         uint8
-	Pad           [3]uint8
+	Made          uint8
+	Pad           [2]uint8
 }
 
 type WeftThreadKey struct {
