@@ -22,6 +22,8 @@ static __always_inline struct tls_socket *tls_socket_of(const struct operation *
 	t->name_local = s->name_local;
 	t->name_peer = s->name_peer;
 	t->origin = s->origin;
+	if (s->origin != ORIGIN_FOUND)
+		t->asking = 1 + (s->origin == ORIGIN_CONNECTED ? DIRECTION_SEND : DIRECTION_RECEIVE);
 	t->included = s->included;
 	t->connect_ns = s->connect_ns;
 	return t;
@@ -53,8 +55,12 @@ static __always_inline void record_begins(struct operation *op, struct tls_socke
 			r->handshake = op->now;
 		return;
 	}
-	if (!r->data)
+	if (!r->data) {
 		r->data = op->now;
+		/* In TLS 1.3 a client's Finished looks like data, and a request may be as long. Before, it has a type of its own and was counted. */
+		if (r->said == 1 && t->asking == 1 + op->direction)
+			return;
+	}
 	d = &r->records[r->filled % RECORDS_KEPT];
 	d->offset = r->next;
 	d->length = length;

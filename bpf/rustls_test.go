@@ -98,7 +98,7 @@ func (k *capture) placed(t *testing.T, targets []string) {
 	t.Helper()
 	const header, overhead = 5, 17
 	wires, named := map[string]uint64{}, 0
-	at := uint64(header + 4) // behind the handshake
+	at := uint64(3*header + 4 + 1 + 4) // behind the handshake
 	for _, target := range targets {
 		wires[target] = at + 1
 		at += header + overhead + uint64(len("GET  HTTP/1.1\r\nHost: shop\r\nX-Fill: \r\n\r\n")+len(target))

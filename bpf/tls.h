@@ -65,7 +65,7 @@ struct tls_socket {
 	__u8 origin;
 	__u8 included;
 	__u8 announced;
-	__u8 pad;
+	__u8 asking; /* 1 + the direction in which the client sends; 0: not known, for the socket is older than weft */
 	struct record_stream streams[2];
 };
 struct {
@@ -214,10 +214,10 @@ static __always_inline void forget_other(const struct session_key *key, const st
 /* Whether a client has sent more than its handshake on a socket before the operation under way. What is older than weft is not asked. */
 static __always_inline bool has_asked(const struct tls_socket *t)
 {
-	__u8 client = t->origin == ORIGIN_CONNECTED ? DIRECTION_SEND : DIRECTION_RECEIVE;
+	__u8 client = t->asking == 1 + DIRECTION_SEND;
 	__u8 turns = t->streams[client].turns;
 
-	return t->origin != ORIGIN_FOUND && turns > (client == DIRECTION_SEND ? HANDSHAKE_SENT : HANDSHAKE_READ);
+	return t->asking && turns > (client == DIRECTION_SEND ? HANDSHAKE_SENT : HANDSHAKE_READ);
 }
 
 /* Ties a session to the socket that carries it. */

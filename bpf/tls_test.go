@@ -270,6 +270,20 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestTLSAsLongAsFinished has first requests that are as long as the plaintext of the client's last record of the handshake would be under another
+// cipher: the server does not take that record for theirs.
+func TestTLSAsLongAsFinished(t *testing.T) {
+	k := startTLS(t)
+	for _, target := range []string{"/before", "/longer-by-16", "/longer-by-another-17"} {
+		k.forget()
+		c := newTalk(t, tls.VersionTLS13, asIs)
+		c.ask(target)
+		c.end()
+		k.pairs([]string{target}, "1.3", true)
+		k.empty()
+	}
+}
+
 // TestTLSPipelined has several requests in one record: all are seen, and only where the first one is can be said.
 func TestTLSPipelined(t *testing.T) {
 	k := startTLS(t)

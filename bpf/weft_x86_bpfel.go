@@ -667,7 +667,7 @@ type WeftTlsSocket struct {
 	Origin      uint8
 	Included    uint8
 	Announced   uint8
-	Pad         uint8
+	Asking      uint8
 	Streams     [2]struct {
 		_         structs.HostLayout
 		Next      uint64

@@ -219,6 +219,10 @@ static int shake(struct connection *c, const char *end)
 {
 	put_header(&c->output, 22, 4);
 	put(&c->output, "abcd", 4);
+	put_header(&c->output, 20, 1); /* as TLS 1.2 ends it */
+	put(&c->output, "\1", 1);
+	put_header(&c->output, 22, 4);
+	put(&c->output, "efgh", 4);
 	flush(c);
 	return receive(c, end);
 }
