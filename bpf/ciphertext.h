@@ -1,6 +1,7 @@
 /* The ciphertext of TLS on a socket: its records are followed by their headers, the first of each direction is copied, and the TLS
  * object that reads or writes them is tied to the socket. RFC 8446 section 5.1. */
 #pragma once
+#include "close.h"
 #include "emit.h"
 #include "tls.h"
 
@@ -368,19 +369,13 @@ static __always_inline bool ciphertext_closes(struct socket_state *s, __u32 retr
 			bpf_map_delete_elem(&tls_sockets, &cookie);
 			return true;
 		}
-		t->through[0] = session->state.follower[0].through;
-		t->through[1] = session->state.follower[1].through;
-		t->previous = session->state.previous;
+		keep_end(t, session);
 		s->lost = session->over ? session->state.lost : s->lost + session->state.lost;
 		if (bpf_map_delete_elem(&sessions, &key))
 			return true; /* the write has returned just now, and has told it */
 	}
-	if (t->id) {
-		s->follower[0].through = t->through[0];
-		s->follower[1].through = t->through[1];
-		s->previous = t->previous;
-		s->cookie = t->id;
-	}
+	if (t->id)
+		take_end(s, t);
 	bpf_map_delete_elem(&tls_sockets, &cookie);
 	return false;
 }

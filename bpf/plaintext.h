@@ -310,9 +310,7 @@ static __always_inline int object_ends(__u64 object)
 	cookie = session->under;
 	t = cookie ? bpf_map_lookup_elem(&tls_sockets, &cookie) : 0;
 	if (t) {
-		t->through[0] = session->state.follower[0].through;
-		t->through[1] = session->state.follower[1].through;
-		t->previous = session->state.previous;
+		keep_end(t, session);
 		t->object = 0;
 	}
 	bpf_map_delete_elem(&sessions, &key);

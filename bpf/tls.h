@@ -59,7 +59,8 @@ struct tls_socket {
 	__u64 connect_ns;
 	__u64 previous; /* of a session that is over */
 	__u64 through[2];
-	__u32 tgid; /* of the session */
+	__u32 messages[2]; /* as a close record tells them */
+	__u32 tgid;	   /* of the session */
 	__u32 name_local, name_peer;
 	__u32 rtt, retransmits;
 	__u8 origin;

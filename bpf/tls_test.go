@@ -98,6 +98,11 @@ type talk struct {
 
 func newTalk(t *testing.T, version uint16, wrap func(net.Conn) net.Conn) *talk {
 	t.Helper()
+	return newTalkTo(t, version, wrap, serve)
+}
+
+func newTalkTo(t *testing.T, version uint16, wrap func(net.Conn) net.Conn, serve func(*tls.Conn) error) *talk {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	check(t, err)
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}

@@ -1,8 +1,11 @@
 package bpf
 
 import (
+	"cmp"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -85,5 +88,36 @@ func TestWebSocket(t *testing.T) {
 				t.Errorf("%d closes, exchanges %+v", len(k.closed), k.ended)
 			}
 		})
+	}
+}
+
+// TestWebSocketOverTLS: the messages are told at the end as they are without TLS.
+func TestWebSocketOverTLS(t *testing.T) {
+	k := startTLS(t)
+	r := rand.New(rand.NewPCG(1, 1))
+	up, down := socketFrames(r, 7, true), socketFrames(r, 4, false)
+	take := func(conn *tls.Conn, text string) error {
+		_, err := io.ReadFull(conn, make([]byte, len(text)))
+		return err
+	}
+	give := func(conn *tls.Conn, text string) error {
+		_, err := io.WriteString(conn, text)
+		return err
+	}
+	c := newTalkTo(t, tls.VersionTLS13, asIs, func(conn *tls.Conn) error {
+		defer conn.Close()
+		return cmp.Or(take(conn, upgradeRequest), give(conn, upgradeReply), take(conn, up), give(conn, down))
+	})
+	check(t, cmp.Or(give(c.client, upgradeRequest), take(c.client, upgradeReply), give(c.client, up), take(c.client, down)))
+	c.end()
+	k.empty()
+	k.drain()
+	if len(k.closed) != 2 || len(k.ended) != 2 || !k.ended[0].upgraded {
+		t.Fatalf("%d closes, exchanges %+v", len(k.closed), k.ended)
+	}
+	for _, c := range k.closed {
+		if sent, received := c.Close.SentMessages, c.Close.ReceivedMessages; sent+received != 7+4 || (sent != 7 && received != 7) {
+			t.Errorf("%d sent, %d received; 7 and 4 were", sent, received)
+		}
 	}
 }

@@ -659,6 +659,7 @@ type WeftTlsSocket struct {
 	ConnectNs   uint64
 	Previous    uint64
 	Through     [2]uint64
+	Messages    [2]uint32
 	Tgid        uint32
 	NameLocal   uint32
 	NamePeer    uint32
