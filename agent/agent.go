@@ -21,8 +21,9 @@ import (
 	"weft/correlate/event"
 )
 
-// tick is how often waiting decisions get a chance to expire, and how long a record waits on an idle ring.
-const tick = 20 * time.Millisecond
+// tick is how often waiting decisions get a chance to expire, and how long a record waits on a ring that does not fill. It is what weft uses on a
+// node with little to do: while a goroutine waits for the ring in a system call, Go's runtime looks after it every 20 µs to begin with.
+const tick = 100 * time.Millisecond
 
 // lossEvery is how often the kernel's counters are read: each costs a system call.
 const lossEvery = 250 * time.Millisecond
@@ -155,6 +156,10 @@ func (a *Agent) read(ctx context.Context, record *ringbuf.Record) (ended bool, e
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 		return false, fmt.Errorf("read ring: %w", err)
 	case ctx.Err() != nil:
+		a.guard.detach()
+		if err := a.drain(); err != nil {
+			return true, err
+		}
 		a.told = 0
 		return true, a.tick(bootTime())
 	}
@@ -163,6 +168,22 @@ func (a *Agent) read(ctx context.Context, record *ringbuf.Record) (ended bool, e
 	}
 	a.reader.SetDeadline(time.Now().Add(tick))
 	return false, a.tick(bootTime())
+}
+
+// drain hands on what is left on the ring of programs that have been taken off.
+func (a *Agent) drain() error {
+	var record ringbuf.Record
+	a.reader.SetDeadline(time.Now())
+	err := a.reader.ReadInto(&record)
+	for ; err == nil; err = a.reader.ReadInto(&record) {
+		if err := a.record(record.RawSample); err != nil {
+			return err
+		}
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("read ring: %w", err)
+	}
+	return nil
 }
 
 // recordHeader is what the ring keeps before each record, in bytes.

@@ -2,9 +2,7 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -38,7 +36,7 @@ type guard struct {
 	missed  uint64 // these two: of kernel sides that are gone
 }
 
-// detach takes the programs off, if they are on.
+// detach takes the programs off, if they are on, and returns when they are.
 func (g *guard) detach() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -102,16 +100,8 @@ func (a *Agent) watch() error {
 func (a *Agent) takeOff() error {
 	g := &a.guard
 	a.kernel.detach()
-	var record ringbuf.Record
-	a.reader.SetDeadline(time.Now())
-	err := a.reader.ReadInto(&record)
-	for ; err == nil; err = a.reader.ReadInto(&record) {
-		if err := a.record(record.RawSample); err != nil {
-			return err
-		}
-	}
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("read ring: %w", err)
+	if err := a.drain(); err != nil {
+		return err
 	}
 	if err := a.tellLoss(bootTime()); err != nil {
 		return err
