@@ -38,6 +38,7 @@ static __always_inline void connection_starts(struct sock *sk)
 		return;
 	s->connecting = bpf_ktime_get_boot_ns();
 	s->owner = bpf_get_current_pid_tgid() >> 32;
+	thread_connects(s);
 }
 
 /* A connection of which both directions were shut down is closed before its owner has read the last bytes: then the end of
@@ -54,8 +55,13 @@ static __always_inline void connection_closes(struct sock *sk, int old_state)
 	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
 	struct tcp_sock *tcp;
 
-	if (!s || !s->announced)
+	if (!s)
 		return;
+	if (!s->announced) {
+		if (s->opening)
+			connection_unused(s);
+		return;
+	}
 	tcp = bpf_skc_to_tcp_sock(sk);
 	/* Under TLS nearly always a last alert is left, which nobody reads. */
 	if (tcp && sk->sk_socket && !s->tls && !s->reset && !s->muted && !owner_closes(sk, old_state) &&

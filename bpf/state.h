@@ -115,7 +115,8 @@ struct socket_state {
 	__u8 tls;      /* carries TLS: its own bytes are not read */
 	__u8 session;  /* this is the state of a TLS session's plaintext */
 	__u8 tasks;    /* what was found: a process whose tasks or greenlets are told */
-	__u8 pad[2];
+	__u8 opening;  /* it was told who opens it */
+	__u8 pad;
 	__u64 heads; /* which of the requests since the last turn were HEAD, oldest lowest */
 	__u32 lost;  /* records refused since the last one that was not */
 	__u32 name_local;

@@ -44,21 +44,51 @@ static __always_inline bool owns_word(__u32 pid, __u32 tid, __u64 address)
 	return w->strange < STRANGE;
 }
 
+static __always_inline bool send_thread(struct thread_record *r)
+{
+	if (*(volatile __u32 *)&pressure)
+		return false; /* messages are worth more */
+	r->head.kind = RECORD_THREAD;
+	r->head.time = bpf_ktime_get_boot_ns();
+	if (!bpf_ringbuf_output(&ring, r, sizeof(*r), wake_flags(sizeof(*r))))
+		return true;
+	count_add(COUNT_RING_FULL, 1);
+	return false;
+}
+
 static __always_inline void tell_thread(const struct task_struct *task, __u32 deed, __u32 other, __u64 address)
 {
-	struct thread_record r = {};
+	struct thread_record r = {.head = {.pid = task->tgid, .tid = task->pid}, .deed = deed, .other = other, .address = address};
 
-	if (*(volatile __u32 *)&pressure)
-		return; /* messages are worth more */
-	r.head.kind = RECORD_THREAD;
-	r.head.time = bpf_ktime_get_boot_ns();
-	r.head.pid = task->tgid;
-	r.head.tid = task->pid;
-	r.deed = deed;
-	r.other = other;
-	r.address = address;
-	if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(sizeof(r))))
-		count_add(COUNT_RING_FULL, 1);
+	send_thread(&r);
+}
+
+/* The current thread begins to open a connection: told of threads that read requests, for it may be for the last one. What passes on the
+ * connection comes later, when the thread may have read others. */
+static __always_inline void thread_connects(struct socket_state *s)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct hand *h = hand_of(task->tgid, task->pid);
+	struct thread_record r = {
+	    .head = {.pid = task->tgid, .tid = task->pid, .socket = s->cookie},
+	    .deed = DEED_CONNECTS,
+	};
+
+	if (h && h->does & HAND_SERVES)
+		s->opening = send_thread(&r);
+}
+
+/* Such a connection is over before anything that is told has passed on it. */
+static __always_inline void connection_unused(struct socket_state *s)
+{
+	struct thread_record r = {
+	    .head = {.pid = s->owner, .socket = s->cookie},
+	    .deed = DEED_UNUSED,
+	    .address = s->origin == ORIGIN_CONNECTED,
+	};
+
+	s->opening = 0;
+	send_thread(&r);
 }
 
 /* A thread that works on requests has started another one. */

@@ -90,9 +90,11 @@ type WeftCrew struct {
 type WeftDeed uint32
 
 const (
-	WeftDeedDEED_STARTS WeftDeed = 1
-	WeftDeedDEED_WAKES  WeftDeed = 2
-	WeftDeedDEED_ENDS   WeftDeed = 3
+	WeftDeedDEED_STARTS   WeftDeed = 1
+	WeftDeedDEED_WAKES    WeftDeed = 2
+	WeftDeedDEED_ENDS     WeftDeed = 3
+	WeftDeedDEED_CONNECTS WeftDeed = 4
+	WeftDeedDEED_UNUSED   WeftDeed = 5
 )
 
 type WeftDirection uint32
@@ -514,7 +516,8 @@ type WeftSocketState struct {
 	Tls            uint8
 	Session        uint8
 	Tasks          uint8
-	Pad            [2]uint8
+	Opening        uint8
+	Pad            uint8
 	Heads          uint64
 	Lost           uint32
 	NameLocal      uint32

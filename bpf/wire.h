@@ -188,18 +188,21 @@ struct waiters_record {
 	struct waiter waiters[WAITERS_MAX];
 };
 
-/* What a thread does to another one of its process. */
+/* What a thread does to another one of its process, or to a connection. */
 enum deed {
 	DEED_STARTS = 1,
 	DEED_WAKES,
-	DEED_ENDS, /* the thread itself ends */
+	DEED_ENDS,     /* the thread itself ends */
+	DEED_CONNECTS, /* it begins to open the connection of `head.socket` */
+	DEED_UNUSED,   /* a connection that was told with DEED_CONNECTS is over before it was used; the thread is not known */
 };
 
 struct thread_record {
-	struct record head; /* pid and tid: the one that does it */
+	struct record head; /* pid and tid: the one that does it; socket: of a connection */
 	__u32 deed;	    /* enum deed */
 	__u32 other;	    /* the thread that it is done to */
-	__u64 address;	    /* of a wake: the word on which the other one waits; lowest bit: for a limited time */
+	__u64 address;	    /* of a wake: the word on which the other one waits; lowest bit: for a limited time. Of a connection that
+			       is over unused: 1: it was open */
 };
 
 /* Of a TLS session, before its first message. */

@@ -28,7 +28,7 @@ const (
 	KindHello Kind = 12
 	// KindWaiters: Waiters is set: who waits for the goroutine that has made the call on Socket, before the reply to it.
 	KindWaiters Kind = 16
-	KindThread  Kind = 21 // Thread is set: what the thread TID does to another one of its process
+	KindThread  Kind = 21 // Thread is set: what the thread TID does to another one of its process, or to the connection Socket
 	KindPause   Kind = 19 // nothing was seen from the event before on; what is still open has no end
 	KindSession Kind = 13 // Session is set: what is known of the TLS session whose plaintext is told under Socket
 	// KindStream: the goroutine Message.Work, started by Message.Origin, works on the request of Stream in Message.Direction: it has
@@ -174,13 +174,18 @@ const (
 	Starts Deed = 1
 	Wakes  Deed = 2
 	Ends   Deed = 3 // the thread itself ends
+	// Connects: it begins to open the connection Socket. Unused: such a connection is over before anything that is told has passed on it; TID
+	// is not known.
+	Connects Deed = 4
+	Unused   Deed = 5
 )
 
-// Thread is what a thread that serves requests or makes calls does to another one of its process.
+// Thread is what a thread that serves requests or makes calls does to another one of its process, or to a connection.
 type Thread struct {
 	Deed  Deed
 	Other uint32
-	// Address is, of a wake, that of the word on which the other one waits, its lower half; with its lowest bit set it does so for a limited time.
+	// Address is, of a wake, that of the word on which the other one waits, its lower half; with its lowest bit set it does so for a limited
+	// time. Of a connection that is over unused: 1 if it was open, 0 if it never was.
 	Address uint64
 }
 

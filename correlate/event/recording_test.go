@@ -92,6 +92,8 @@ func everyKind() []Event {
 			Worker: 9, Count: 2, Of: [WaitersMax]Waiter{{Goroutine: 5, Parent: math.MaxUint64, Place: 67}, {Goroutine: 6}},
 		}},
 		{Kind: KindThread, Time: 8e9, PID: 7, TID: 9, Thread: Thread{Deed: Wakes, Other: 8, Address: 1<<47 - 3}},
+		{Kind: KindThread, Time: 8e9, Socket: 1 << 40, PID: 7, TID: 9, Thread: Thread{Deed: Connects}},
+		{Kind: KindThread, Time: 8e9, Socket: 1 << 40, PID: 7, Thread: Thread{Deed: Unused, Address: 1}},
 		{Kind: KindFork, PID: 8, TID: 8, Parent: math.MaxUint32},
 		{Kind: KindExit, PID: 8, TID: 8},
 		{Kind: KindClose, Time: 9e9, Socket: 2, Close: Close{Sent: 5, Received: math.MaxUint64, Previous: 8e9, Retransmits: 3, Lost: 4, Reset: true,

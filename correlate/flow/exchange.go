@@ -129,7 +129,9 @@ type Cause struct {
 
 	Guess     *Exchange // what the turn of its thread says it is part of, sure or not; held
 	Chain     Chain     // the steps by which that is known
+	Sole      *Exchange // the only request that was under way when the call's connection began to be opened, by the thread that has read it; held
 	Via       *Exchange // the call whose reply began the turn in which this one was sent, when nobody knows of which request; held
+	Opened    uint64    // boot time at which the call's connection began to be opened; 0: not known, or long before
 	Open      bool      // what comes may still tell what it is part of
 	Doubted   bool      // records are missing: whether Parent was under way is still to be seen
 	Queued    *Exchange // what its thread had read first of what it had not passed on; held
@@ -164,6 +166,8 @@ type Cause struct {
 type Chain struct {
 	Steps [8]uint8
 	N     uint8
+	Opens bool  // one of the calls was the first on a connection that was opened for it
+	From  uint8 // with Opens: the place of its step
 }
 
 // Add appends a step; of a chain that is full the first one goes.
@@ -171,6 +175,7 @@ func (c *Chain) Add(step uint8) {
 	if int(c.N) == len(c.Steps) {
 		copy(c.Steps[:], c.Steps[1:])
 		c.N--
+		c.From = max(c.From, 1) - 1
 	}
 	c.Steps[c.N] = step
 	c.N++

@@ -15,6 +15,9 @@ func (alone) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchan
 	if p.open != 1 || p.isGo() || !works(p.requests[0]) || x.Lost || hasHeader(x) {
 		return nil, 0
 	}
+	if openedForAnother(p, x) {
+		return nil, 0
+	}
 	if given := p.habits.gaveUp; given > 0 && x.Start < given+lastAge {
 		return nil, 0 // it may be for one that nobody waits for any more
 	}
@@ -28,10 +31,20 @@ func (alone) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchan
 	return p.requests, 1 - share
 }
 
+// openedForAnother tells that the connection of a call was opened before the one request that is under way has come, or in the turn of another
+// one, in a process that may use a connection for what it was opened for.
+func openedForAnother(p *Process, x *flow.Exchange) bool {
+	c := &x.Cause
+	if c.Opened == 0 || !p.turns.steps.mayHold(&flow.Chain{Opens: true}) {
+		return false
+	}
+	return p.requests[0].Start > c.Opened || c.Guess != nil && c.Guess != p.requests[0]
+}
+
 // background gives an upper bound for the share of calls like this one that no request has caused; it counts the call once.
 func (l *Linker) background(p *Process, x *flow.Exchange) float64 {
 	if l.share < 0 {
-		l.share = p.work.calls(destinationOf(x), x.Start, p.open > 0)
+		l.share = p.work.calls(destinationOf(x), x.Start, p.open > 0 || x.Cause.Sole != nil || x.Cause.Guess != nil)
 	}
 	return l.share
 }

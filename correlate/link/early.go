@@ -39,7 +39,7 @@ func (l *Linker) promise(p *Process, call, parent *flow.Exchange, by rule) {
 		return
 	}
 	if len(p.early) == earlyMax {
-		l.dropEarly(p)
+		l.thinEarly(p)
 	}
 	p.early = append(p.early, promise{call.Hold(), parent.Hold(), by})
 }
@@ -65,6 +65,28 @@ func (l *Linker) redeem(p *Process, by rule, sure func(*flow.Exchange) float64) 
 		}
 		l.release(e.call)
 		l.release(e.parent)
+	}
+	clear(p.early[len(kept):])
+	p.early = kept
+}
+
+// thinEarly gives up what needs no link any more, and the older half of what is left if that is most.
+func (l *Linker) thinEarly(p *Process) {
+	kept := p.early[:0]
+	for _, e := range p.early {
+		if e.call.Cause.Open {
+			kept = append(kept, e)
+			continue
+		}
+		l.release(e.call)
+		l.release(e.parent)
+	}
+	if len(kept) > earlyMax/2 {
+		for _, e := range kept[:earlyMax/2] {
+			l.release(e.call)
+			l.release(e.parent)
+		}
+		kept = kept[:copy(kept, kept[earlyMax/2:])]
 	}
 	clear(p.early[len(kept):])
 	p.early = kept

@@ -224,13 +224,10 @@ func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	if x.Goroutine != 0 || p.isGo() {
 		return nil, 0
 	}
-	g := p.threads[x.TID]
-	if g == nil {
+	working, serves := p.workOf(x, l.same[:0])
+	if l.same = working; !serves {
 		return nil, 0
 	}
-	// What is being answered is done, as far as calls go.
-	working := g.look(byWorker, l.same[:0], works)
-	l.same = working
 	if len(working) > 1 && working[0].Major < 2 && p.habits.alone() && onOneConn(working) {
 		working = working[:1] // pipelined: one after the other
 	}
@@ -246,6 +243,19 @@ func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 		return working, sure
 	}
 	return working, guessed // it is known for sure when the thread answers
+}
+
+// workOf appends what the thread of a call works on; false if it has read nothing. What is being answered is done, as far as calls go, but
+// for those whose connection it had begun to open before.
+func (p *Process) workOf(x *flow.Exchange, to []*flow.Exchange) ([]*flow.Exchange, bool) {
+	if sole := x.Cause.Sole; sole != nil && sole.TID == x.TID && !sole.Lost {
+		return append(to, sole), true
+	}
+	g := p.threads[x.TID]
+	if g == nil {
+		return to, false
+	}
+	return g.look(byWorker, to, works), true
 }
 
 // guessed is how sure a thread is of what it has read, where requests are handed over.

@@ -130,6 +130,8 @@ func (p *Process) calls(x *flow.Exchange) {
 	switch parent := x.Cause.Parent; {
 	case parent != nil && span.Evidence(x.Cause.Evidence) == span.Header:
 		h.note(parent.TID == x.TID)
+	case x.Cause.Sole != nil:
+		h.note(x.Cause.Sole.TID == x.TID)
 	case p.open == 1 && p.threads[x.TID] != nil:
 		h.note(true)
 	case h.isBehind(x.TID) || p.open > 1:

@@ -22,7 +22,7 @@ func (l *Linker) leaveOpen(p *Process, x *flow.Exchange) {
 	}
 	c.Open = true
 	l.opened++
-	if c.Guess != nil && p.crew.trust(p.open) == 0 {
+	if c.Guess != nil && p.crew.trust(p.open) == 0 && p.turns.steps.mayHold(&c.Chain) {
 		l.promise(p, x, c.Guess, turned)
 	}
 }
@@ -38,8 +38,7 @@ func (p *Process) tellsLate(x *flow.Exchange) bool {
 	if x.Cause.Queued != nil && p.lines.holds() {
 		return true
 	}
-	all, _ := p.turns.steps.state(p.open, len(p.turns.byThread))
-	return all.holds()
+	return p.turns.steps.sound(p.open, len(p.turns.byThread))
 }
 
 // settled ends that.
@@ -64,7 +63,10 @@ func (l *Linker) tellLate(p *Process, call, x *flow.Exchange) {
 		if !l.tell(call, x, span.Turn, sure) {
 			return
 		}
-		if call = call.Cause.Via; call == nil {
+		if opensConn(call) {
+			sure = min(sure, p.turns.steps.trust(&flow.Chain{Opens: true}, p.open, len(p.turns.byThread)))
+		}
+		if call = call.Cause.Via; call == nil || sure < threshold {
 			return
 		}
 	}

@@ -30,6 +30,7 @@ type Linker struct {
 	states      map[string]string // tracestate as received, and as it is passed on
 	handovers   map[uint64]given  // by socket, for the next request on it
 	openers     openers
+	openings    map[uint64]opening       // by socket, for the first call on it
 	waiters     map[uint64]event.Waiters // by socket, for the next reply on it
 	woken       []pendingWake            // in order of time
 	waiting     []*flow.Exchange         // ended, in order of their ends
@@ -125,7 +126,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.lineStarts(p, x)
 	} else {
 		p.turns.uses(x, 1)
-		p.guess(x)
+		l.guess(p, x)
 		l.findCause(p, x)
 		l.proves(p, x)
 		l.lineStarts(p, x)
@@ -286,6 +287,7 @@ func (l *Linker) Close() {
 	l.settleWoken(^uint64(0))
 	l.expire(^uint64(0))
 	l.forgetGone(len(l.gone))
+	l.dropOpenings()
 	for p := l.processes.oldest.next; p != &l.processes.oldest; p = p.next {
 		l.dropLast(p)
 		l.dropTurns(p)
@@ -331,5 +333,9 @@ func (l *Linker) letGo(x *flow.Exchange) {
 	if c.Via != nil {
 		l.release(c.Via)
 		c.Via = nil
+	}
+	if c.Sole != nil {
+		l.release(c.Sole)
+		c.Sole = nil
 	}
 }

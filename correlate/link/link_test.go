@@ -19,6 +19,7 @@ import (
 //	s1 server pid tid wire [key=value]   a request has come in; the name of the exchange is the first word
 //	c1 client pid tid wire [key=value]   a request was sent
 //	end c1       the reply is whole;  replies c1: it has begun, replies s1 2: sent by thread 2;  drop c1: abandoned;  gone c1: its client has left;  lost c1: records are missing
+//	opens B 1    thread 1 of process 1 begins to open wire B;  refused B: it could not be opened
 //	threads      threads 8 and 9 of process 1 serve side by side for a while, of which nothing is told
 //	tick         time passes until nothing waits;  long: until nothing is expected of what has ended;  go 7: process 7 is Go;  exit 7;  hand B 5: goroutine 5 gives a call to B
 //
@@ -77,10 +78,13 @@ func carry(s *tracecontext.Set, name string, value []byte) {
 	r.Settle(s, true)
 }
 
+// clientSocket gives the socket of the client's end of a wire.
+func clientSocket(wire string) uint64 { return uint64([]rune(wire)[0]) * 2 }
+
 func (n *node) conn(server bool, wire string, options map[string]string) *flow.Conn {
 	key := fmt.Sprint(wire, server)
 	if n.conns[key] == nil {
-		a := uint64([]rune(wire)[0]) * 2
+		a := clientSocket(wire)
 		b := a + 1
 		c := &flow.Conn{Socket: a, Conn: event.Conn{Family: 2, Origin: event.Connected, NameLocal: a, NamePeer: b}}
 		if server {
@@ -164,6 +168,13 @@ func (n *node) play(script string) {
 			n.l.Feed(&event.Event{Kind: event.KindLoss, Time: n.now, Loss: event.Loss{Records: 1}})
 		case "drop":
 			n.l.Abandoned(n.exchanges[f[1]])
+		case "opens", "refused":
+			ev := event.Event{Kind: event.KindThread, Time: n.now, PID: 1, Socket: clientSocket(f[1]), Thread: event.Thread{Deed: event.Unused}}
+			if f[0] == "opens" {
+				tid, _ := strconv.Atoi(f[2])
+				ev.TID, ev.Thread.Deed = uint32(tid), event.Connects
+			}
+			n.l.Feed(&ev)
 		case "threads":
 			n.threads()
 		case "long":

@@ -108,6 +108,18 @@ var scripts = []struct{ name, script, want string }{
 		end c; end s1; end s2; tick`, `c < s2 header
 		s1 < ~P header
 		s2 < ~Q header`},
+	{"connection that was opened for the only request, after the answer", `s1 server 1 1 A; opens C 1; end s1; c client 1 1 C; end c
+		s2 server 1 1 B; opens D 1; s3 server 1 1 E; end s2; d client 1 1 D; end d; end s3; tick`, `c < s1 thread
+		d < -
+		s1 < -
+		s2 < -
+		s3 < -`},
+	{"connection that another thread has opened", `s1 server 1 1 A; opens C 2; end s1; c client 1 1 C; end c; tick`, `c < -
+		s1 < -`},
+	{"connection that was opened for the only request, and used long after", `s1 server 1 1 A; opens C 1; end s1; long; c client 1 1 C; end c; tick`, `c < -
+		s1 < -`},
+	{"connection that was opened in place of one that was refused", `s1 server 1 1 A; opens B 1; refused B; opens C 1; end s1; c client 1 1 C; end c; tick`, `c < -
+		s1 < -`},
 	{"event loop, later alone", `s1 server 1 1 A; s2 server 1 1 B; end s1; end s2
 		s3 server 1 1 A at=1; c client 1 1 C; end c; end s3; tick`, `c < s3 order
 		s1 < -

@@ -12,15 +12,21 @@ import (
 // led there are right.
 type steps struct {
 	numbers map[stepKey]uint8
-	tallies []tally  // by number; 0 is for those that found no place
-	levels  [9]tally // of the process, by how many requests were under way: the logarithm
-	stays   tally    // requests on a connection, by whether the thread has read them that has read the one before
+	tallies []tally // by number; 0 is for those that found no place
+	levels  levels
+	opened  levels  // the same of chains with a connection that was opened
+	broken  [2]bool // what was promised by the levels, and by those of opened, was given up
+	stays   tally   // requests on a connection, by whether the thread has read them that has read the one before
 }
+
+// levels are of the process, by how many requests were under way: the logarithm.
+type levels [9]tally
 
 // stepKey names a step: what was read, and whom the call goes to.
 type stepKey struct {
 	place    string         // of the request that was read: the beginning of its path
 	from, to netip.AddrPort // of the reply that was read, and of the call
+	opens    bool           // the connection of this call, or of one before it, was opened
 }
 
 // tally counts how often something was seen to be right and wrong.
@@ -72,36 +78,65 @@ func (s *steps) learn(c *flow.Chain, right bool, open int) {
 		return
 	}
 	if !right || c.N > 0 {
-		s.levels[level(open)].add(right)
+		s.of(c.Opens)[level(open)].add(right)
 	}
-	for _, n := range c.Steps[:c.N] {
+	for _, n := range c.Steps[min(c.From, c.N):c.N] { // those before an opened connection have proofs of their own
 		s.tallies[n].add(right)
 	}
 }
 
-// state sums up what was seen. enough: of times with about as many requests under way, for as many threads as read.
-func (s *steps) state(open, threads int) (all tally, enough bool) {
-	near := uint32(0)
-	for i, t := range s.levels {
+func (s *steps) of(opens bool) *levels {
+	if opens {
+		return &s.opened
+	}
+	return &s.levels
+}
+
+// holds tells whether what was seen of such chains does not speak against them.
+func (s *steps) holds(opens bool, all tally) bool {
+	if opens {
+		return uint64(all.wrong)*openOdds <= uint64(all.right)
+	}
+	return all.holds()
+}
+
+// sum adds up what was seen, and how often it was right with about as many requests under way.
+func (s *levels) sum(open int) (all tally, near uint32) {
+	for i, t := range s {
 		all.right, all.wrong = all.right+t.right, all.wrong+t.wrong
 		if i >= level(open)-1 {
 			near += t.right
 		}
 	}
+	return all, near
+}
+
+// state sums up what was seen. enough: of times with about as many requests under way, for as many threads as read.
+func (s *steps) state(opens bool, open, threads int) (all tally, enough bool) {
+	all, near := s.of(opens).sum(open)
 	least := uint32(steadily)
 	if threads > 1 {
 		least *= manyfold
+	}
+	if !opens && near < least && all.holds() {
+		// Chains with a connection that was opened have steps as any other: if they are right, so are those.
+		if more, nearer := s.opened.sum(open); s.holds(true, more) {
+			all.right, all.wrong, near = all.right+more.right, all.wrong+more.wrong, near+nearer
+		}
 	}
 	return all, near >= least && (threads < 2 || s.stays.holds())
 }
 
 // trust says how sure the steps of a chain are, 0 if they are not.
 func (s *steps) trust(c *flow.Chain, open, threads int) float64 {
-	all, enough := s.state(open, threads)
+	all, enough := s.state(c.Opens, open, threads)
 	if !enough {
 		return 0
 	}
-	steady := all.holds()
+	steady := s.holds(c.Opens, all)
+	if c.Opens && (!steady || !s.sound(open, threads)) {
+		return 0
+	}
 	for _, n := range c.Steps[:c.N] {
 		t := s.tallies[n]
 		if n == 0 || t.right < proven || !t.holds() || !steady && t.right < singly {
@@ -115,6 +150,28 @@ func (s *steps) trust(c *flow.Chain, open, threads int) float64 {
 		return 0
 	}
 	return float64(all.right) / float64(all.right+all.wrong+1)
+}
+
+// mayHold tells that nothing speaks against chains of that kind.
+func (s *steps) mayHold(c *flow.Chain) bool {
+	all, _ := s.of(c.Opens).sum(0)
+	return s.holds(c.Opens, all)
+}
+
+// untried tells that nothing is known yet of a step of a chain.
+func (s *steps) untried(c *flow.Chain) bool {
+	for _, n := range c.Steps[:c.N] {
+		if n != 0 && s.tallies[n] == (tally{}) {
+			return true
+		}
+	}
+	return false
+}
+
+// sound tells that turns were not seen to be wrong.
+func (s *steps) sound(open, threads int) bool {
+	all, _ := s.state(false, open, threads)
+	return all.holds()
 }
 
 // number gives the number of a step, 0 if there is no more room.

@@ -3,7 +3,6 @@ package link
 import (
 	"net/netip"
 
-	"weft/correlate/event"
 	"weft/correlate/flow"
 	"weft/correlate/span"
 )
@@ -17,6 +16,7 @@ type turns struct {
 	spare    []*turn
 	pools    map[netip.AddrPort]*pool
 	steps    steps
+	refused  uint64 // boot time at which a connection could not be opened last
 }
 
 // turn is what a thread has read last.
@@ -133,11 +133,11 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 	case t.Sent:
 	default:
 		next := turn{owner: c.Parent, conn: x.Conn, at: t.Time, from: stepKey{from: x.Conn.Peer}}
-		if c.Parent == nil || c.Parent == c.Guess {
+		if certain := c.Chain.Opens && span.Evidence(c.Evidence) != span.Turn; c.Parent == nil || c.Parent == c.Guess && !certain {
 			next.owner, next.chain = c.Guess, c.Chain
 		}
-		if next.owner == nil {
-			next.via = x
+		if next.owner == nil || next.chain.Opens {
+			next.via = x // as long as it is not known whether that is believed
 		}
 		l.reads(p, t.TID, next)
 	}
@@ -151,12 +151,14 @@ func (l *Linker) begins(p *Process, x *flow.Exchange, tid uint32) {
 // answers learns from a reply that a thread begins to send.
 func (l *Linker) answers(p *Process, x *flow.Exchange, tid uint32) {
 	o := p.turns.byThread[tid]
-	switch {
-	case o == nil:
-	case o.owner != nil:
+	if o == nil {
+		return
+	}
+	if o.owner != nil {
 		p.turns.steps.learn(&o.chain, o.owner == x, p.open)
 		l.turnsLearned(p)
-	case o.via != nil:
+	}
+	if o.via != nil {
 		l.tellLate(p, o.via, x)
 		l.release(o.via)
 		o.via = nil // a second reply in the same turn is of another request
@@ -169,29 +171,56 @@ func (l *Linker) turnsLearned(p *Process) {
 		return
 	}
 	s, threads := &p.turns.steps, len(p.turns.byThread)
-	all, enough := s.state(p.open, threads)
-	if enough || !all.holds() {
-		l.redeem(p, turned, func(call *flow.Exchange) float64 { return s.trust(&call.Cause.Chain, p.open, threads) })
+	var learned, due [2]bool // for chains without and with a connection that was opened
+	for i, opens := range [2]bool{false, true} {
+		all, enough := s.state(opens, p.open, threads)
+		broken := !s.holds(opens, all)
+		learned[i], due[i] = enough, enough || broken && !s.broken[i]
+		s.broken[i] = broken
+	}
+	if !due[0] && !due[1] {
+		return
+	}
+	l.redeem(p, turned, func(call *flow.Exchange) float64 {
+		c, i := &call.Cause.Chain, 0
+		if c.Opens {
+			i = 1
+		}
+		if !due[i] || learned[i] && s.untried(c) {
+			return later
+		}
+		return s.trust(c, p.open, threads)
+	})
+}
+
+// guess notes what the turn of its thread says of a call, or that in which its connection was opened.
+func (l *Linker) guess(p *Process, x *flow.Exchange) {
+	l.guessOpened(p, x)
+	t := p.turns.byThread[x.TID]
+	if t != nil && !opensConn(x) && !p.turns.queued(x, t) {
+		p.guessIn(x, t, false)
 	}
 }
 
-// guess notes what the turn of its thread says of a call. A connection that is opened is waited for, so its first call is not
-// sent in the turn that has asked for it.
-func (p *Process) guess(x *flow.Exchange) {
-	t := p.turns.byThread[x.TID]
-	if t == nil || !follows(p, x) || x.Lost || x.Offset == 0 && x.Conn.Origin == event.Connected || p.turns.queued(x, t) {
+// guessIn takes a call for a part of the request of a turn.
+func (p *Process) guessIn(x *flow.Exchange, t *turn, opens bool) {
+	if !follows(p, x) || x.Lost {
 		return
 	}
 	c := &x.Cause
+	c.Chain.Opens = opens
 	if t.via != nil {
 		c.Via = t.via.Hold()
 	}
-	if t.owner == nil || !works(t.owner) {
+	if t.owner == nil || !opens && !works(t.owner) {
 		return
 	}
-	c.Guess, c.Chain = t.owner.Hold(), t.chain
 	key := t.from
-	key.to = x.Conn.Peer
+	key.to, key.opens = x.Conn.Peer, opens || t.chain.Opens
+	c.Guess, c.Chain = t.owner.Hold(), t.chain
+	if opens && !c.Chain.Opens {
+		c.Chain.Opens, c.Chain.From = true, c.Chain.N
+	}
 	c.Chain.Add(p.turns.steps.number(key))
 }
 

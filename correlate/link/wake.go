@@ -107,6 +107,10 @@ func (l *Linker) threadDoes(ev *event.Event) {
 			l.helperEnds(p, h)
 			w.forget(ev.TID, h)
 		}
+	case event.Connects:
+		l.connects(p, ev)
+	case event.Unused:
+		l.unused(p, ev)
 	case event.Wakes:
 		if x := p.worksFor(ev.Thread.Other); x != nil {
 			l.wakesWaiter(p, ev, x)
