@@ -143,6 +143,7 @@ type Cause struct {
 	Asks      bool      // a call whose reply has not begun: it is counted with its thread
 	Spot      int       // among the requests with the same target that were not passed on yet, from 1; 0: it is not there
 	Passes    bool      // it is Parent, passed on
+	Served    bool      // of a request: a call was sent for it
 	Handled   bool      // of HTTP/2: Goroutine is not the one that has read the request, but the one that works on it
 
 	Peer       any   // of link, of a client: the process at the other end, if that was seen

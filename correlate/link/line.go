@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"slices"
 
 	"weft/correlate/flow"
@@ -78,9 +79,35 @@ func (l *Linker) lineOf(p *Process, tid uint32) *line {
 	return o
 }
 
+// isLined tells whether an exchange is to be followed: the process passes requests on, or may turn out to do so.
+func (l *Linker) isLined(p *Process, x *flow.Exchange) bool {
+	if !p.heads.mayPass() {
+		if len(p.lines.byThread) > 0 {
+			l.dropLines(p)
+		}
+		return false
+	}
+	return follows(p, x)
+}
+
+// lineBegins takes what was read before it was known that it may have to be.
+func (l *Linker) lineBegins(p *Process) {
+	if len(p.requests) > lineMax {
+		return
+	}
+	read := append(l.left[:0], p.requests...)
+	slices.SortFunc(read, func(a, b *flow.Exchange) int { return cmp.Compare(a.Start, b.Start) })
+	for _, x := range read {
+		if works(x) && !x.Cause.Served {
+			l.lineStarts(p, x)
+		}
+	}
+	l.left = read[:0]
+}
+
 // lineStarts takes a request that was read, or gives a call the oldest one that was not passed on.
 func (l *Linker) lineStarts(p *Process, x *flow.Exchange) {
-	if !follows(p, x) || !p.heads.proxies() {
+	if !l.isLined(p, x) {
 		return
 	}
 	o := l.lineOf(p, x.TID)
@@ -95,7 +122,7 @@ func (l *Linker) lineStarts(p *Process, x *flow.Exchange) {
 
 // lineTouched takes a reply that has begun, or one that is passed on.
 func (l *Linker) lineTouched(p *Process, x *flow.Exchange, t flow.Touch) {
-	if x.Server != t.Sent || x.Cause.Answered || !follows(p, x) || !p.heads.proxies() {
+	if x.Server != t.Sent || x.Cause.Answered || !l.isLined(p, x) {
 		return
 	}
 	if p.lines.rests > 0 && x.Server {
@@ -151,7 +178,7 @@ func (l *Linker) lineFails(p *Process) {
 // lineTells: both orders say that the call is part of request x.
 func (l *Linker) lineTells(p *Process, call, x *flow.Exchange) {
 	switch sure := p.lines.trust(p.open); {
-	case sure >= threshold:
+	case sure >= threshold && p.heads.proxies():
 		l.tell(call, x, span.Turn, sure)
 		l.redeem(p, lined, func(*flow.Exchange) float64 { return sure })
 	case p.lines.holds():

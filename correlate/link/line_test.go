@@ -36,7 +36,7 @@ func TestLine(t *testing.T) {
 	n.l.options.Hold = 1e6
 	n.proxy(100, "012", "120", "120")
 	n.l.Close()
-	if linked, wrong := n.right(); linked < 250 || wrong > 0 {
+	if linked, wrong := n.right(); linked < 295 || wrong > 0 {
 		t.Errorf("%d of 300 calls have a link, %d a wrong one", linked, wrong)
 	}
 	if c := n.spans["c300"]; span.Evidence(c.Evidence) != span.Turn || c.Confidence < 0.97 || !c.Confirmed {

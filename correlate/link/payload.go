@@ -141,6 +141,7 @@ func (l *Linker) needs(p *Process, open bool) {
 		for _, x := range p.requests {
 			l.note(p, x)
 		}
+		l.lineBegins(p)
 	case open:
 		h.need = headsNeed
 	case h.need == 1:
@@ -199,6 +200,11 @@ func (payload) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exch
 // proxies tells whether the process was seen to pass requests on.
 func (h *heads) proxies() bool {
 	return h.passes.right >= passesSeen && h.passes.right >= passesOdds*h.passes.wrong
+}
+
+// mayPass tells whether it may still turn out to do so.
+func (h *heads) mayPass() bool {
+	return h.need > 0 && h.passes.wrong == 0 || h.proxies()
 }
 
 // compare gives the requests that the call in l.text may be: those with the most field lines in common, and most of theirs.

@@ -232,6 +232,7 @@ func (l *Linker) proves(p *Process, x *flow.Exchange) {
 	if c.Parent == nil {
 		return
 	}
+	c.Parent.Cause.Served = true
 	l.passesOn(p, x, c.Parent)
 	if c.Guess != nil && (kind == span.Header && c.Confirmed || kind == span.Payload) {
 		p.turns.steps.learn(&c.Chain, c.Guess == c.Parent, p.open)
