@@ -165,19 +165,35 @@ func TestCalledAgain(t *testing.T) {
 func TestLearnsWhatWasRead(t *testing.T) {
 	n := newNode(t, 1)
 	n.l.options.Hold = 1e9
-	for i := range 8 {
-		n.play(fmt.Sprintf("s%d server 1 %d %c; c%d client 1 %d %c", i, i+1, 'A'+i, i, i+1, 'I'+i))
+	for i := range 9 {
+		n.play(fmt.Sprintf("s%d server 1 %d %c; c%d client 1 %d %c", i, i+1, 'A'+i, i, i+1, 'J'+i))
 	}
-	for i := range 6 {
+	for i := range 7 { // the first is made in solitude, and threads are followed from the second on
 		n.play(fmt.Sprintf("end c%d; end s%d", i, i))
 	}
 	n.play("tick")
 	n.l.Close()
-	for i := 1; i < 8; i++ {
-		if c := n.exchanges[fmt.Sprintf("c%d", i)]; i >= 6 && (c.Cause.Parent != n.exchanges[fmt.Sprintf("s%d", i)]) {
+	for i := 1; i < 9; i++ {
+		if c := n.exchanges[fmt.Sprintf("c%d", i)]; i >= 7 && (c.Cause.Parent != n.exchanges[fmt.Sprintf("s%d", i)]) {
 			t.Errorf("call %d, which is under way, is part of %v", i, c.Cause.Parent)
-		} else if got, want := n.parent(fmt.Sprintf("c%d", i)), fmt.Sprintf("s%d thread", i); i < 6 && got != want {
+		} else if got, want := n.parent(fmt.Sprintf("c%d", i)), fmt.Sprintf("s%d thread", i); i < 7 && got != want {
 			t.Errorf("c%d < %s, want %s", i, got, want)
+		}
+	}
+}
+
+// TestSolitude: threads side by side are believed after eight calls in solitude, and not before: an event loop in several threads has made one or
+// two by chance.
+func TestSolitude(t *testing.T) {
+	for alone, want := range map[int]string{ownLeast - 1: "-", ownLeast: "s1 thread"} {
+		n := newNode(t, 1)
+		for i := range alone {
+			n.play(fmt.Sprintf("x%d server 1 8 X at=%d; y%d client 1 8 Y at=%d; end y%d; end x%d", i, i, i, i, i, i))
+		}
+		n.play("s1 server 1 1 A; s2 server 1 2 B; c2 client 1 2 C; c1 client 1 1 D; end c1; end c2; end s1; end s2; tick")
+		n.l.Close()
+		if got := n.parent("c1"); got != want {
+			t.Errorf("after %d calls in solitude: c1 < %s, want %s", alone, got, want)
 		}
 	}
 }

@@ -232,7 +232,7 @@ func (thread) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 		working = working[:1] // pipelined: one after the other
 	}
 	sure := p.habits.trust(x.Start)
-	if unknown := p.open > 1 && !p.crew.mostly() && (p.habits.own == 0 && !p.habits.kin.keeps() || hasHeader(x) && !p.habits.beside()); unknown && sure >= threshold {
+	if unknown := p.open > 1 && !p.crew.mostly() && (p.habits.own < ownLeast && !p.habits.kin.keeps() || hasHeader(x) && !p.habits.beside()); unknown && sure >= threshold {
 		if len(working) == 1 {
 			l.unproven = working[0]
 		}
@@ -257,6 +257,10 @@ func (p *Process) workOf(x *flow.Exchange, to []*flow.Exchange) ([]*flow.Exchang
 	}
 	return g.look(byWorker, to, works), true
 }
+
+// ownLeast is how many calls a process has to have made in solitude, by the threads that had read the requests, until its threads are believed
+// side by side, where nothing else is known. The first call of an event loop in several threads is one of these.
+const ownLeast = 8
 
 // guessed is how sure a thread is of what it has read, where requests are handed over.
 const guessed = 0.75

@@ -28,5 +28,5 @@ func (t *processes) kinOf(program uint64) *kin {
 // keeps tells that the threads of such a process work on what they have read, as far as all of them have shown.
 func (k *kin) keeps() bool {
 	own := float64(k.own)
-	return k.own > 0 && k.mixed*mixedRate <= k.free && own/(own+1+float64(k.others*surprise)) >= threshold
+	return k.own >= ownLeast && k.mixed*mixedRate <= k.free && own/(own+1+float64(k.others*surprise)) >= threshold
 }

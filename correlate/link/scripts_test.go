@@ -75,9 +75,9 @@ var scripts = []struct{ name, script, want string }{
 		c2 < -
 		s1 < -
 		s2 < -`},
-	{"threads side by side, which were seen to serve alone", `x server 1 8 X; y client 1 8 Y; end y; end x; s1 server 1 1 A; s2 server 1 2 B; c2 client 1 2 C
-		c1 client 1 1 D; end c1; end c2; end s1; end s2; tick`, `c1 < s1 thread
-		c2 < s2 thread
+	{"threads side by side, after one call in solitude", `x server 1 8 X; y client 1 8 Y; end y; end x; s1 server 1 1 A; s2 server 1 2 B; c2 client 1 2 C
+		c1 client 1 1 D; end c1; end c2; end s1; end s2; tick`, `c1 < -
+		c2 < -
 		s1 < -
 		s2 < -
 		x < -
