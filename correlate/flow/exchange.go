@@ -138,6 +138,7 @@ type Cause struct {
 	Beside    int       // requests that the process had under way when a call was sent
 	WaitPlace uint32    // of a call: where the channel was on which somebody waits for it, see link
 	RestPlace uint32    // of a call: where its thread had rested before it was woken for it, see link
+	Unwritten bool      // of a call: left open until the next one on its connection, see link
 	Contained bool      // of a call: left open until its reply, see link
 	Answered  bool      // its reply has begun
 	Asks      bool      // a call whose reply has not begun: it is counted with its thread

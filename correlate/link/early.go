@@ -25,11 +25,12 @@ const (
 	lined
 	waited
 	kept
+	wrote
 	woken // + way
 )
 
 // kinds are what links by a rule say of themselves.
-var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter, kept: span.Thread, woken: span.Wake}
+var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter, kept: span.Thread, wrote: span.Goroutine, woken: span.Wake}
 
 const earlyMax = 512 // of a process
 

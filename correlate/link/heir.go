@@ -55,3 +55,34 @@ func writesItself(x *flow.Exchange) bool {
 	before := x.Conn.Writer
 	return x.Conn.Origin == event.Connected && x.Offset == 0 || before != 0 && before != x.Goroutine
 }
+
+// awaitWriter keeps the first call back that is seen on a connection older than weft: when another goroutine writes the next one, each has
+// written its own.
+func (l *Linker) awaitWriter(p *Process, x *flow.Exchange) {
+	c, before := &x.Cause, x.Conn.Writer
+	if before != 0 && before != x.Goroutine && len(p.early) > 0 {
+		l.redeem(p, wrote, func(call *flow.Exchange) float64 {
+			if call.Conn != x.Conn {
+				return later
+			}
+			return 0.95
+		})
+	}
+	_, handed := l.handovers[x.Conn.Socket]
+	if x.Goroutine == 0 || x.Stream != 0 || before != 0 || handed || c.Parent != nil || x.Start < l.lossy || hasHeader(x) || writesItself(x) {
+		return
+	}
+	found, sure := p.onGoroutine(x.Goroutine), 0.99
+	if found == nil {
+		found, sure = l.ofAncestor(p, x, x.Goroutine, x.ParentGoroutine)
+	}
+	if len(found) != 1 || sure < threshold {
+		return
+	}
+	if !c.Open {
+		c.Open = true
+		l.opened++
+	}
+	c.Unwritten = true
+	l.promise(p, x, found[0], wrote)
+}

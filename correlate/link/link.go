@@ -134,6 +134,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.promiseRead(p, x)
 		l.awaitOpener(p, x)
 		l.awaitWaiter(p, x)
+		l.awaitWriter(p, x)
 		l.awaitWake(p, x)
 		l.containsLate(p, x)
 		l.doubts(x)

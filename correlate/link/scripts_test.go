@@ -200,6 +200,17 @@ var scripts = []struct{ name, script, want string }{
 		c1 < s1 goroutine
 		c2 < -
 		s1 < -`},
+	{"first call on an older connection, on which another goroutine writes the next one", `go 1; s1 server 1 1 A g=5; s2 server 1 1 B g=6
+		c1 client 1 2 C g=7 pg=5 at=9; end c1; c2 client 1 2 C g=8 pg=6 at=10; end c2; end s1; end s2; tick`, `c1 < s1 goroutine
+		c2 < s2 goroutine
+		s1 < -
+		s2 < -`},
+	{"first call on an older connection, on which the same goroutine writes the next one", `go 1; s1 server 1 1 A g=5; s2 server 1 1 B g=6
+		c1 client 1 2 C g=7 pg=5 at=9; end c1; c2 client 1 2 C g=7 pg=5 at=10; end c2; c3 client 1 2 D g=8 pg=6 at=9; end c3; end s1; end s2; tick`, `c1 < -
+		c2 < -
+		c3 < -
+		s1 < -
+		s2 < -`},
 	{"worker that a request has started", `go 1; s1 server 1 1 A g=5; c1 client 1 2 C g=7 pg=5; end c1; end s1
 		s2 server 1 1 A g=5 at=1; c2 client 1 2 D g=7 pg=5; end c2
 		c5 client 1 2 G g=8 pg=5; end c5; c6 client 1 2 H g=8 pg=5; end c6; c7 client 1 2 I g=7 pg=5; end c7; c8 client 1 2 J g=7 pg=5; end c8

@@ -127,7 +127,7 @@ func (l *Linker) tellWaiter(p *Process, x *flow.Exchange) {
 	c := &x.Cause
 	told, ok := l.waiters[x.Conn.Socket]
 	if !ok {
-		if c.Open && p.isGo() && x.Stream == 0 {
+		if c.Open && p.isGo() && x.Stream == 0 && !c.Unwritten {
 			l.settled(x)
 		}
 		return
