@@ -217,14 +217,15 @@ static __always_inline __u64 moved(const struct thread *thread, __s64 result)
 	return n <= thread->asked && n <= 1U << 30 ? n : 0;
 }
 
-/* The session of a call that has moved plaintext. One that was there when the call began and is gone has ended with its socket, and another
- * one would be of the next connection that has its object's address. */
+/* The session of a call that has moved plaintext. One that was there when the call used its socket, and is gone, has ended with that socket, and
+ * another one would be of the next connection that has its object's address. */
 static __always_inline struct session *session_of_call(const struct session_key *key, const struct thread *thread)
 {
-	struct session *session = thread->made ? bpf_map_lookup_elem(&sessions, key) : session_at(key, thread->loose);
+	bool over = thread->made && thread->inner;
+	struct session *session = over ? bpf_map_lookup_elem(&sessions, key) : session_at(key, thread->loose);
 
 	if (!session)
-		count_add(thread->made ? COUNT_TLS_UNTIED : COUNT_TLS_REFUSED, 1);
+		count_add(over ? COUNT_TLS_UNTIED : COUNT_TLS_REFUSED, 1);
 	return session;
 }
 
