@@ -8,8 +8,9 @@ import (
 	"weft/test/fleet"
 )
 
-// rounds is how often each chain is called; a third of the calls are alone, the rest at the same time.
-const rounds = 24
+// rounds is how often each chain is called; half of the calls are alone, which is twice what is asked of a process until its threads are believed
+// (see ownLeast in correlate/link), the rest at the same time.
+const rounds = 32
 
 // TestChainWithHeader calls three services in a row that carry traceparent, by hand: with a new parent id, as an SDK
 // does, and as it came. Each call is one trace with each span under the one that caused it.
@@ -47,7 +48,7 @@ func (b *book) chain(t *testing.T, group, trace string, names []string) {
 	var alone, together []call
 	for i := range rounds {
 		c := newCall(group, trace, names)
-		if i < rounds/3 {
+		if i < rounds/2 {
 			alone = append(alone, c)
 		} else {
 			together = append(together, c)
