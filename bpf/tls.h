@@ -228,7 +228,8 @@ static __always_inline void tie(struct session *session, struct tls_socket *t, _
 
 	if (session->under == t->cookie)
 		return;
-	if (session->under) { /* the object is used again for another connection */
+	/* The object is used again for another connection: of the one before, the socket is known, or has ended before a read of it was told. */
+	if (session->under || (s->previous && s->previous < t->hello)) {
 		__u8 loose = session->loose;
 
 		__builtin_memset(session, 0, sizeof(*session));
