@@ -25,6 +25,13 @@ import (
 // node with little to do: while a goroutine waits for the ring in a system call, Go's runtime looks after it every 20 µs to begin with.
 const tick = 100 * time.Millisecond
 
+// A program that has just been started is met by shorter ticks for a while: what its first connections tell of it, such as that it has loaded a
+// TLS library, is wanted before its first requests.
+const (
+	youngTick = 20 * time.Millisecond
+	youngTime = 5 * time.Second
+)
+
 // lossEvery is how often the kernel's counters are read: each costs a system call.
 const lossEvery = 250 * time.Millisecond
 
@@ -69,6 +76,7 @@ type Agent struct {
 	handle  func(*event.Event) error
 	ev      event.Event
 	ticked  uint64 // boot time of the last tick
+	young   uint64 // boot time until which ticks are short
 	losses  event.Loss
 	told    uint64 // boot time of the last look at the losses
 	older   older
@@ -129,7 +137,7 @@ func (a *Agent) Run(ctx context.Context, handle func(*event.Event) error) error 
 		return err
 	}
 	var record ringbuf.Record
-	a.reader.SetDeadline(time.Now().Add(tick))
+	a.setTick()
 	for {
 		ended := false
 		switch {
@@ -166,8 +174,26 @@ func (a *Agent) read(ctx context.Context, record *ringbuf.Record) (ended bool, e
 	if err := a.kernel.release(); err != nil {
 		return false, err
 	}
-	a.reader.SetDeadline(time.Now().Add(tick))
+	a.setTick()
 	return false, a.tick(bootTime())
+}
+
+// setTick says when the next tick is due, if no record comes before.
+func (a *Agent) setTick() {
+	due := tick
+	if bootTime() < a.young {
+		due = youngTick
+	}
+	a.reader.SetDeadline(time.Now().Add(due))
+}
+
+// meets has the ticks short for a program that has been started.
+func (a *Agent) meets() {
+	now := bootTime()
+	was := a.young
+	if a.young = now + uint64(youngTime); was <= now {
+		a.setTick()
+	}
 }
 
 // drain hands on what is left on the ring of programs that have been taken off.

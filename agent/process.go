@@ -95,6 +95,7 @@ func (a *Agent) decideEarly(pid uint32) error {
 	v := a.options.Choice.of(pid)
 	if a.options.Choice.touches(v) {
 		a.scout.look(pid)
+		a.meets()
 	}
 	if a.options.Choice.Decide == nil {
 		return nil

@@ -177,7 +177,7 @@ func (a *Agent) putOn() error {
 		a.options.Log.Error("the probes could not be put on again", "reason", err, "tries again in", pause)
 		return nil
 	}
-	a.reader.SetDeadline(time.Now().Add(tick))
+	a.setTick()
 	a.kernel, a.lives, a.older = k, newLives(bootTime()), findOlder(a.options.Log)
 	running := a.scan()
 	g.mu.Lock()
