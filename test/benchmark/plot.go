@@ -47,6 +47,7 @@ const (
 	panelLeft   = 70.0
 	panelTop    = 50.0
 	panelBottom = 45.0
+	letter      = 7.0 // a wide one of the legend
 )
 
 var colours = []string{"steelblue", "firebrick", "seagreen", "darkorange"}
@@ -55,8 +56,14 @@ var colours = []string{"steelblue", "firebrick", "seagreen", "darkorange"}
 func plot(path string, panels []*panel) error {
 	var s strings.Builder
 	one := panelTop + panelHeight + panelBottom
+	legend := len("dashed: linear")
+	for _, p := range panels {
+		for name := range p.lines {
+			legend = max(legend, len(name))
+		}
+	}
 	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" font-family="sans-serif" font-size="12">`+"\n",
-		panelLeft+panelWidth+200, one*float64(len(panels)))
+		panelLeft+panelWidth+20+letter*float64(legend), one*float64(len(panels)))
 	s.WriteString(`<rect width="100%" height="100%" fill="white"/>` + "\n")
 	for i, p := range panels {
 		fmt.Fprintf(&s, `<g transform="translate(%.0f %.0f)">`+"\n", panelLeft, one*float64(i)+panelTop)

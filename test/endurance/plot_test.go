@@ -29,5 +29,5 @@ func plot(path string, samples []sample, spans uint64) error {
 		b.WriteString("\"/>\n")
 	}
 	b.WriteString("</svg>\n")
-	return os.WriteFile(path, []byte(b.String()), 0o600)
+	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
