@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // pacedRates are requests per second, below what the machine can do.
@@ -17,11 +18,14 @@ type paced struct {
 	server, agent float64 // CPU in the measured time, seconds
 }
 
+// settled is when weft looks at a program that has been started no more often than at others.
+const settled = 6 * time.Second
+
 type pacedPair struct{ without, with paced }
 
 func writePaced(b *bench) error {
 	b.title("What the traced side pays, by requests a second")
-	b.text("An open-loop client of ours sends each request when it is due, over 16 keep-alive connections, and counts from then.\n")
+	b.text("An open-loop client of ours sends each request when it is due, over 16 keep-alive connections, and counts from then. With weft it has run for 6 s before that.\n")
 	var rows [][]string
 	for _, v := range b.chosen(2) {
 		for _, rate := range pacedRates[v.name] {
@@ -99,6 +103,9 @@ func (b *bench) paceTarget(t *target, rate, agent int) (p paced, err error) {
 		return p, err
 	}
 	defer c.stop()
+	if agent != 0 {
+		time.Sleep(settled)
+	}
 	server, used := cpuOf(t.servers...), cpuOf(agent)
 	if err = c.ask(&p); err == nil && p.Requests == 0 {
 		err = fmt.Errorf("pace %s: no request was answered", t.url)
