@@ -49,3 +49,17 @@ func TestFollowIsDue(t *testing.T) {
 		t.Errorf("asked a second time, after %v", again)
 	}
 }
+
+// TestGreetingComesFirst: a process that begins with TLS is looked at although as much else waits as there is room for.
+func TestGreetingComesFirst(t *testing.T) {
+	l := &libraries{users: map[uint32]user{1: {files: []*probed{{links: []link.Link{nil}}}, next: time.Now().Add(time.Minute)}}}
+	s := &scout{tls: l, tasks: make(chan task, 2), greetings: make(chan task, 2)}
+	for range 3 {
+		s.talks(2)
+	}
+	s.greets(1)
+	s.greet()
+	if !l.users[1].due || len(s.tasks) != 2 {
+		t.Errorf("looked at: %v; %d others wait", l.users[1].due, len(s.tasks))
+	}
+}

@@ -26,6 +26,7 @@ type scout struct {
 	loops      *interpreters // nil: the tasks of event loops are not looked for
 	log        *slog.Logger
 	tasks      chan task
+	greetings  chan task // those that cannot wait: a process that begins with TLS sends its first request next
 	quit       chan struct{}
 	unreadable unreadables
 	done       chan struct{}
@@ -66,7 +67,7 @@ const tasksMax = 4096
 func startScout(k *kernel, o *Options, running []uint32) *scout {
 	s := &scout{
 		kernel: k, handover: o.Handover, log: o.Log,
-		tasks: make(chan task, tasksMax), quit: make(chan struct{}), done: make(chan struct{}), scanned: make(chan struct{}),
+		tasks: make(chan task, tasksMax), greetings: make(chan task, tasksMax), quit: make(chan struct{}), done: make(chan struct{}), scanned: make(chan struct{}),
 		programs: make(map[inode]*program), running: make(map[uint32]*program),
 	}
 	if o.Tasks {
@@ -88,7 +89,10 @@ func (s *scout) run(scanned []uint32) {
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
 	for {
+		s.greet()
 		select {
+		case t := <-s.greetings:
+			s.do(t)
 		case now := <-again.C:
 			s.loops.again(now)
 			s.dropRested(now)
@@ -99,6 +103,13 @@ func (s *scout) run(scanned []uint32) {
 			s.close()
 			return
 		}
+	}
+}
+
+// greet does what cannot wait by now, before all else that does.
+func (s *scout) greet() {
+	for range len(s.greetings) {
+		s.do(<-s.greetings)
 	}
 }
 
@@ -155,8 +166,12 @@ func (s *scout) greets(pid uint32) { s.tell(task{pid, greeted}) }
 func (s *scout) talks(pid uint32)  { s.tell(task{pid, talks}) }
 
 func (s *scout) tell(t task) {
+	to := s.tasks
+	if t.why == greeted {
+		to = s.greetings
+	}
 	select {
-	case s.tasks <- t:
+	case to <- t:
 	default:
 	}
 }

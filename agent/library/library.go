@@ -52,6 +52,9 @@ func inspect(r io.ReaderAt) (Functions, error) {
 	if err != nil || image.Class != elf.ELFCLASS64 || image.ByteOrder != binary.LittleEndian {
 		return nil, ErrNone
 	}
+	if f := exported(image); len(f) > 0 {
+		return f, nil
+	}
 	for _, kind := range []elf.SectionType{elf.SHT_DYNSYM, elf.SHT_SYMTAB} {
 		f, err := symbols(image, kind)
 		if err != nil {

@@ -2,12 +2,17 @@ package library
 
 import (
 	"bytes"
+	"debug/elf"
 	"errors"
+	"fmt"
+	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 )
 
 // source is a library that has two of the functions, one under another name, and uses a third.
@@ -73,6 +78,72 @@ func TestInspectHostile(t *testing.T) {
 	}
 	if _, err := Inspect(t.TempDir()); !errors.Is(err, ErrNone) {
 		t.Errorf("a folder: %v", err)
+	}
+}
+
+// counted counts what is read.
+type counted struct {
+	io.ReaderAt
+	bytes int
+}
+
+func (c *counted) ReadAt(b []byte, at int64) (int, error) {
+	n, err := c.ReaderAt.ReadAt(b, at)
+	c.bytes += n
+	return n, err
+}
+
+// TestInspectReadsLittle: of a file that exports many functions, what is read grows with those that are looked for.
+func TestInspectReadsLittle(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "a.c"), filepath.Join(dir, "a.so")
+	text := source
+	for i := range 5_000 {
+		text += fmt.Sprintf("int a_function_of_the_program_%d(void) { return 0; }\n", i)
+	}
+	if err := os.WriteFile(in, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := exec.Command("gcc", "-shared", "-fPIC", "-w", "-Wl,--hash-style=gnu", "-o", out, in).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	whole, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := &counted{ReaderAt: bytes.NewReader(whole)}
+	f, err := inspect(read)
+	if err != nil || len(f) != 2 || read.bytes > 32<<10 {
+		t.Errorf("%v %v, %d of %d bytes read", f, err, read.bytes, len(whole))
+	}
+	image, err := elf.NewFile(read)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, err := symbols(image, elf.SHT_DYNSYM); err != nil || !maps.Equal(f, all) {
+		t.Errorf("%v, of all symbols %v %v", f, all, err)
+	}
+}
+
+// TestSameNumber: a file that has another's number is another one if it is not as old or not as long.
+func TestSameNumber(t *testing.T) {
+	name := build(t)
+	first, ok := locate(name)
+	if !ok || !Stands(name, first.File) {
+		t.Fatal(first, ok)
+	}
+	was := time.Unix(0, first.Changed)
+	if err := os.Chtimes(name, was, was.Add(time.Microsecond)); err != nil {
+		t.Fatal(err)
+	}
+	if Stands(name, first.File) {
+		t.Error("a file that was changed is taken for the one before")
+	}
+	if err := errors.Join(os.Truncate(name, 1000), os.Chtimes(name, was, was)); err != nil {
+		t.Fatal(err)
+	}
+	if Stands(name, first.File) {
+		t.Error("a file that was cut is taken for the one before")
 	}
 }
 

@@ -10,9 +10,12 @@ import (
 	"syscall"
 )
 
-// A File is one file, wherever it is mounted and whatever it is called.
+// A File is one file, wherever it is mounted and whatever it is called. The number of one that is gone may be that of the next one, as of the
+// libraries that a program unpacks in each of its processes, so it is not enough.
 type File struct {
 	Device, Number uint64
+	Changed        int64 // when its contents were, in ns
+	Size           int64
 }
 
 // A Mapping is a file that a process runs code of.
@@ -85,7 +88,7 @@ func locate(path string) (Mapping, bool) {
 	if err := syscall.Stat(path, &st); err != nil || st.Mode&syscall.S_IFMT != syscall.S_IFREG {
 		return Mapping{}, false
 	}
-	return Mapping{File: File{Device: st.Dev, Number: st.Ino}, Path: path}, true
+	return Mapping{File: File{Device: st.Dev, Number: st.Ino, Changed: st.Mtim.Nano(), Size: st.Size}, Path: path}, true
 }
 
 // Stands tells whether a name still leads to the file, in weft's own mount namespace.
