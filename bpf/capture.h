@@ -234,6 +234,8 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 	if (ret < 0) {
 		if (s)
 			s->vector = 0;
+		if (direction == DIRECTION_SEND && s && s->closing == CLOSING_WRITE)
+			tell_close(s, 0);
 		return 0;
 	}
 	if (flags & (MSG_OOB | MSG_PEEK | MSG_ERRQUEUE))
@@ -257,6 +259,8 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 			tell_waiters(op, s);
 		find_buffer(op, s, task);
 		follow(op, s, sk, tcp, flags);
+		if (direction == DIRECTION_SEND && s->closing == CLOSING_WRITE)
+			tell_close(s, tcp ? tcp->total_retrans : 0);
 		if (op->timed)
 			note_cost(op->now);
 	}

@@ -135,3 +135,40 @@ func lossy(t *testing.T, p pair) {
 		check(t, unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 4, Filter: &filter[0]}))
 	}
 }
+
+// TestResetWhileWriting: a client goes away in the midst of a reply that is one long write. The end of the connection comes before that of
+// the write, which is when the reply is seen.
+func TestResetWhileWriting(t *testing.T) {
+	k := start(t)
+	p := families["ipv4"](t)
+	move(t, p.client, p.server, get, 1<<20)
+	head := "HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n"
+	reply := append([]byte(head), make([]byte, 64<<20)...)
+	written := make(chan int)
+	go func() {
+		n, err := unix.Write(p.server, reply)
+		if err != nil {
+			t.Error(err)
+		}
+		written <- n
+	}()
+	receiveAll(t, receives["read"], p.client, 1<<20, 1<<16)
+	unix.Close(p.client) // with bytes unread: a reset
+	n := <-written
+	if n < 1<<20 || n >= len(reply) {
+		t.Fatalf("%d bytes were written, which is no part of a reply", n)
+	}
+	if _, err := unix.Write(p.server, []byte("more")); err == nil {
+		t.Error("the connection was not reset")
+	}
+	unix.Close(p.server)
+	for _, end := range []bool{true, false} {
+		x := k.exchanges(end)
+		if len(x) != 1 || x[0].status != 200 || x[0].replyBody < 1<<20-1024 {
+			t.Errorf("server %v: %+v", end, x)
+		}
+	}
+	if len(k.closed) != 2 || !k.closed[0].Close.Reset && !k.closed[1].Close.Reset {
+		t.Errorf("ends told: %+v", k.closed)
+	}
+}

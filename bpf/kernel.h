@@ -43,7 +43,7 @@ enum {
 	TCP_CLOSING = 11
 };
 enum { MSG_OOB = 0x1, MSG_PEEK = 0x2, MSG_TRUNC = 0x20, MSG_ERRQUEUE = 0x2000 };
-enum { SHUTDOWN_MASK = 3, RCV_SHUTDOWN = 1 };
+enum { SHUTDOWN_MASK = 3, RCV_SHUTDOWN = 1, SEND_SHUTDOWN = 2 };
 enum { PF_IO_WORKER = 0x10, PF_KTHREAD = 0x200000 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -60,6 +60,11 @@ struct ns_common {
 
 struct net {
 	struct ns_common ns;
+};
+
+/* As it was before Linux 6.5, where sendfile has a way of its own, past sendmsg (commit dc97391e6610). */
+struct proto___page {
+	void *sendpage;
 };
 
 typedef struct {

@@ -50,6 +50,16 @@ static __always_inline bool owner_closes(const struct sock *sk, int old_state)
 	return (sk->sk_shutdown & SHUTDOWN_MASK) == SHUTDOWN_MASK && (old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT);
 }
 
+/* A reset that comes while a write is under way closes the connection before the write has returned, which is when it is told. Where
+ * sendfile passes unseen, it can't be told from a write. */
+static __always_inline bool write_untold(const struct sock *sk, const struct socket_state *s, const struct tcp_sock *tcp)
+{
+	__u32 fin = !!(sk->sk_shutdown & SEND_SHUTDOWN);
+
+	return !bpf_core_field_exists(((struct proto___page *)0)->sendpage) && s->named &&
+	       (__s32)(tcp->write_seq - s->name_local - fin - (__u32)s->follower[DIRECTION_SEND].through) > 0;
+}
+
 static __always_inline void connection_closes(struct sock *sk, int old_state)
 {
 	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
@@ -66,7 +76,11 @@ static __always_inline void connection_closes(struct sock *sk, int old_state)
 	/* Under TLS nearly always a last alert is left, which nobody reads. */
 	if (tcp && sk->sk_socket && !s->tls && !s->reset && !s->muted && !owner_closes(sk, old_state) &&
 	    (__s32)(tcp->rcv_nxt - tcp->copied_seq) > 1) {
-		s->closing = 1;
+		s->closing = CLOSING_READ;
+		return;
+	}
+	if (tcp && sk->sk_socket && !s->tls && s->reset && !s->muted && write_untold(sk, s, tcp)) {
+		s->closing = CLOSING_WRITE;
 		return;
 	}
 	if (s->tls) {

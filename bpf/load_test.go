@@ -35,7 +35,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer objects.Close()
-	const budget = 260_000
+	const budget = 290_000
 	programs := map[string]*ebpf.Program{
 		"ssl_ends":        objects.SslEnds,
 		"rustls_function": objects.RustlsFunction,

@@ -88,6 +88,13 @@ struct follower {
 
 enum role { ROLE_UNKNOWN = 0, ROLE_SERVER, ROLE_CLIENT };
 
+/* What a socket that is closed waits for before its end is told. */
+enum closing {
+	CLOSING_NOT = 0,
+	CLOSING_READ,  /* bytes that its owner has still to read */
+	CLOSING_WRITE, /* a write that is under way */
+};
+
 struct socket_state {
 	__u64 cookie;
 	__u64 previous; /* time of the last operation */
@@ -110,7 +117,7 @@ struct socket_state {
 	__u8 self;
 	__u8 ended;    /* the peer has shut down, and it was told */
 	__u8 included; /* by its port */
-	__u8 closing;  /* closed, with bytes that are still to be read */
+	__u8 closing;  /* enum closing */
 	__u8 protocol; /* enum protocol */
 	__u8 tls;      /* carries TLS: its own bytes are not read */
 	__u8 session;  /* this is the state of a TLS session's plaintext */
