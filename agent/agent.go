@@ -46,6 +46,7 @@ type Options struct {
 	Renamed  func(tell func(pid uint32, p *event.Process) error) error
 	Handover bool // put a probe on Go's HTTP client where a program has one
 	Tasks    bool // read which task an event loop runs, and put a probe on where tasks are started
+	Threads  bool // read which virtual thread of Java a thread runs
 	TLS      bool // put probes on TLS libraries, and read what passes through them
 	Limits   watchdog.Limits
 	Log      *slog.Logger

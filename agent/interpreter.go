@@ -10,18 +10,21 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 
+	"weft/agent/java"
 	"weft/agent/python"
 	"weft/bpf"
 )
 
-// interpreters tells the kernel side how to find the running tasks and greenlets of the processes that run Python. The scout looks
-// at a process when its first event is there: its modules are loaded then, usually; if not, some time later. A nil one does nothing.
+// interpreters tells the kernel side how to find the running tasks and greenlets of the processes that run Python, and the virtual
+// threads of those that run Java. The scout looks at a process when its first event is there: its modules are loaded then, usually; if
+// not, some time later. A nil one does nothing.
 type interpreters struct {
-	kernel  *kernel
-	log     *slog.Logger
-	running map[uint32]*interpreter
-	probes  map[place]*placed
-	warned  bool
+	kernel         *kernel
+	log            *slog.Logger
+	tasks, threads bool // of Python, of Java
+	running        map[uint32]*interpreter
+	probes         map[place]*placed
+	warned         [2]bool // of tasks, of virtual threads
 }
 
 // interpreter is what was found in one process.
@@ -46,8 +49,11 @@ type placed struct {
 // looksAfter are the times after which a process is looked at again that had not loaded what is sought.
 var looksAfter = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second}
 
-func newInterpreters(k *kernel, log *slog.Logger) *interpreters {
-	return &interpreters{kernel: k, log: log, running: make(map[uint32]*interpreter), probes: make(map[place]*placed)}
+func newInterpreters(k *kernel, o *Options) *interpreters {
+	return &interpreters{
+		kernel: k, log: o.Log, tasks: o.Tasks, threads: o.Threads,
+		running: make(map[uint32]*interpreter), probes: make(map[place]*placed),
+	}
 }
 
 // look inspects a process, and notes whether that is to be repeated.
@@ -61,17 +67,23 @@ func (s *interpreters) look(pid uint32, now time.Time) {
 		s.running[pid] = p
 	}
 	p.next = time.Time{}
-	found, err := python.Inspect(pid)
+	found, err := python.Interpreter{}, python.ErrNotPython
+	if s.tasks {
+		found, err = python.Inspect(pid)
+	}
 	switch {
+	case errors.Is(err, python.ErrNotPython) && s.threads:
+		s.lookAtJava(pid, p, now)
+		return
 	case errors.Is(err, python.ErrNotPython), err != nil && ended(pid):
 		delete(s.running, pid)
 		return
 	case errors.Is(err, python.ErrNoTasks):
 	case err != nil:
-		if !s.warned {
+		if !s.warned[0] {
 			s.log.Warn("tasks of a Python process are not told apart", "pid", pid, "reason", err)
 		}
-		s.warned = true
+		s.warned[0] = true
 		return
 	default:
 		if err := s.watch(pid, p, &found); err != nil {
@@ -79,9 +91,39 @@ func (s *interpreters) look(pid uint32, now time.Time) {
 			return
 		}
 	}
-	if len(found.Writes) == 0 && p.looks < len(looksAfter) {
-		p.next = now.Add(looksAfter[p.looks])
-		p.looks++
+	if len(found.Writes) == 0 {
+		p.lookLater(now)
+	}
+}
+
+// lookLater notes when a process is looked at again, if it is.
+func (p *interpreter) lookLater(now time.Time) bool {
+	if p.looks == len(looksAfter) {
+		return false
+	}
+	p.next = now.Add(looksAfter[p.looks])
+	p.looks++
+	return true
+}
+
+// lookAtJava tells the kernel side where the virtual threads of a process are found. Threads that begin or end meanwhile can hide that:
+// then it is looked at again.
+func (s *interpreters) lookAtJava(pid uint32, p *interpreter, now time.Time) {
+	m, err := java.Inspect(pid)
+	switch {
+	case errors.Is(err, java.ErrNotJava), errors.Is(err, java.ErrNoVirtual), err != nil && ended(pid):
+		delete(s.running, pid)
+		return
+	case err == nil:
+		err = s.kernel.watchTasks(pid, &bpf.WeftInterpreter{Machine: bpf.WeftMachine{
+			Slot: m.Slot, Current: m.Current, System: m.System, Pointer: m.Pointer, Mounted: m.Mounted, Number: m.Number,
+		}})
+	case p.lookLater(now):
+		return
+	}
+	if err != nil && !s.warned[1] {
+		s.log.Warn("virtual threads of a Java process are not told apart", "pid", pid, "reason", err)
+		s.warned[1] = true
 	}
 }
 

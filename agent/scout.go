@@ -23,7 +23,7 @@ type scout struct {
 	kernel     *kernel
 	handover   bool
 	tls        *libraries    // nil: TLS is not read
-	loops      *interpreters // nil: the tasks of event loops are not looked for
+	loops      *interpreters // nil: neither tasks of event loops nor virtual threads are looked for
 	log        *slog.Logger
 	tasks      chan task
 	greetings  chan task // those that cannot wait: a process that begins with TLS sends its first request next
@@ -70,8 +70,8 @@ func startScout(k *kernel, o *Options, running []uint32) *scout {
 		tasks: make(chan task, tasksMax), greetings: make(chan task, tasksMax), quit: make(chan struct{}), done: make(chan struct{}), scanned: make(chan struct{}),
 		programs: make(map[inode]*program), running: make(map[uint32]*program),
 	}
-	if o.Tasks {
-		s.loops = newInterpreters(k, o.Log)
+	if o.Tasks || o.Threads {
+		s.loops = newInterpreters(k, o)
 	}
 	if o.TLS {
 		s.tls = newLibraries(k, o.Log)

@@ -2,12 +2,12 @@
  * loop to task, the task that each event loop is running; greenlet keeps the one that a thread runs in the thread's memory. Both are
  * read when a record is made. Which one has started which is seen at the entry of the initialiser, the only moment at which the
  * two are seen together. uvloop sends what a task has written when no task runs any more: the entry of its write tells whose it
- * was. */
+ * was. Java's virtual threads are tasks here, too: bpf/virtual.h. */
 #pragma once
-#include "operation.h"
+#include "virtual.h"
 
-/* One per process in which asyncio or greenlet was found. Key: thread group. Written by Go, inherited at fork, removed when the process
- * ends or executes another program. */
+/* One per process in which asyncio, greenlet, or a Java with virtual threads, was found. Key: thread group. Written by Go, inherited at
+ * fork, removed when the process ends or executes another program. */
 struct interpreter {
 	__u64 current;	/* address of the dictionary: loop to running task; 0: asyncio was not found */
 	__u64 type;	/* address of the type of types */
@@ -18,6 +18,7 @@ struct interpreter {
 	__u8 logarithm; /* of the sizes is what the keys hold, and the kind of their entries: CPython 3.11 and later */
 	__u8 deferred;	/* uvloop: what a task writes may be sent later */
 	__u8 pad[2];
+	struct machine machine;
 };
 enum { LOOPS_MANY = 0xffffffff, ENTRIES_LAST = 4, ENTRIES_MAX = 1 << 16 };
 
@@ -196,6 +197,14 @@ static __always_inline void find_greenlet(struct operation *op, const struct int
 	set_work(op, of);
 }
 
+/* A virtual thread is work of its own: what it has read is its request. */
+static __always_inline void find_virtual(struct operation *op, const struct interpreter *i)
+{
+	__u64 number = running_virtual(&i->machine, op->words);
+
+	set_work(op, (struct lineage){.branch = number, .root = number});
+}
+
 /* Whose work an operation is. begins: it has read the first bytes of a request.
  * verifier: a function of its own, verified once. */
 __noinline int find_task(struct operation *op, int begins)
@@ -209,6 +218,11 @@ __noinline int find_task(struct operation *op, int begins)
 	i = bpf_map_lookup_elem(&interpreters, &pid);
 	if (!i)
 		return 0;
+	if (i->machine.slot) {
+		if (!op->asked)
+			find_virtual(op, i);
+		return 0;
+	}
 	if (!i->current || i->loop != op->tid) {
 		if (i->module && !op->asked)
 			find_greenlet(op, i, begins);

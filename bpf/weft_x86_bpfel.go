@@ -179,6 +179,7 @@ type WeftInterpreter struct {
 	Logarithm uint8
 	Deferred  uint8
 	Pad       [2]uint8
+	Machine   WeftMachine
 }
 
 type WeftLineage struct {
@@ -203,6 +204,16 @@ type WeftLook struct {
 	SudogChan  uint32
 	HasParent  uint32
 	Record     WeftWaitersRecord
+}
+
+type WeftMachine struct {
+	_       structs.HostLayout
+	Slot    uint32
+	Current uint32
+	System  uint32
+	Pointer uint32
+	Mounted uint32
+	Number  uint32
 }
 
 type WeftMessageFlag uint32

@@ -42,6 +42,12 @@ const (
 	TasksOff  = "off"
 )
 
+// The values of Config.JavaThreads.
+const (
+	ThreadsAuto = "auto"
+	ThreadsOff  = "off"
+)
+
 // The values of Config.Hook.
 const (
 	HookAuto       = "auto"
@@ -160,6 +166,9 @@ type Config struct {
 	// where one is started gets a probe. It tells which request a call belongs to where one thread works on many. auto: where
 	// the program and the kernel allow it.
 	PythonTasks string `key:"python.tasks"`
+	// Whether the virtual thread that a thread of Java runs, 21 and later, is read from the memory of the process. It tells which
+	// request a call belongs to where one thread works on many. No probe is put on. auto: where the program allows it.
+	JavaThreads string `key:"java.threads"`
 
 	// Whether TLS is read where it is in clear: in the functions of TLS libraries, which get probes for that. off: what is
 	// encrypted is left alone, and no program gets such a probe.
@@ -243,6 +252,7 @@ func Default() Config {
 		Repair:       On,
 		GoHandover:   HandoverAuto,
 		PythonTasks:  TasksAuto,
+		JavaThreads:  ThreadsAuto,
 		TLS:          On,
 		Hook:         HookAuto,
 		Probes:       ProbesAuto,

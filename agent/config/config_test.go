@@ -53,6 +53,7 @@ var examples = map[string]struct {
 	"id.key":                 {"000102030405060708090a0b0c0d0e0f", `"000102030405060708090a0b0c0d0e0f"`, Secret{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}},
 	"go.handover":            {"off", "", "off"},
 	"python.tasks":           {"off", "", "off"},
+	"java.threads":           {"off", "", "off"},
 	"tls":                    {"off", "", "off"},
 	"hook":                   {"fexit", "", "fexit"},
 	"probes":                 {"single", "", "single"},

@@ -92,6 +92,7 @@ var settings = []setting{
 		func(s Secret) bool { return len(s) == 0 || len(s) == 16 })),
 	choice("go.handover", func(c *Config) *string { return &c.GoHandover }, HandoverAuto, HandoverOn, HandoverOff),
 	choice("python.tasks", func(c *Config) *string { return &c.PythonTasks }, TasksAuto, TasksOff),
+	choice("java.threads", func(c *Config) *string { return &c.JavaThreads }, ThreadsAuto, ThreadsOff),
 	choice("tls", func(c *Config) *string { return &c.TLS }, On, Off),
 	choice("hook", func(c *Config) *string { return &c.Hook }, HookAuto, HookTracepoint, HookFexit),
 	choice("probes", func(c *Config) *string { return &c.Probes }, ProbesAuto, ProbesMulti, ProbesSingle),

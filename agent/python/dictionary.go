@@ -29,12 +29,12 @@ const (
 
 // dictionary reads one whose keys have the layout.
 func (r *runtime) dictionary(at uint64, l layout) (d dictionary, ok bool) {
-	if r.word(at+objectType) != r.dictType || r.word(at+dictValues) != 0 {
+	if r.Word(at+objectType) != r.dictType || r.Word(at+dictValues) != 0 {
 		return d, false
 	}
-	keys := r.word(at + dictKeys)
+	keys := r.Word(at + dictKeys)
 	var h [40]byte
-	if !r.read(h[:], keys) {
+	if !r.Read(h[:], keys) {
 		return d, false
 	}
 	indices, entries := binary.LittleEndian.Uint64(h[8:]), binary.LittleEndian.Uint64(h[32:])
@@ -50,11 +50,11 @@ func (r *runtime) dictionary(at uint64, l layout) (d dictionary, ok bool) {
 	} else {
 		indices *= width(indices)
 	}
-	if indices == 0 || indices > 4*entriesMax || entries > entriesMax || entries < r.word(at+dictUsed) {
+	if indices == 0 || indices > 4*entriesMax || entries > entriesMax || entries < r.Word(at+dictUsed) {
 		return d, false
 	}
 	d.entries = make([]byte, int(entries)*d.size)
-	return d, r.read(d.entries, keys+uint64(l.header)+indices)
+	return d, r.Read(d.entries, keys+uint64(l.header)+indices)
 }
 
 // width is how many bytes one of so many indices takes, 0 if they are more than are looked at.
@@ -87,7 +87,7 @@ func (r *runtime) get(d dictionary, key string) (uint64, bool) {
 func (r *runtime) isString(at uint64, want string) bool {
 	var b [96]byte
 	n := len(want)
-	if n > len(b)-48 || !r.read(b[:48+n], at) || binary.LittleEndian.Uint64(b[16:]) != uint64(n) {
+	if n > len(b)-48 || !r.Read(b[:48+n], at) || binary.LittleEndian.Uint64(b[16:]) != uint64(n) {
 		return false
 	}
 	return string(b[40:40+n]) == want || string(b[48:48+n]) == want
@@ -96,10 +96,10 @@ func (r *runtime) isString(at uint64, want string) bool {
 // module gives the names of a module.
 func (r *runtime) module(modules dictionary, name string) (d dictionary, ok bool) {
 	m, ok := r.get(modules, name)
-	if !ok || r.word(m+objectType) != r.moduleType {
+	if !ok || r.Word(m+objectType) != r.moduleType {
 		return d, false
 	}
-	return r.dictionary(r.word(m+moduleNames), r.layout)
+	return r.dictionary(r.Word(m+moduleNames), r.layout)
 }
 
 const moduleNames = 16 // offset in PyModuleObject
@@ -111,12 +111,12 @@ func (r *runtime) findModules() (dictionary, bool) {
 		return d, true
 	}
 	b := make([]byte, min(r.size, 4096))
-	if !r.read(b, r.start) {
+	if !r.Read(b, r.start) {
 		return dictionary{}, false
 	}
 	for at := 0; at+8 <= len(b); at += 8 {
 		p := binary.LittleEndian.Uint64(b[at:])
-		if p%8 != 0 || !r.writable(p, stateSize) {
+		if p%8 != 0 || !r.Writable(p, stateSize) {
 			continue
 		}
 		if d, ok := r.searchModules(p, stateSize); ok {
@@ -134,15 +134,15 @@ const (
 // searchModules looks at all pointers in a stretch of memory.
 func (r *runtime) searchModules(start, size uint64) (dictionary, bool) {
 	b := make([]byte, size)
-	if !r.read(b, start) {
+	if !r.Read(b, start) {
 		return dictionary{}, false
 	}
 	for at := 0; at+8 <= len(b); at += 8 {
 		p := binary.LittleEndian.Uint64(b[at:])
-		if p%8 != 0 || !r.writable(p, dictValues+8) || r.word(p+objectType) != r.dictType {
+		if p%8 != 0 || !r.Writable(p, dictValues+8) || r.Word(p+objectType) != r.dictType {
 			continue
 		}
-		if used := r.word(p + dictUsed); used < modulesLow || used > modulesHigh {
+		if used := r.Word(p + dictUsed); used < modulesLow || used > modulesHigh {
 			continue
 		}
 		for _, l := range layouts {
@@ -157,7 +157,7 @@ func (r *runtime) searchModules(start, size uint64) (dictionary, bool) {
 // hasModules tells whether a dictionary is the table of modules, and keeps its layout if it is.
 func (r *runtime) hasModules(d dictionary, l layout) bool {
 	for _, name := range [...]string{"sys", "builtins", "__main__"} {
-		if m, ok := r.get(d, name); !ok || r.word(m+objectType) != r.moduleType {
+		if m, ok := r.get(d, name); !ok || r.Word(m+objectType) != r.moduleType {
 			return false
 		}
 	}

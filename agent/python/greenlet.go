@@ -3,9 +3,10 @@ package python
 import (
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"os"
-	"syscall"
+
+	"weft/agent/memory"
 )
 
 // Greenlet is what the kernel side needs to read the greenlet that a thread runs: gevent and eventlet are made of them. greenlet 2.0
@@ -26,7 +27,7 @@ func (r *runtime) greenlet(modules dictionary) (g Greenlet, err error) {
 	if !ok {
 		return g, fmt.Errorf("%w: greenlet has no type", ErrLayout)
 	}
-	c, ok := r.code(r.word(t + typeInit))
+	c, ok := r.code(r.Word(t + typeInit))
 	if !ok {
 		return g, fmt.Errorf("%w: greenlets are initialised by no code in a file", ErrLayout)
 	}
@@ -34,7 +35,7 @@ func (r *runtime) greenlet(modules dictionary) (g Greenlet, err error) {
 	if err != nil {
 		return g, err
 	}
-	number := r.word(at)
+	number := r.Word(at)
 	if number == 0 || number > 1<<12 {
 		return g, fmt.Errorf("%w: greenlet has no number for its thread-local memory", ErrLayout)
 	}
@@ -43,31 +44,24 @@ func (r *runtime) greenlet(modules dictionary) (g Greenlet, err error) {
 
 // moduleSlot gives the address at which the dynamic linker has written the module number of a library: where the relocation
 // R_X86_64_DTPMOD64 of its own thread-local segment says.
-func (r *runtime) moduleSlot(path string) (at uint64, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("parse %s: %v", path, p)
-		}
-	}()
-	file, err := os.OpenFile(r.root+path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return 0, fmt.Errorf("open greenlet: %w", err)
-	}
-	defer file.Close() //nolint:errcheck // read only
-	if s, err := file.Stat(); err != nil || !s.Mode().IsRegular() || s.Size() > elfMax {
+func (r *runtime) moduleSlot(path string) (uint64, error) {
+	var offset uint64
+	var ok bool
+	err := r.ELF(path, func(f *elf.File) error {
+		offset, ok = moduleRelocation(f)
+		return nil
+	})
+	switch {
+	case errors.Is(err, memory.ErrNotELF):
 		return 0, fmt.Errorf("%w: %s is no library", ErrLayout, path)
-	}
-	f, err := elf.NewFile(file)
-	if err != nil {
-		return 0, fmt.Errorf("parse %s: %w", path, err)
-	}
-	offset, ok := moduleRelocation(f)
-	if !ok {
+	case err != nil:
+		return 0, err
+	case !ok:
 		return 0, fmt.Errorf("%w: greenlet keeps nothing in memory of the thread", ErrLayout)
 	}
-	for i := range r.areas {
-		if a := &r.areas[i]; a.path == path {
-			return a.start - a.offset + offset, nil
+	for i := range r.Areas {
+		if a := &r.Areas[i]; a.Path == path {
+			return a.Start - a.Offset + offset, nil
 		}
 	}
 	return 0, fmt.Errorf("%w: %s is not mapped", ErrLayout, path)

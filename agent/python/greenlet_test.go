@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"weft/agent/memory"
 )
 
 // library gives an ELF file with these relocations and nothing else.
@@ -39,14 +41,14 @@ func library(t *testing.T, relocations ...elf.Rela64) []byte {
 // TestGreenlet finds the number that the dynamic linker has given to greenlet's memory of a thread.
 func TestGreenlet(t *testing.T) {
 	p, r := build(kinds["3.11"])
-	r.root = t.TempDir()
+	r.Root = t.TempDir()
 	slot := p.put(5)
 	write := func(relocations ...elf.Rela64) {
-		if err := os.WriteFile(filepath.Join(r.root, "g.so"), library(t, relocations...), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(r.Root, "g.so"), library(t, relocations...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	r.areas = append(r.areas, area{start: code + 0x10000, end: code + 0x11000, offset: 0x2000, execute: true, path: "/g.so"})
+	r.Areas = append(r.Areas, memory.Area{Start: code + 0x10000, End: code + 0x11000, Offset: 0x2000, Execute: true, Path: "/g.so"})
 	greenlet := p.zeroed(51, map[uint64]uint64{objectType: r.typeType, typeName: p.bytesOf("greenlet.greenlet"), typeInit: code + 0x10020})
 	k := kinds["3.11"]
 	names := p.put(1, r.moduleType, p.dictionary(k, r.dictType, map[string]uint64{"greenlet": greenlet}))
@@ -55,7 +57,7 @@ func TestGreenlet(t *testing.T) {
 	if !ok {
 		t.Fatal("no table of modules")
 	}
-	bias := r.areas[2].start - r.areas[2].offset
+	bias := r.Areas[2].Start - r.Areas[2].Offset
 	module := elf.Rela64{Off: slot - bias, Info: uint64(elf.R_X86_64_DTPMOD64)}
 	write(elf.Rela64{Off: 8, Info: uint64(elf.R_X86_64_RELATIVE)}, module)
 	g, err := r.greenlet(modules)
@@ -71,7 +73,7 @@ func TestGreenlet(t *testing.T) {
 	if _, err := r.greenlet(modules); !errors.Is(err, ErrLayout) {
 		t.Errorf("with a number that is none: %v", err)
 	}
-	if err := os.WriteFile(filepath.Join(r.root, "g.so"), []byte("\x7fELF\x02\x01\x01 no library"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(r.Root, "g.so"), []byte("\x7fELF\x02\x01\x01 no library"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.greenlet(modules); err == nil {

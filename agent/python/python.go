@@ -12,6 +12,8 @@ package python
 import (
 	"errors"
 	"fmt"
+
+	"weft/agent/memory"
 )
 
 // What Inspect can say of a process.
@@ -40,12 +42,12 @@ type Code struct {
 // Inspect looks into the memory of a process. The error is ErrNotPython, ErrNoTasks, ErrLayout, or says what could not be read.
 // It reads up to some megabytes: not for the data path.
 func Inspect(pid uint32) (Interpreter, error) {
-	m, err := open(pid)
+	m, err := memory.Open(pid)
 	if err != nil {
 		return Interpreter{}, err
 	}
-	defer m.close()
-	r, err := m.runtime()
+	defer m.Close()
+	r, err := find(m)
 	if err != nil {
 		return Interpreter{}, err
 	}
@@ -54,7 +56,7 @@ func Inspect(pid uint32) (Interpreter, error) {
 
 // runtime is the memory of a process in which an interpreter was found.
 type runtime struct {
-	*memory
+	*memory.Memory
 	start, size                    uint64 // of _PyRuntime
 	dictType, moduleType, typeType uint64 // the types of these objects
 	layout                         layout
@@ -79,14 +81,14 @@ func (r *runtime) inspect() (i Interpreter, err error) {
 // asyncio adds what is known of the module, and of uvloop.
 func (r *runtime) asyncio(i *Interpreter, modules, asyncio dictionary) error {
 	var ok bool
-	if i.Current, ok = r.get(asyncio, "_current_tasks"); !ok || r.word(i.Current+objectType) != r.dictType {
+	if i.Current, ok = r.get(asyncio, "_current_tasks"); !ok || r.Word(i.Current+objectType) != r.dictType {
 		return fmt.Errorf("%w: asyncio tells no current tasks", ErrLayout)
 	}
 	task, ok := r.typeOf(asyncio, "Task", "_asyncio.Task")
 	if !ok {
 		return fmt.Errorf("%w: asyncio has no type of tasks", ErrLayout)
 	}
-	if i.Init, ok = r.code(r.word(task + typeInit)); !ok {
+	if i.Init, ok = r.code(r.Word(task + typeInit)); !ok {
 		return fmt.Errorf("%w: tasks are initialised by no code in a file", ErrLayout)
 	}
 	i.Size, i.Logarithm = r.layout.header, r.layout.logarithm
@@ -109,10 +111,10 @@ const (
 // typeOf gives a type that a module names, if it has the full name.
 func (r *runtime) typeOf(names dictionary, name, full string) (uint64, bool) {
 	t, ok := r.get(names, name)
-	if !ok || r.word(t+objectType) != r.typeType {
+	if !ok || r.Word(t+objectType) != r.typeType {
 		return 0, false
 	}
-	return t, r.text(r.word(t+typeName), len(full)+1) == full+"\x00"
+	return t, r.Text(r.Word(t+typeName), len(full)+1) == full+"\x00"
 }
 
 // streamWrites gives the code of uvloop's two ways to write to a stream.
@@ -121,14 +123,14 @@ func (r *runtime) streamWrites(names dictionary) (found []Code) {
 	if !ok {
 		return nil
 	}
-	at := r.word(t + typeMethods)
+	at := r.Word(t + typeMethods)
 	for range methodsMax {
-		name := r.word(at)
+		name := r.Word(at)
 		if name == 0 {
 			break
 		}
-		if r.text(name, 6) == "write\x00" || r.text(name, 11) == "writelines\x00" {
-			if c, ok := r.code(r.word(at + 8)); ok {
+		if r.Text(name, 6) == "write\x00" || r.Text(name, 11) == "writelines\x00" {
+			if c, ok := r.code(r.Word(at + 8)); ok {
 				found = append(found, c)
 			}
 		}

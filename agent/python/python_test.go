@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"weft/agent/memory"
 )
 
 // process is the memory of a process, laid out by hand. Its addresses start at base, where its only writable area is; code is
@@ -93,9 +95,9 @@ func (p *process) dictionary(k kind, dictType uint64, entries map[string]uint64)
 // build lays out an interpreter with asyncio and uvloop.
 func build(k kind) (*process, *runtime) {
 	p := &process{}
-	r := &runtime{memory: &memory{r: p, left: readMax, areas: []area{
-		{start: base, end: base + room, write: true},
-		{start: code, end: code + 0x1000, offset: 0x3000, execute: true, path: "/lib/x.so"},
+	r := &runtime{Memory: &memory.Memory{From: p, Left: memory.ReadMax, Areas: []memory.Area{
+		{Start: base, End: base + room, Write: true},
+		{Start: code, End: code + 0x1000, Offset: 0x3000, Execute: true, Path: "/lib/x.so"},
 	}}}
 	r.dictType, r.moduleType, r.typeType = p.put(0, 0), p.put(0, 0), p.put(0, 0)
 	module := func(names map[string]uint64) uint64 {
@@ -131,7 +133,7 @@ func TestInspect(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if i.Init != (Code{"/lib/x.so", 0x3010}) || i.Logarithm != k.logarithm || r.word(i.Current+objectType) != r.dictType {
+		if i.Init != (Code{"/lib/x.so", 0x3010}) || i.Logarithm != k.logarithm || r.Word(i.Current+objectType) != r.dictType {
 			t.Errorf("%s: %+v", name, i)
 		}
 		if want := []Code{{"/lib/x.so", 0x3030}, {"/lib/x.so", 0x3040}}; len(i.Writes) != 2 || i.Writes[0] != want[0] || i.Writes[1] != want[1] {
@@ -161,12 +163,12 @@ func TestAbsent(t *testing.T) {
 		t.Errorf("another type of tasks: %v", err)
 	}
 	_, r = build(kinds["3.11"])
-	r.areas[1].execute = false
+	r.Areas[1].Execute = false
 	if _, err := r.inspect(); !errors.Is(err, ErrLayout) {
 		t.Errorf("initialised by what is no code: %v", err)
 	}
 	_, r = build(kinds["3.11"])
-	r.left = 1000
+	r.Left = 1000
 	if _, err := r.inspect(); err == nil {
 		t.Error("more was read than is allowed")
 	}
@@ -180,7 +182,7 @@ func TestNoise(t *testing.T) {
 		good := append([]byte(nil), p.bytes...)
 		for range 2000 {
 			copy(p.bytes, good)
-			r.left, r.layout = readMax, layout{}
+			r.Left, r.layout = memory.ReadMax, layout{}
 			for range 1 + random.IntN(40) {
 				at := uint64(random.IntN(len(p.bytes)/8)) * 8
 				p.write(base+at, [...]uint64{0, ^uint64(0), random.Uint64(), base + at, uint64(random.IntN(1 << 20)), base + uint64(random.IntN(len(p.bytes)))}[random.IntN(6)])
@@ -189,26 +191,9 @@ func TestNoise(t *testing.T) {
 			if err == nil && (i.Init.Path != "/lib/x.so" || i.Init.Offset < 0x3000 || i.Init.Offset >= 0x4000) {
 				t.Fatalf("%s: %+v", name, i)
 			}
-			if used := readMax - r.left; used > 8<<20 {
+			if used := memory.ReadMax - r.Left; used > 8<<20 {
 				t.Fatalf("%s: %d bytes were read", name, used)
 			}
 		}
-	}
-}
-
-func TestReadAreas(t *testing.T) {
-	areas, err := readAreas(strings.NewReader("7f01000-7f02000 r-xp 00001000 08:01 1234  /usr/lib/x.so\n7f03000-7f04000 rw-p 00000000 00:00 0  [heap]\n\n"))
-	if err != nil || len(areas) != 2 {
-		t.Fatal(areas, err)
-	}
-	m := &memory{areas: areas}
-	if c, ok := m.code(0x7f01010); !ok || c != (Code{"/usr/lib/x.so", 0x1010}) {
-		t.Errorf("code %+v, %v", c, ok)
-	}
-	if _, ok := m.code(0x7f03010); ok || !m.writable(0x7f03010, 8) || m.writable(0x7f03ff9, 8) || m.writable(0x7f01010, 8) || m.areaOf(0x7f02000) != nil {
-		t.Error("areas are taken for others")
-	}
-	if _, err := readAreas(strings.NewReader("x-7f02000 r-xp 00001000 08:01 1234 /usr/lib/x.so\n")); err == nil {
-		t.Error("no error for a malformed line")
 	}
 }

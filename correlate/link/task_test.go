@@ -143,6 +143,20 @@ func TestGreenlets(t *testing.T) {
 	}
 }
 
+// TestVirtualThreads: each request has a virtual thread, which goes on with whatever carrier is free when it has waited. The first request
+// is linked as well as the last; what runs on a carrier itself is no work of the virtual thread that it has carried.
+func TestVirtualThreads(t *testing.T) {
+	n := newNode(t, 1)
+	n.play("a server 1 1 A task=41; b server 1 2 B task=42; c2 client 1 1 C task=42; c1 client 1 2 D task=41; d client 1 1 E")
+	n.play("end c1; end c2; end d; replies a task=41; end a; replies b task=42; end b; tick")
+	n.l.Close()
+	for call, want := range map[string]string{"c1": "a task", "c2": "b task", "d": "-"} {
+		if got := n.parent(call); got != want {
+			t.Errorf("%s has the parent %q, want %q", call, got, want)
+		}
+	}
+}
+
 // TestTwoInOneTask: what reads several requests before it answers one tells nothing by that.
 func TestTwoInOneTask(t *testing.T) {
 	n := newNode(t, 1)

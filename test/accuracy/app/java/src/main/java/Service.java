@@ -20,7 +20,8 @@ public final class Service {
         switch (server) {
             case "jdk" -> Servers.jdk(port, threads("pool"), work);
             case "jdk-virtual" -> Servers.jdk(port, threads("virtual"), work);
-            case "tomcat" -> Servers.tomcat(port, work);
+            case "tomcat" -> Servers.tomcat(port, null, work);
+            case "tomcat-virtual" -> Servers.tomcat(port, threads("virtual"), work);
             case "jetty" -> Servers.jetty(port, work);
             case "undertow" -> Servers.undertow(port, work);
             default -> throw new IllegalArgumentException("no server " + server);
