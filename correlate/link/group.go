@@ -74,7 +74,7 @@ func (g *group) look(list int, to []*flow.Exchange, wanted func(*flow.Exchange) 
 }
 
 // spareMax bounds the empty groups that are kept for use.
-const spareMax = 64
+const spareMax = 256
 
 func (p *Process) group() *group {
 	if n := len(p.spare); n > 0 {

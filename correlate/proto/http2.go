@@ -143,7 +143,11 @@ func (m *Message) RPC() RPC {
 
 // RPCStatus gives the status of a call that the message tells: https://grpc.github.io/grpc/core/md_doc_statuscodes.html.
 func (m *Message) RPCStatus() (code uint32, ok bool) {
-	n, err := strconv.ParseUint(string(m.value(m.grpcStatus)), 10, 31)
+	value := m.value(m.grpcStatus)
+	if len(value) == 0 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(value), 10, 31)
 	return uint32(n), err == nil
 }
 
