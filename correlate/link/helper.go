@@ -65,6 +65,9 @@ func (l *Linker) wakesHelper(p *Process, ev *event.Event) {
 
 // goesOn ends what a helper does: it has read the reply to another call, or does something of which it is not known why.
 func (l *Linker) goesOn(p *Process, h *helper, reply *flow.Exchange, now uint64) {
+	if h.handed && h.reply.Cause.Beside > 1 {
+		p.wakes.brought.add(h)
+	}
 	if h.told != nil && !h.two {
 		if h.reply.Cause.Beside > 1 {
 			p.wakes.learn(h.word, true)
@@ -82,6 +85,30 @@ func (l *Linker) goesOn(p *Process, h *helper, reply *flow.Exchange, now uint64)
 	if reply != nil {
 		h.reply = reply.Hold()
 	}
+}
+
+// brought is what threads that were handed a reply have done with it: they have woken the thread of one request, of none that works on one,
+// or those of two. The second one is the one that waits for a lock, so it tells how often a wake is for that.
+type brought struct{ none, one, two uint32 }
+
+func (b *brought) add(h *helper) {
+	switch {
+	case h.told == nil:
+		b.none++
+	case h.two:
+		b.two++
+	default:
+		b.one++
+	}
+	if b.none+b.one+b.two >= tallyFull {
+		b.none, b.one, b.two = b.none/2, b.one/2, (b.two+1)/2
+	}
+}
+
+// alone tells that hardly ever the only wake is one for a lock: for that it has to be that, and the one with the result missing.
+func (b *brought) alone() bool {
+	all := uint64(b.none + b.one + b.two)
+	return all > 0 && uint64(b.none)*uint64(b.two)*broughtOdds <= all*all
 }
 
 // settleWoken ends the time in which helpers may wake others, as far as it is over.

@@ -23,6 +23,7 @@ type wakes struct {
 	ways          [waysMax]tally
 	words         map[uint32]tally    // by the lower bits of the address of a word: of the wakes on it
 	locks         tally               // wakes that have brought a result, against those by threads that have none, for they serve requests
+	brought       brought             // what threads did that were handed a reply
 	places        map[uint32]*resting // where threads rest, see rest.go
 	spare         []*helper
 	awaited, told uint32 // calls that were kept back, and proofs
@@ -52,11 +53,13 @@ type pendingWake struct {
 const (
 	wokenMax    = 4096
 	wakeLeast   = 20
+	youngLeast  = 250 // of wakes on words of which little is known: the lock that all wait for is one of these, too, for a while
 	wakeOdds    = 250
 	futexesMax  = 1 << 14
-	wordKnown   = 2   // wakes on a word, until it is known
-	wordOdds    = 20  // a thread waits on one word for results and on others for locks, so that few of these are in between
-	lockOdds    = 20  // with fewer results to a wake by a thread that has none: it may always be a lock that is handed on
+	wordKnown   = 2  // wakes on a word, until it is known
+	wordOdds    = 20 // a thread waits on one word for results and on others for locks, so that few of these are in between
+	lockOdds    = 20 // with fewer results to a wake by a thread that has none: it may always be a lock that is handed on
+	broughtOdds = 1000
 	wakeDoubts  = 8   // proofs against a way that it may have until it is given up
 	wakeTries   = 256 // calls that are kept back before it is asked how often that was worth while
 	wakeShare   = 16  // it has to be for one of so many
@@ -67,7 +70,14 @@ const (
 
 func (w *wakes) trust(by way) float64 {
 	t := w.ways[by]
-	if t.right < wakeLeast || t.wrong*wakeOdds > t.right || by != begun && w.locks.wrong*lockOdds > w.locks.right {
+	least := uint32(wakeLeast)
+	if by&young != 0 {
+		least = youngLeast
+	}
+	if t.right < least || t.wrong*wakeOdds > t.right {
+		return 0
+	}
+	if by != begun && w.locks.wrong*lockOdds > w.locks.right && (by&handed == 0 || !w.brought.alone()) {
 		return 0
 	}
 	return min(float64(t.right)/float64(t.right+t.wrong+1), wakeSure)
@@ -148,7 +158,7 @@ func (l *Linker) wakesWaiter(p *Process, ev *event.Event, x *flow.Exchange) {
 	if ev.Thread.Address&1 != 0 {
 		by += timed
 	}
-	word := uint32(ev.Thread.Address >> 2)
+	word := uint32(ev.Thread.Address >> 3) // a condition of glibc has two next to each other
 	if !p.wakes.knows(word) {
 		by += young
 	}

@@ -14,6 +14,12 @@ func (n *node) does(tid uint32, deed event.Deed, other uint32) {
 	n.l.Feed(&event.Event{Kind: event.KindThread, Time: n.now, PID: 1, TID: tid, Thread: event.Thread{Deed: deed, Other: other, Address: uint64(other) << 8}})
 }
 
+// wakes tells that a thread of process 1 wakes another one, on a word.
+func (n *node) wakes(tid, other uint32, word uint64) {
+	n.now++
+	n.l.Feed(&event.Event{Kind: event.KindThread, Time: n.now, PID: 1, TID: tid, Thread: event.Thread{Deed: event.Wakes, Other: other, Address: word}})
+}
+
 // bench is a node whose spans wait until the end, and that has seen a thread wake another one.
 func bench(t *testing.T) *node {
 	n := newNode(t, 1)
@@ -84,6 +90,48 @@ func TestWakesOfALock(t *testing.T) {
 			}
 		})
 		n.hasLinked(linked)
+	}
+}
+
+// TestUnknownWords: wakes on words that were never seen before can be those of a lock, so that it takes many of them.
+func TestUnknownWords(t *testing.T) {
+	for rounds, linked := range map[int]int{60: 0, youngLeast: 2 * youngLeast} {
+		n := bench(t)
+		word := uint64(1 << 20)
+		n.tasks(rounds, "", func(first, second uint32) {
+			word += 32
+			n.wakes(second, 6, word)
+			n.wakes(first, 5, word+16)
+		})
+		n.hasLinked(linked)
+	}
+}
+
+// TestWakesByReaderBesideLocks: where threads of requests wake each other, those that were handed a reply are believed all the same, if they
+// hardly ever wake the threads of two requests, or hardly ever none.
+func TestWakesByReaderBesideLocks(t *testing.T) {
+	for _, c := range []struct{ twice, missing, linked int }{{0, 7, 172}, {7, 0, 172}, {7, 5, 0}} {
+		n := bench(t)
+		count := 0
+		n.tasks(100, "80", func(first, second uint32) {
+			to, other := uint32(5), uint32(6)
+			if second != 0 {
+				to, other = 6, 5
+				n.does(5, event.Wakes, 6)
+			}
+			count++
+			n.does(80, event.Wakes, 90)
+			if c.missing == 0 || count%c.missing > 0 {
+				n.does(90, event.Wakes, to)
+			}
+			if c.twice > 0 && count%c.twice == 0 {
+				n.does(90, event.Wakes, other)
+			}
+		})
+		n.l.Close()
+		if got, wrong := n.right(); got < c.linked || c.linked == 0 && got > 0 || wrong > 0 {
+			t.Errorf("%+v: %d calls have a link, %d a wrong one", c, got, wrong)
+		}
 	}
 }
 
