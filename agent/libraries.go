@@ -42,6 +42,8 @@ type probed struct {
 	lasts  bool  // stays without users
 	rests  bool  // is idle
 	deep   bool  // its code was searched, not only its symbols
+	nspr   bool  // it is read only in processes that have a file which layers NSS
+	nss    bool  // it does
 	failed error // why it could not be had
 }
 
@@ -115,12 +117,9 @@ func (l *libraries) follow(pid uint32) (again time.Duration) {
 
 // reads tells whether a library that the process runs has probes.
 func (l *libraries) reads(pid uint32) bool {
-	for _, p := range l.users[pid].files {
-		if len(p.links) > 0 {
-			return true
-		}
-	}
-	return false
+	files := l.users[pid].files
+	nss := slices.ContainsFunc(files, func(p *probed) bool { return p.nss })
+	return slices.ContainsFunc(files, func(p *probed) bool { return len(p.links) > 0 && (nss || !p.nspr) })
 }
 
 // file gives what is known of a file, and looks at it if that was not done yet, or not deep enough.
@@ -162,6 +161,7 @@ func (l *libraries) probe(p *probed, m library.Mapping) error {
 		functions, err = library.Search(m.Path)
 	}
 	if err == nil {
+		p.nspr, p.nss = functions.NSPR(), functions.LayersNSS()
 		p.links, err = l.kernel.probeLibrary(m.Path, functions)
 	}
 	return err

@@ -63,3 +63,16 @@ func TestGreetingComesFirst(t *testing.T) {
 		t.Errorf("looked at: %v; %d others wait", l.users[1].due, len(s.tasks))
 	}
 }
+
+// TestNSPRAlone: a process that uses NSPR and layers no NSS on it is not taken for one that can be read, so that its own library is looked for.
+func TestNSPRAlone(t *testing.T) {
+	nspr, nss, other := &probed{links: []link.Link{nil}, nspr: true}, &probed{nss: true}, &probed{links: []link.Link{nil}}
+	l := &libraries{users: map[uint32]user{
+		1: {files: []*probed{nspr}}, 2: {files: []*probed{nss}}, 3: {files: []*probed{nspr, nss}}, 4: {files: []*probed{nspr, other}},
+	}}
+	for pid, want := range map[uint32]bool{1: false, 2: false, 3: true, 4: true} {
+		if got := l.reads(pid); got != want {
+			t.Errorf("process %d is read: %v", pid, got)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -37,6 +38,7 @@ func (k *kernel) libraryPlacements(functions library.Functions) []placement {
 		{"SSL_write", write, o.SslEnds},
 		{"SSL_read_ex", o.SslReadExBegins, o.SslEnds},
 		{"SSL_write_ex", o.SslWriteExBegins, o.SslEnds},
+		{"SSL_sendfile", o.SslSendfileBegins, o.SslEnds},
 		{"SSL_free", o.TlsObjectEnds, nil},
 		// ssize_t gnutls_record_recv(gnutls_session_t, void *, size_t) and its counterpart have their arguments where SSL_read does.
 		{"gnutls_record_recv", o.SslReadBegins, o.SslEnds},
@@ -52,7 +54,32 @@ func (k *kernel) libraryPlacements(functions library.Functions) []placement {
 		}
 		begins = append(begins, placement{program: f.entry, at: at})
 	}
-	return append(append(ends, begins...), rustlsPlacements(functions, o.RustlsFunction)...)
+	nsprEnds, nsprBegins := nsprPlacements(functions, o)
+	return slices.Concat(ends, nsprEnds, begins, nsprBegins, rustlsPlacements(functions, o.RustlsFunction))
+}
+
+// What the probe of a function of NSPR is told: see bpf/library.h.
+const (
+	nsprSends = 1 << iota
+	nsprHasFlags
+)
+
+// nsprPlacements are the functions of NSPR: where they return, and where they begin.
+func nsprPlacements(functions library.Functions, o *bpf.WeftPrograms) (ends, begins []placement) {
+	for _, f := range []struct {
+		name   string
+		cookie uint64
+	}{{"PR_Read", 0}, {"PR_Write", nsprSends}, {"PR_Recv", nsprHasFlags}, {"PR_Send", nsprSends | nsprHasFlags}} {
+		if at, ok := functions[f.name]; ok {
+			ends = append(ends, placement{program: o.SslEnds, at: at, returns: true})
+			begins = append(begins, placement{program: o.NsprCallBegins, at: at, cookie: f.cookie})
+		}
+	}
+	// A descriptor that is closed is used again, for a file or a connection in clear.
+	if at, ok := functions["PR_Close"]; ok {
+		begins = append(begins, placement{program: o.TlsObjectEnds, at: at})
+	}
+	return ends, begins
 }
 
 // rustlsPlacements are the functions of rustls, at their entries only.

@@ -48,7 +48,7 @@ func Survey(ringSize uint64, hook bpf.Hook, probes bpf.Probes) []Finding {
 var hookNotes = map[bpf.Hook]string{
 	bpf.Tracepoint: "typed tracepoints sock_send_length and sock_recv_length, which see every completed send and receive, and nothing else",
 	bpf.Fexit: "the returns of tcp_sendmsg, tcp_recvmsg, unix_stream_sendmsg and unix_stream_recvmsg; " +
-		"what passes them by, such as kernel TLS, is not read",
+		"what passes them by is not seen: of TLS in the kernel that is read in the library, but not joined with the other end where the kernel also decrypts",
 }
 
 // probesFinding tells how probes are put on; both ways see the same.

@@ -71,7 +71,6 @@ func (a *Agent) Unreadable() []Unreadable {
 // elsewhere are the signs of TLS that passes through no function weft knows, by what is in the names of mapped files.
 var elsewhere = []struct{ file, reason string }{
 	{"/libjvm.so", "Java's own TLS (JSSE), which the JVM compiles while it runs"},
-	{"/libnss3.so", "the library is NSS"},
 	{"/libmbedtls", "the library is Mbed TLS"},
 	{"/libwolfssl", "the library is wolfSSL"},
 	{"/libcoreclr.so", "no OpenSSL is loaded by .NET yet"},

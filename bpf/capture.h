@@ -126,6 +126,11 @@ static __always_inline void locate(struct operation *op, struct socket_state *s,
 		f->through = op->position;
 		return;
 	}
+	if (s->tls && BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ulp_ops)) {
+		op->overhead = gap;
+		f->through = op->position;
+		return;
+	}
 	count_add(COUNT_UNREAD + UNREAD_SPLICE, 1);
 	count_add(COUNT_UNREAD_BYTES + UNREAD_SPLICE, gap);
 	f->through = op->position;
@@ -189,7 +194,8 @@ static __always_inline void follow(struct operation *op, struct socket_state *s,
 	locate(op, s, sk, tcp);
 	if (flags & MSG_TRUNC)
 		op->unread = UNREAD_TRUNCATED;
-	if (op->unread && op->unread < UNREAD_REASONS) {
+	/* A file that the kernel encrypts is counted with the call that sends it. */
+	if (op->unread && op->unread < UNREAD_REASONS && !op->overhead) {
 		count_add(COUNT_UNREAD + op->unread, 1);
 		count_add(COUNT_UNREAD_BYTES + op->unread, op->size);
 	}

@@ -138,6 +138,27 @@ __noinline int follow_records(struct operation *op, struct tls_socket *t)
 	return 0;
 }
 
+/* The kernel's own TLS: the operation is of plaintext, and its first record begins where the operation before has ended on the wire. That is not
+ * known where the kernel has read ahead. verifier: a function of its own, verified once. */
+__noinline int kernel_seals(struct operation *op, struct tls_socket *t)
+{
+	struct record_stream *r;
+
+	if (!op || !t)
+		return 0;
+	r = &t->streams[op->direction & 1];
+	r->sealed = 1;
+	r->aligned = 0;
+	r->have = 0;
+	r->header = 0;
+	r->hello_left = 0;
+	if (op->overhead <= TLS_HEADER)
+		return 0;
+	r->next = op->position - op->overhead;
+	record_begins(op, t, r, TLS_DATA, op->size + op->overhead - TLS_HEADER);
+	return 0;
+}
+
 /* Sends what the operation has of the first record of its direction: the hellos of a handshake are in clear. */
 static __always_inline void tell_hello(struct operation *op, struct socket_state *s, struct record_stream *r)
 {
@@ -317,7 +338,9 @@ __noinline int ciphertext_passes(struct operation *op, struct socket_state *s)
 	if (!s->announced)
 		announce(op, s);
 	t->announced = s->announced;
-	if (op->unread) {
+	if (op->overhead || r->sealed) {
+		kernel_seals(op, t);
+	} else if (op->unread) {
 		r->aligned = 0;
 	} else {
 		follow_records(op, t);

@@ -115,6 +115,10 @@ struct unix_sock {
 	struct sock *peer;
 };
 
+struct inet_connection_sock {
+	const void *icsk_ulp_ops; /* of what lies on TCP in the kernel, such as its TLS */
+};
+
 struct tcp_sock {
 	__u32 write_seq;
 	__u32 copied_seq;

@@ -36,6 +36,33 @@ static __always_inline int openssl_ex_begins(struct pt_regs *regs, __u8 directio
 	return call_begins(&key, &call);
 }
 
+/* ossl_ssize_t SSL_sendfile(SSL *, int fd, off_t offset, size_t size, int flags): of TLS in the kernel, which takes the plaintext from the file. */
+static __always_inline int openssl_sends_file(struct pt_regs *regs)
+{
+	struct call call = {.object = CALL_ARG0(regs), .asked = CALL_ARG3(regs), .direction = DIRECTION_SEND, .unread = UNREAD_SENDFILE};
+	struct thread_key key;
+
+	native_thread(&key);
+	return call_begins(&key, &call);
+}
+
+/* PRInt32 PR_Recv(PRFileDesc *, void *, PRInt32, PRIntn flags, PRIntervalTime), and so PR_Send; PR_Read and PR_Write have the first three. Files and
+ * sockets in clear have the same functions as what NSS reads and writes. What a look at the next bytes gives comes again. */
+enum { NSPR_SENDS = 1, NSPR_HAS_FLAGS = 2, /* bits of the probe's cookie */ NSPR_PEEK = 2 };
+
+static __always_inline int nspr_begins(struct pt_regs *regs, __u64 cookie)
+{
+	struct call call = {CALL_ARG0(regs), CALL_ARG1(regs), (__u32)CALL_ARG2(regs)};
+	struct thread_key key;
+
+	if (cookie & NSPR_HAS_FLAGS && CALL_ARG3(regs) & NSPR_PEEK)
+		call.asked = 0;
+	call.direction = cookie & NSPR_SENDS ? DIRECTION_SEND : DIRECTION_RECEIVE;
+	call.loose = LOOSE_TIED;
+	native_thread(&key);
+	return call_begins(&key, &call);
+}
+
 /* (*Conn).Read(b []byte) (n int, err error) and (*Conn).Write of Go's crypto/tls, by Go's ABI: the receiver, the buffer and its length are in
  * the first three registers, n comes back in the first one, and g is in a register of its own, by which the goroutine is known: it
  * may be on another thread when it returns. */

@@ -33,7 +33,8 @@ struct operation {
 	__u64 wire;	     /* of plaintext: see struct message_record */
 	__u64 record;	     /* of ciphertext: 1 + offset of the first record of data that begins in it */
 	__u64 record_length; /* and its length */
-	__u64 tell_offset;   /* of a frame that is to be told, with the flags and the length of its record; no flags: none */
+	__u64 overhead;	   /* bytes that the kernel's TLS has on the wire beyond those of the operation; 0: not known, or it is not there */
+	__u64 tell_offset; /* of a frame that is to be told, with the flags and the length of its record; no flags: none */
 	__u32 tell_flags, tell_length;
 };
 

@@ -12,7 +12,7 @@ static __always_inline void native_thread(struct thread_key *key)
 
 struct call {
 	__u64 object, base, asked, count;
-	__u8 direction, loose;
+	__u8 direction, loose, unread;
 };
 
 /* A read or write of a TLS object begins. */
@@ -30,13 +30,14 @@ static __always_inline int call_begins(const struct thread_key *key, const struc
 		count_add(COUNT_TLS_REFUSED, 1);
 		return 0;
 	}
-	thread->made = session_at(&at, call->loose) != 0;
+	thread->made = (call->loose == LOOSE_TIED ? bpf_map_lookup_elem(&sessions, &at) : session_at(&at, call->loose)) != 0;
 	thread->loose = call->loose;
 	thread->object = call->object;
 	thread->base = call->base;
 	thread->asked = call->asked;
 	thread->count = call->count;
 	thread->direction = call->direction;
+	thread->unread = call->unread;
 	thread->began = bpf_ktime_get_boot_ns();
 	thread->inner = 0;
 	thread->active = 1;
@@ -195,6 +196,11 @@ static __always_inline void plaintext_passes(struct operation *op, struct sessio
 	}
 	op->base = thread->base;
 	op->size = n;
+	op->unread = thread->unread;
+	if (thread->unread && thread->unread < UNREAD_REASONS) {
+		count_add(COUNT_UNREAD + thread->unread, 1);
+		count_add(COUNT_UNREAD_BYTES + thread->unread, n);
+	}
 	op->position = f->through;
 	op->wire = find_record(session, thread, n, t);
 	if (session->calls < 0xff)
@@ -221,10 +227,10 @@ static __always_inline __u64 moved(const struct thread *thread, __s64 result)
  * another one would be of the next connection that has its object's address. */
 static __always_inline struct session *session_of_call(const struct session_key *key, const struct thread *thread)
 {
-	bool over = thread->made && thread->inner;
-	struct session *session = over ? bpf_map_lookup_elem(&sessions, key) : session_at(key, thread->loose);
+	bool over = thread->made && thread->inner, tied = thread->loose == LOOSE_TIED;
+	struct session *session = over || tied ? bpf_map_lookup_elem(&sessions, key) : session_at(key, thread->loose);
 
-	if (!session)
+	if (!session && (over || !tied))
 		count_add(over ? COUNT_TLS_UNTIED : COUNT_TLS_REFUSED, 1);
 	return session;
 }

@@ -214,6 +214,7 @@ static __always_inline void record_passes(struct operation *op, const struct rus
 	thread->count = 0;
 	thread->direction = r->direction;
 	thread->inner = 0;
+	thread->unread = 0;
 	thread->whole = 1;
 	if (r->direction == DIRECTION_RECEIVE && session->under != thread->received)
 		find_socket(session, thread, op->pid, r->n);

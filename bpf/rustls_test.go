@@ -32,7 +32,12 @@ func startRustls(t *testing.T) (k *capture, run func(t *testing.T, arguments ...
 		}
 		put(t, program, k.objects.RustlsFunction, uint64(direction), at)
 	}
-	return k, func(t *testing.T, arguments ...int) {
+	return k, k.runner(program)
+}
+
+// runner gives what runs a program of testdata with its arguments, traced from before its first call on.
+func (k *capture) runner(program string) func(t *testing.T, arguments ...int) {
+	return func(t *testing.T, arguments ...int) {
 		t.Helper()
 		k.t = t
 		k.forget()

@@ -45,7 +45,7 @@ struct record_stream {
 	__u8 said;     /* encrypted records but alerts: one ends the handshake, what follows is data; 255: or more */
 	__u8 turns;    /* operations with such records; 255: or more */
 	__u8 turned;   /* what `said` was behind the operation before */
-	__u8 pad[1];
+	__u8 sealed;   /* the kernel encrypts: operations are of plaintext */
 	struct data_record records[RECORDS_KEPT];
 };
 
@@ -87,6 +87,7 @@ enum looseness {
 	LOOSE_NOT = 0, /* it is told */
 	LOOSE_AT_ONCE, /* forgotten when the socket that is written to next is not its own */
 	LOOSE_IDLE,    /* forgotten by Go when it was idle for long */
+	LOOSE_TIED,    /* of a call: there is none but where a socket that carries TLS was used inside of one */
 };
 
 /* The plaintext of one TLS object. Born at its first read or write, dies when it is freed, with its socket, or, where neither is
@@ -149,11 +150,12 @@ struct thread {
 	__u64 pending_offset; /* in the plaintext */
 	__u8 active;
 	__u8 direction;
-	__u8 inner; /* the call has written to a socket */
-	__u8 whole; /* the call is one record, all of it */
-	__u8 loose; /* of the call's object, see enum looseness */
-	__u8 made;  /* there was a session when the call began */
-	__u8 pad[2];
+	__u8 inner;  /* the call has written to a socket */
+	__u8 whole;  /* the call is one record, all of it */
+	__u8 loose;  /* of the call's object, see enum looseness */
+	__u8 made;   /* there was a session when the call began */
+	__u8 unread; /* enum unread_reason: the plaintext is not in memory */
+	__u8 pad;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -196,6 +196,18 @@ int ssl_write_ex_begins(struct pt_regs *regs)
 }
 
 SEC("uprobe")
+int ssl_sendfile_begins(struct pt_regs *regs)
+{
+	return openssl_sends_file(regs);
+}
+
+SEC("uprobe")
+int nspr_call_begins(struct pt_regs *regs)
+{
+	return nspr_begins(regs, bpf_get_attach_cookie(regs));
+}
+
+SEC("uprobe")
 int ssl_ends(struct pt_regs *regs)
 {
 	return openssl_ends(regs);

@@ -302,6 +302,7 @@ type WeftPlace struct {
 		Wire         uint64
 		Record       uint64
 		RecordLength uint64
+		Overhead     uint64
 		TellOffset   uint64
 		TellFlags    uint32
 		TellLength   uint32
@@ -637,7 +638,8 @@ type WeftThread struct {
 	Whole         uint8
 	Loose         uint8
 	Made          uint8
-	Pad           [2]uint8
+	Unread        uint8
+	Pad           uint8
 }
 
 type WeftThreadKey struct {
@@ -700,7 +702,7 @@ type WeftTlsSocket struct {
 		Said      uint8
 		Turns     uint8
 		Turned    uint8
-		Pad       [1]uint8
+		Sealed    uint8
 		Records   [8]struct {
 			_      structs.HostLayout
 			Offset uint64
@@ -806,6 +808,7 @@ const (
 	WeftProgGoTlsWriteBegins      = "go_tls_write_begins"
 	WeftProgGreenletInit          = "greenlet_init"
 	WeftProgInetSockSetState      = "inet_sock_set_state"
+	WeftProgNsprCallBegins        = "nspr_call_begins"
 	WeftProgRustlsFunction        = "rustls_function"
 	WeftProgSchedProcessExec      = "sched_process_exec"
 	WeftProgSchedProcessExit      = "sched_process_exit"
@@ -817,6 +820,7 @@ const (
 	WeftProgSslReadBegins         = "ssl_read_begins"
 	WeftProgSslReadExBegins       = "ssl_read_ex_begins"
 	WeftProgSslReadLooselyBegins  = "ssl_read_loosely_begins"
+	WeftProgSslSendfileBegins     = "ssl_sendfile_begins"
 	WeftProgSslWriteBegins        = "ssl_write_begins"
 	WeftProgSslWriteExBegins      = "ssl_write_ex_begins"
 	WeftProgSslWriteLooselyBegins = "ssl_write_loosely_begins"
@@ -916,6 +920,7 @@ type WeftProgramSpecs struct {
 	GoTlsWriteBegins      *ebpf.ProgramSpec `ebpf:"go_tls_write_begins"`
 	GreenletInit          *ebpf.ProgramSpec `ebpf:"greenlet_init"`
 	InetSockSetState      *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
+	NsprCallBegins        *ebpf.ProgramSpec `ebpf:"nspr_call_begins"`
 	RustlsFunction        *ebpf.ProgramSpec `ebpf:"rustls_function"`
 	SchedProcessExec      *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit      *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
@@ -927,6 +932,7 @@ type WeftProgramSpecs struct {
 	SslReadBegins         *ebpf.ProgramSpec `ebpf:"ssl_read_begins"`
 	SslReadExBegins       *ebpf.ProgramSpec `ebpf:"ssl_read_ex_begins"`
 	SslReadLooselyBegins  *ebpf.ProgramSpec `ebpf:"ssl_read_loosely_begins"`
+	SslSendfileBegins     *ebpf.ProgramSpec `ebpf:"ssl_sendfile_begins"`
 	SslWriteBegins        *ebpf.ProgramSpec `ebpf:"ssl_write_begins"`
 	SslWriteExBegins      *ebpf.ProgramSpec `ebpf:"ssl_write_ex_begins"`
 	SslWriteLooselyBegins *ebpf.ProgramSpec `ebpf:"ssl_write_loosely_begins"`
@@ -1139,6 +1145,7 @@ type WeftPrograms struct {
 	GoTlsWriteBegins      *ebpf.Program `ebpf:"go_tls_write_begins"`
 	GreenletInit          *ebpf.Program `ebpf:"greenlet_init"`
 	InetSockSetState      *ebpf.Program `ebpf:"inet_sock_set_state"`
+	NsprCallBegins        *ebpf.Program `ebpf:"nspr_call_begins"`
 	RustlsFunction        *ebpf.Program `ebpf:"rustls_function"`
 	SchedProcessExec      *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit      *ebpf.Program `ebpf:"sched_process_exit"`
@@ -1150,6 +1157,7 @@ type WeftPrograms struct {
 	SslReadBegins         *ebpf.Program `ebpf:"ssl_read_begins"`
 	SslReadExBegins       *ebpf.Program `ebpf:"ssl_read_ex_begins"`
 	SslReadLooselyBegins  *ebpf.Program `ebpf:"ssl_read_loosely_begins"`
+	SslSendfileBegins     *ebpf.Program `ebpf:"ssl_sendfile_begins"`
 	SslWriteBegins        *ebpf.Program `ebpf:"ssl_write_begins"`
 	SslWriteExBegins      *ebpf.Program `ebpf:"ssl_write_ex_begins"`
 	SslWriteLooselyBegins *ebpf.Program `ebpf:"ssl_write_loosely_begins"`
@@ -1175,6 +1183,7 @@ func (p *WeftPrograms) Close() error {
 		p.GoTlsWriteBegins,
 		p.GreenletInit,
 		p.InetSockSetState,
+		p.NsprCallBegins,
 		p.RustlsFunction,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
@@ -1186,6 +1195,7 @@ func (p *WeftPrograms) Close() error {
 		p.SslReadBegins,
 		p.SslReadExBegins,
 		p.SslReadLooselyBegins,
+		p.SslSendfileBegins,
 		p.SslWriteBegins,
 		p.SslWriteExBegins,
 		p.SslWriteLooselyBegins,

@@ -16,17 +16,34 @@ import (
 // ErrNone means that a file has none of the functions.
 var ErrNone = errors.New("no function of a TLS library")
 
-// names are the functions that are looked for: those of OpenSSL and BoringSSL, and of GnuTLS. Those of rustls are in rustls.go.
+// names are the functions that are looked for: those of OpenSSL and BoringSSL, of GnuTLS, and of NSPR, by which programs use NSS. Those of
+// rustls are in rustls.go.
 var names = []string{
-	"SSL_read", "SSL_write", "SSL_read_ex", "SSL_write_ex", "SSL_free",
+	"SSL_read", "SSL_write", "SSL_read_ex", "SSL_write_ex", "SSL_sendfile", "SSL_free",
 	"gnutls_record_recv", "gnutls_record_send", "gnutls_deinit",
+	"PR_Read", "PR_Write", "PR_Recv", "PR_Send", "PR_Close", layersNSS,
 }
+
+// layersNSS puts NSS between a file descriptor of NSPR and its user. Without it in one of its files a process uses NSPR for something else.
+const layersNSS = "SSL_ImportFD"
 
 // tableMax bounds a table of symbols and the names in it, in bytes each.
 const tableMax = 64 << 20
 
 // Functions are the offsets in the file of the functions that are in it, by name; see RustlsEncrypt for those of rustls.
 type Functions map[string]uint64
+
+// NSPR tells whether what passes through the file is TLS only in a process that has another one which layers NSS.
+func (f Functions) NSPR() bool {
+	_, reads := f["PR_Read"]
+	return reads && !f.LayersNSS()
+}
+
+// LayersNSS tells whether the file has the function by which the descriptors of NSPR speak TLS.
+func (f Functions) LayersNSS() bool {
+	_, layers := f[layersNSS]
+	return layers
+}
 
 // Inspect looks for the functions in the file at path, among the symbols for the dynamic linker, and then among those for debuggers.
 func Inspect(path string) (Functions, error) { return within(path, inspect) }

@@ -194,3 +194,20 @@ func TestMappings(t *testing.T) {
 		}
 	}
 }
+
+// TestNSS tells which file has NSPR's functions and which layers NSS on them; a file that has both is read by itself.
+func TestNSS(t *testing.T) {
+	for _, c := range []struct {
+		functions   Functions
+		nspr, layer bool
+	}{
+		{Functions{"PR_Read": 1}, true, false},
+		{Functions{"SSL_ImportFD": 1}, false, true},
+		{Functions{"PR_Read": 1, "SSL_ImportFD": 2}, false, true},
+		{Functions{"SSL_read": 1}, false, false},
+	} {
+		if c.functions.NSPR() != c.nspr || c.functions.LayersNSS() != c.layer {
+			t.Errorf("%v: %v %v", c.functions, c.functions.NSPR(), c.functions.LayersNSS())
+		}
+	}
+}

@@ -65,8 +65,8 @@ func Mappings(pid uint32, every bool) ([]Mapping, error) {
 }
 
 // signs are parts of the names of files that hold a TLS library: tcnative is Netty's BoringSSL, conscrypt Google's for Java, and cygrpc
-// has gRPC's for Python.
-var signs = []string{"ssl", "tls", "tcnative", "conscrypt", "cygrpc"}
+// has gRPC's for Python; NSPR is how programs use NSS, and in some builds they are one file.
+var signs = []string{"ssl", "tls", "tcnative", "conscrypt", "cygrpc", "nspr", "nss3"}
 
 // Suspect tells whether a file may hold a TLS library, by its name.
 func Suspect(name string) bool {
@@ -100,6 +100,9 @@ func Stands(name string, file File) bool {
 // usual are the places in which distributions keep the libraries that most programs use.
 var usual = []string{"/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib64", "/lib"}
 
+// usualNames are how the names of those libraries begin.
+var usualNames = []string{"libssl.so", "libgnutls.so", "libnspr4.so"}
+
 // Usual lists the libraries of this machine that a program is likely to load, so that they are known before it does.
 func Usual() []Mapping {
 	var found []Mapping
@@ -109,7 +112,7 @@ func Usual() []Mapping {
 			continue
 		}
 		for _, e := range entries {
-			if !strings.HasPrefix(e.Name(), "libssl.so") && !strings.HasPrefix(e.Name(), "libgnutls.so") {
+			if !slices.ContainsFunc(usualNames, func(name string) bool { return strings.HasPrefix(e.Name(), name) }) {
 				continue
 			}
 			if m, ok := locate(path.Join(folder, e.Name())); ok {

@@ -19,8 +19,20 @@ if [ ${#missing[@]} -gt 0 ]; then
   apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}" >/dev/null
 fi
 
-# What weft asks of the kernel by netlink; where they are no modules they are built in.
-modules=(inet_diag tcp_diag unix_diag)
+# What weft asks of the kernel by netlink, and kernel TLS with AES-GCM; where they are no modules they are built in.
+modules=(inet_diag tcp_diag unix_diag tls gcm ctr ghash-generic)
+
+# Copies a module and those that it needs, by what it says of them. Files have - or _ in their names where modules have either.
+take() {
+  local new=$2 file need
+  file=$(find "$new/root" -name "${1//[-_]/[-_]}.ko" -o -name "${1//[-_]/[-_]}.ko.xz" | head -n 1)
+  [ -n "$file" ] && [ ! -e "$new/modules/$(basename "${file%.xz}")" ] || return 0
+  cp "$file" "$new/modules/"
+  [[ $file != *.xz ]] || xz -d "$new/modules/$(basename "$file")"
+  for need in $(grep -aoP '\0depends=\K[^\0]*' "$new/modules/$(basename "${file%.xz}")" | tr -d '\0' | tr , ' '); do
+    take "$need" "$new"
+  done
+}
 
 fetch() {
   local suite=$1 arch=amd64 mirror apt=$cache/apt-$1 new=$cache/$1.new image release
@@ -54,16 +66,16 @@ CONF
   cp "$(find "$new/root" -name "vmlinuz*" -type f | head -n 1)" "$new/vmlinuz"
   mkdir "$new/modules"
   for module in "${modules[@]}"; do
-    find "$new/root" \( -name "$module.ko" -o -name "$module.ko.xz" \) -exec cp {} "$new/modules/" \;
+    take "$module" "$new"
   done
-  find "$new/modules" -name '*.xz' -exec xz -d {} +
   rm -rf "$new/root" "$new/deb" "$apt"
   echo "$release" >"$new/release"
+  echo "${modules[*]}" >"$new/wanted"
   rm -rf "${cache:?}/$suite"
   mv "$new" "$cache/$suite"
 }
 
 mkdir -p "$cache"
 for suite; do
-  [ -e "$cache/$suite/release" ] || fetch "$suite"
+  [ "$(cat "$cache/$suite/wanted" 2>/dev/null)" = "${modules[*]}" ] || fetch "$suite"
 done

@@ -6,7 +6,7 @@ set -euo pipefail
 
 packages=(
   nginx-light apache2-bin haproxy
-  curl wget wrk
+  curl wget wrk libcurl3-nss
   gunicorn python3-flask python3-fastapi python3-uvicorn python3-requests
   ruby puma php8.2-fpm php8.2-curl
   openjdk-17-jdk-headless maven nodejs npm

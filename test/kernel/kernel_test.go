@@ -67,7 +67,7 @@ func TestKernels(t *testing.T) {
 				files: []string{
 					filepath.Join(dir, "bpf.test"), filepath.Join(dir, "guest.test"), "/usr/sbin/nginx",
 					filepath.Join(cache, "bin", "weft"), filepath.Join(cache, "bin", "goserver"), filepath.Join(cache, "bin", "goclient"),
-					"/etc/passwd", "/etc/group", "/etc/nginx",
+					"/etc/passwd", "/etc/group", "/etc/nginx", "/etc/ssl/openssl.cnf",
 				},
 				env: []string{
 					"WEFT_HOOK=" + hook, "WEFT=" + filepath.Join(cache, "bin", "weft"), "HOME=" + os.Getenv("HOME"),

@@ -29,6 +29,7 @@ var clients = []*client{
 	{name: "curl h2", protocol: "h2", argv: curl("--http2-prior-knowledge")},
 	{name: "curl Upgrade", protocol: "h2", upgrades: true, argv: curl("--http2")},
 	{name: "curl GnuTLS", part: "pycurl", protocol: "http/1.1", argv: systemPythonAsks},
+	{name: "curl NSS", part: "pycurl", protocol: "http/1.1", argv: nssAsks},
 	{name: "wget GnuTLS", protocol: "http/1.1", bare: true, argv: wget},
 	{name: "node", part: "node", protocol: "http/1.1", argv: nodeAsks},
 	{name: "node h2", part: "node", protocol: "h2", argv: nodeAsks},
@@ -80,6 +81,13 @@ func pythonAsks(kind string) func(*testing.T, *place, *load, site) [][]string {
 // systemPythonAsks has the distribution's pycurl, and so its libcurl with GnuTLS.
 func systemPythonAsks(_ *testing.T, p *place, l *load, s site) [][]string {
 	return [][]string{append([]string{"/usr/bin/python3", p.built("matrix-python", "peer.py"), "ask", "pycurl"}, l.tail(p, s)...)}
+}
+
+// nssAsks has the distribution's libcurl with NSS.
+func nssAsks(t *testing.T, p *place, l *load, s site) [][]string {
+	program, err := filepath.Abs(filepath.Join("app", "nss", "ask.py"))
+	check(t, err)
+	return [][]string{append([]string{"/usr/bin/python3", program, "ask", "nss"}, l.tail(p, s)...)}
 }
 
 func rustAsks(_ *testing.T, p *place, l *load, s site) [][]string {

@@ -78,11 +78,13 @@ func ask(t *testing.T, p *place, s *server, secure bool, parts []string) {
 		if !wanted.MatchString(c.name) || !c.asks(s, secure) || c.part != "" && !slices.Contains(parts, c.part) {
 			continue
 		}
+		before := runs(t)
 		for _, n := range streams {
 			l := &load{id: fmt.Sprintf("%08x%08x", 0x77656674, len(loads)+1), client: c, protocol: c.protocol, n: 2*n + 60, streams: n}
 			l.run(t, p, at)
 			loads = append(loads, l)
 		}
+		before.tell(t, c.name, loads[len(loads)-len(streams):])
 		if secure && s.sealed {
 			doctorTells(t, p, s)
 		}
