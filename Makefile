@@ -126,7 +126,7 @@ test-kubernetes: $(HELM) ## a real API server and etcd: names of pods and Servic
 	RENDERED=$(CURDIR)/bin/rendered $(GO_TEST) -timeout 60m -v ./test/kubernetes
 
 .PHONY: test-kernels
-test-kernels: ## the programs and weft itself under stock kernels 6.1, 6.12 and Debian's newest, by each hook, in an emulator, 6.12 on arm64, and the refusal of 5.10 (25 minutes; KERNEL=bookworm/fexit)
+test-kernels: ## the programs and weft itself under stock kernels 5.10, 6.1, 6.12 and Debian's newest, by each hook, in an emulator, and 6.12 on arm64 (40 minutes; KERNEL=bookworm/fexit)
 	$(GO_TEST_ROOT) -timeout 80m -run 'TestKernels/$(KERNEL)' ./test/kernel
 
 .PHONY: race

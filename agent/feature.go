@@ -7,6 +7,9 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
+
+	"weft/bpf"
 )
 
 // feature is a call of the kernel that the programs make.
@@ -18,11 +21,40 @@ type feature struct {
 
 // required are those that not every kernel has on which weft may be tried.
 var required = []feature{
-	{asm.FnSkStorageGet, "storage of sockets in tracing programs (bpf_sk_storage_get)", "5.11"},
-	{asm.FnGetCurrentTaskBtf, "the running task (bpf_get_current_task_btf)", "5.11"},
-	{asm.FnGetSocketCookie, "the number of a socket (bpf_get_socket_cookie)", "5.12"},
-	{asm.FnTaskPtRegs, "the saved registers of a task (bpf_task_pt_regs)", "5.15"},
-	{asm.FnLoop, "loops (bpf_loop)", "5.17"},
+	{asm.FnProbeReadUser, "reading a program's memory (bpf_probe_read_user)", "5.5"},
+	{asm.FnKtimeGetBootNs, "the time since the boot (bpf_ktime_get_boot_ns)", "5.7"},
+	{asm.FnRingbufOutput, "ring buffers (bpf_ringbuf_output)", "5.8"},
+}
+
+// optional are those without which something is not seen.
+var optional = []struct {
+	feature
+	effect string
+}{
+	{feature{asm.FnGetAttachCookie, "bpf_get_attach_cookie", "5.15"}, "what rustls and NSS encrypt, and which goroutine a stream of Go's gRPC belongs to"},
+	{feature{asm.FnLoop, "bpf_loop", "5.17"}, "calls of goroutines that a request's goroutine has not started itself: for workers of a pool, and for goroutines further down"},
+}
+
+// errByAddress is why a call is not made that the kernel may have.
+var errByAddress = errors.New("programs that know sockets by their addresses do without it")
+
+// knowCalls finds out what the programs do without here, and leaves those out that could do nothing.
+func (k *kernel) knowCalls(spec *ebpf.CollectionSpec) {
+	k.cookies = true
+	for _, f := range optional {
+		err := features.HaveProgramHelper(ebpf.Kprobe, f.helper)
+		if err == nil && f.helper == asm.FnLoop && k.build == bpf.ByAddress {
+			err = errByAddress
+		}
+		if err == nil {
+			continue
+		}
+		k.missing = append(k.missing, Missing{Hook: f.name, Effect: f.effect, Reason: err})
+		if f.helper == asm.FnGetAttachCookie {
+			k.cookies = false
+			bpf.WithoutCookies(spec)
+		}
+	}
 }
 
 // missingFeatures names what the kernel lacks of them. Each is tried by a program that does nothing but call it, with no arguments: a

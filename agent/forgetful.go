@@ -87,6 +87,7 @@ var forgetful = map[string]bpf.WeftForgetful{
 	"streams":       bpf.WeftForgetfulFORGETFUL_STREAMS,
 	"threads":       bpf.WeftForgetfulFORGETFUL_THREADS,
 	"rust_programs": bpf.WeftForgetfulFORGETFUL_RUST_PROGRAMS,
+	"sockets":       bpf.WeftForgetfulFORGETFUL_SOCKETS,
 }
 
 // Forgets tells whether it is as good as full, so that what is new makes what is old go.

@@ -26,7 +26,7 @@ func (s *scout) watchStreams(p *program, path string) {
 
 // probeStreams puts the probes on a program: those that could be put, and why not all.
 func (k *kernel) probeStreams(path string, f *golang.Streams) ([]link.Link, error) {
-	if f.Layout == (golang.GRPCLayout{}) {
+	if f.Layout == (golang.GRPCLayout{}) || !k.cookies {
 		f.GRPC, f.Opens = 0, nil
 	}
 	if len(f.Handlers)+len(f.Calls)+len(f.Opens) == 0 && f.GRPC == 0 {

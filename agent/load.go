@@ -16,14 +16,16 @@ import (
 )
 
 // ErrKernel means that this kernel lacks what the capture stands on.
-var ErrKernel = errors.New("this kernel lacks both the tracepoints sock_send_length and sock_recv_length (Linux 6.3) and fexit, or its type information (CONFIG_DEBUG_INFO_BTF)")
+var ErrKernel = errors.New("this kernel lacks all of the tracepoints sock_send_length and sock_recv_length (Linux 6.3), fexit and kretprobes, or its type information (CONFIG_DEBUG_INFO_BTF)")
 
 // kernel is the loaded kernel side: it lives as long as the process, nothing is pinned.
 type kernel struct {
-	objects   bpf.WeftObjects
+	objects   bpf.Objects
+	build     bpf.Build
 	hook      bpf.Hook
 	passed    []passedOver
 	probes    bpf.Probes
+	cookies   bool  // a probe can tell its program what it was attached with
 	single    error // why probes are not put on by the better way; nil: they are, or it was not wanted
 	links     []link.Link
 	epoch     uint32
@@ -49,9 +51,9 @@ type Missing struct {
 
 // hook binds a program to what is lost without it; an empty effect means that nothing works without it.
 type hook struct {
-	name    string
-	program *ebpf.Program
-	effect  string
+	name   string
+	put    bpf.Capture
+	effect string
 }
 
 // load puts the programs and maps into the kernel, sized and configured, and attaches them: to the hook that was asked for, or to the
@@ -82,7 +84,7 @@ func load(o *Options) (*kernel, error) {
 }
 
 // ErrTooOld means that the programs can't be had on this kernel by any hook.
-var ErrTooOld = errors.New("weft needs Linux 6.1 or later")
+var ErrTooOld = errors.New("weft needs Linux 5.10 or later")
 
 // tooOld says what the kernel lacks, if it is that; what the verifier said of the first program that it refused is no help then.
 func tooOld(err error) error {
@@ -93,11 +95,23 @@ func tooOld(err error) error {
 	return fmt.Errorf("%w: this kernel lacks %s", ErrTooOld, strings.Join(missing, "; "))
 }
 
-// loadHook is load for one hook.
+// loadHook is load for one hook: with the state of sockets where it is kept best.
 func loadHook(o *Options, hook bpf.Hook) (*kernel, error) {
+	var failed []error
+	for _, build := range hook.Builds() {
+		k, err := loadBuild(o, hook, build)
+		if err == nil || errors.Is(err, ErrPermission) {
+			return k, err
+		}
+		failed = append(failed, err)
+	}
+	return nil, errors.Join(failed...)
+}
+
+func loadBuild(o *Options, hook bpf.Hook, build bpf.Build) (*kernel, error) {
 	// 5.10 still counts maps against the limit of locked memory; later kernels do not, so an error says nothing.
 	_ = rlimit.RemoveMemlock()
-	spec, err := bpf.LoadWeft()
+	spec, err := build.Spec()
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded programs: %w", err)
 	}
@@ -130,12 +144,13 @@ func loadHook(o *Options, hook bpf.Hook) (*kernel, error) {
 	if !o.TLS {
 		bpf.WithoutTLS(spec)
 	}
-	k := &kernel{epoch: 1, hook: hook, probes: o.Probes}
+	k := &kernel{epoch: 1, hook: hook, build: build, probes: o.Probes}
 	if k.probes == "" {
 		k.probes, k.single = chooseProbes()
 	}
 	k.probes.Choose(spec)
-	if err := spec.LoadAndAssign(&k.objects, nil); err != nil {
+	k.knowCalls(spec)
+	if err := k.objects.Load(spec, nil); err != nil {
 		return nil, explain("load the programs", err)
 	}
 	if err := k.putPorts(&o.Choice); err != nil {
@@ -185,18 +200,19 @@ func (k *kernel) decide(c *Choice) error {
 
 func (k *kernel) attach() error {
 	p := &k.objects.WeftPrograms
+	on := func(p *ebpf.Program) bpf.Capture { return bpf.Capture{Program: p} }
 	hooks := []hook{
-		{"sched_process_exec", p.SchedProcessExec, "names of processes that end before they are read from /proc"},
-		{"sched_process_fork", p.SchedProcessFork, "names of forked processes that end before they are read from /proc"},
-		{"sched_process_exit", p.SchedProcessExit, "the end of processes"},
-		{"inet_sock_set_state", p.InetSockSetState, "connect times, and responses that end with their connection"},
-		{"tcp_receive_reset", p.TcpReceiveReset, "resets"},
+		{"sched_process_exec", on(p.SchedProcessExec), "names of processes that end before they are read from /proc"},
+		{"sched_process_fork", on(p.SchedProcessFork), "names of forked processes that end before they are read from /proc"},
+		{"sched_process_exit", on(p.SchedProcessExit), "the end of processes"},
+		{"inet_sock_set_state", on(p.InetSockSetState), "connect times, and responses that end with their connection"},
+		{"tcp_receive_reset", on(p.TcpReceiveReset), "resets"},
 	}
-	for _, program := range bpf.Captures(p) {
-		hooks = append(hooks, hook{name: program.String(), program: program})
+	for _, c := range k.objects.Captures() {
+		hooks = append(hooks, hook{name: c.String(), put: c})
 	}
 	for _, h := range hooks {
-		l, err := link.AttachTracing(link.TracingOptions{Program: h.program})
+		l, err := k.putHook(h.put)
 		if err == nil {
 			k.links = append(k.links, l)
 			continue
@@ -210,6 +226,22 @@ func (k *kernel) attach() error {
 		return fmt.Errorf("tell the kernel side that all hooks are there: %w", err)
 	}
 	return nil
+}
+
+// putHook puts a program on a hook. The room for calls under way at a return is asked for in a way that not every container has.
+func (k *kernel) putHook(c bpf.Capture) (link.Link, error) {
+	l, err := c.Attach()
+	if err == nil || !c.Returns() {
+		return l, err
+	}
+	narrow, failed := c.AttachNarrow()
+	if failed != nil {
+		return nil, err
+	}
+	k.missing = append(k.missing, Missing{
+		Hook: c.String(), Effect: "calls, where more than ten, or twice as many as there are CPUs, wait in that function", Reason: err,
+	})
+	return narrow, nil
 }
 
 // release lets all exchanges in again: the ring is empty.

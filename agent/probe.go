@@ -54,6 +54,9 @@ func (k *kernel) libraryPlacements(functions library.Functions) []placement {
 		}
 		begins = append(begins, placement{program: f.entry, at: at})
 	}
+	if !k.cookies {
+		return append(ends, begins...)
+	}
 	nsprEnds, nsprBegins := nsprPlacements(functions, o)
 	return slices.Concat(ends, nsprEnds, begins, nsprBegins, rustlsPlacements(functions, o.RustlsFunction))
 }

@@ -3,6 +3,9 @@ package agent
 import (
 	"bytes"
 	"fmt"
+	"slices"
+
+	"github.com/cilium/ebpf"
 
 	"weft/agent/process"
 	"weft/bpf"
@@ -164,8 +167,13 @@ func (a *Agent) Missed() (uint64, error) {
 	if a.guard.kernel == nil {
 		return sum, nil
 	}
-	p := &a.guard.kernel.objects.WeftPrograms
-	for _, program := range append(bpf.Captures(p), p.InetSockSetState) {
+	o := &a.guard.kernel.objects
+	programs := []*ebpf.Program{o.InetSockSetState}
+	for _, c := range o.Captures() {
+		programs = append(programs, c.Program)
+	}
+	slices.SortFunc(programs, func(x, y *ebpf.Program) int { return x.FD() - y.FD() })
+	for _, program := range slices.Compact(programs) { // one may be in several places
 		stats, err := program.Stats()
 		if err != nil {
 			return 0, fmt.Errorf("read the statistics of %s: %w", program, err)

@@ -31,6 +31,10 @@ func Survey(ringSize uint64, hook bpf.Hook, probes bpf.Probes) []Finding {
 	}
 	defer k.close()
 	found = append(found, Finding{"capture", true, "hook " + string(k.hook) + ": " + hookNotes[k.hook]})
+	if k.build == bpf.ByAddress {
+		found = append(found, Finding{"sockets", true, "known by their addresses: this kernel, or this hook, gives programs no storage of a socket; " +
+			"when there are too many, those are forgotten that were not used for the longest time"})
+	}
 	for _, p := range k.passed {
 		found = append(found, Finding{"hook " + string(p.hook), true, fmt.Sprintf("passed over: %v", p.reason)})
 	}
@@ -48,6 +52,8 @@ func Survey(ringSize uint64, hook bpf.Hook, probes bpf.Probes) []Finding {
 var hookNotes = map[bpf.Hook]string{
 	bpf.Tracepoint: "typed tracepoints sock_send_length and sock_recv_length, which see every completed send and receive, and nothing else",
 	bpf.Fexit: "the returns of tcp_sendmsg, tcp_recvmsg, unix_stream_sendmsg and unix_stream_recvmsg; " +
+		"what passes them by is not seen: of TLS in the kernel that is read in the library, but not joined with the other end where the kernel also decrypts",
+	bpf.Kretprobe: "probes on tcp_sendmsg, tcp_recvmsg, unix_stream_sendmsg and unix_stream_recvmsg, where they begin and where they return; " +
 		"what passes them by is not seen: of TLS in the kernel that is read in the library, but not joined with the other end where the kernel also decrypts",
 }
 
@@ -128,7 +134,11 @@ func (k *kernel) memory() (uint64, error) {
 		}
 		sum += n
 	}
-	return sum, nil
+	if k.objects.FunctionCalls == nil {
+		return sum, nil
+	}
+	n, err := memlock(k.objects.FunctionCalls.FD())
+	return sum + n, err
 }
 
 // memlock reads the kernel's account of a map's memory: bpf_map_show_fdinfo.

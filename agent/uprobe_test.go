@@ -14,7 +14,7 @@ import (
 // TestFewLinks: a file takes no more links than there are programs for it, however many functions it has, and no place is left out or
 // comes twice. Returns come first.
 func TestFewLinks(t *testing.T) {
-	k := &kernel{}
+	k := &kernel{cookies: true}
 	programs := reflect.ValueOf(&k.objects.WeftPrograms).Elem()
 	for i := range programs.NumField() {
 		programs.Field(i).Set(reflect.ValueOf(&ebpf.Program{}))

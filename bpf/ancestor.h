@@ -74,10 +74,18 @@ static long look_at_chunk(__u32 index, struct search *s)
 	return 0;
 }
 
-/* What the loop is in the kernel's type information. */
+/* What the loop is in the kernel's type information. Where sockets are by address, kernels are meant that refuse a program in which
+ * a function is as much as named. */
 enum bpf_func_id___loop {
 	BPF_FUNC_loop___loop = 181,
 };
+#if !defined(SOCKETS_BY_ADDRESS)
+#define KERNEL_LOOPS bpf_core_enum_value_exists(enum bpf_func_id___loop, BPF_FUNC_loop___loop)
+#define LOOP(turns, function, argument) bpf_loop(turns, function, argument, 0)
+#else
+#define KERNEL_LOOPS false
+#define LOOP(turns, function, argument)
+#endif
 
 /* The parent of a goroutine of the current process, 0 if it is not found. */
 static __always_inline __u64 parent_of(const struct process *p, __u64 id)
@@ -86,14 +94,13 @@ static __always_inline __u64 parent_of(const struct process *p, __u64 id)
 	__u64 slice[2] = {};
 
 	/* Kernels before 5.17 do not have the loop. */
-	if (!bpf_core_enum_value_exists(enum bpf_func_id___loop, BPF_FUNC_loop___loop) ||
-	    bpf_probe_read_user(slice, sizeof(slice), (void *)p->all_goroutines))
+	if (!KERNEL_LOOPS || bpf_probe_read_user(slice, sizeof(slice), (void *)p->all_goroutines))
 		return 0;
 	if (slice[1] > LIST_MAX)
 		return 0;
 	s.list = slice[0];
 	s.length = slice[1];
-	bpf_loop(LIST_MAX / LIST_CHUNK, look_at_chunk, &s, 0);
+	LOOP(LIST_MAX / LIST_CHUNK, look_at_chunk, &s);
 	return s.found ? s.parent : 0;
 }
 

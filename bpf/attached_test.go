@@ -15,9 +15,9 @@ func TestHooksOneByOne(t *testing.T) {
 			k := load(t, everything())
 			k.choose(os.Getpid(), WeftChoiceCHOICE_TRACE)
 			check(t, k.objects.Attached.Set(uint32(0)))
-			for _, program := range Captures(&k.objects.WeftPrograms) {
+			for _, program := range k.objects.Captures() {
 				move(t, p.client, p.server, asks, 1<<20)
-				k.hook(program)
+				k.put(program)
 				move(t, p.server, p.client, answers, 1<<20)
 			}
 			move(t, p.client, p.server, asks, 1<<20)

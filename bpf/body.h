@@ -3,8 +3,9 @@
 #include "emit.h"
 
 /* Adds to the first bytes of a message, which come in several pieces. verifier: a function of its own, verified once. */
-__noinline int extend_line(struct follower *f, struct scratch *area, __u32 n)
+__noinline int extend_line(TAKES_FOLLOWER, __u32 n)
 {
+	FIND_FOLLOWER;
 	if (!f || !area)
 		return 0;
 	for (__u32 i = 0; i < LINE_MAX; i++) {
@@ -41,7 +42,7 @@ static __always_inline void give_up(struct operation *op, struct socket_state *s
 	f->phase = PHASE_REST;
 	advance(op, f, op->size - op->done);
 	if (s->known)
-		emit(op, s, MESSAGE_UNREAD, 0, offset);
+		emit(GIVE_STATE(op, s), MESSAGE_UNREAD, 0, offset);
 }
 
 /* Skips what is there of the rest of a body or chunk; true when that was all of it. */
@@ -69,7 +70,7 @@ static __always_inline void skip_body(struct operation *op, struct socket_state 
 	if (!skip_bytes(op, f))
 		return;
 	message_ends(f);
-	emit(op, s, MESSAGE_END, 0, op->position);
+	emit(GIVE_STATE(op, s), MESSAGE_END, 0, op->position);
 }
 
 static __always_inline int hex_digit(__u8 c)
@@ -99,8 +100,9 @@ static __always_inline void chunk_line_ends(struct follower *f)
 
 /* Reads up to n bytes of a chunk-size line or a line of the trailer section. Returns how many belong to it, with the
  * top bit set when the line ends there. verifier: a function of its own, verified once. */
-__noinline int scan_chunk_line(struct follower *f, struct scratch *area, __u32 n)
+__noinline int scan_chunk_line(TAKES_FOLLOWER, __u32 n)
 {
+	FIND_FOLLOWER;
 	bool trailer;
 
 	if (!f || !area)
@@ -141,7 +143,7 @@ static __always_inline void read_chunk_line(struct operation *op, struct socket_
 		give_up(op, s, f);
 		return;
 	}
-	used = scan_chunk_line(f, area, n);
+	used = scan_chunk_line(GIVE_FOLLOWER(op, f, area), n);
 	left = used & (LINE_ENDS - 1);
 	advance(op, f, left < n ? left : n);
 	if (!(used & LINE_ENDS))
@@ -154,6 +156,6 @@ static __always_inline void read_chunk_line(struct operation *op, struct socket_
 		f->extension = 0; /* a trailer field; the next line may be the empty one */
 	} else {
 		message_ends(f);
-		emit(op, s, MESSAGE_END, 0, op->position);
+		emit(GIVE_STATE(op, s), MESSAGE_END, 0, op->position);
 	}
 }

@@ -9,27 +9,27 @@
 /* Only stream sockets of the families that carry requests. */
 static __always_inline bool is_stream(const struct sock *sk)
 {
-	__u16 family = sk->__sk_common.skc_family;
+	__u16 family = FIELD(sk, __sk_common.skc_family);
 
 	if (family == AF_INET || family == AF_INET6)
-		return sk->sk_protocol == IPPROTO_TCP;
-	return family == AF_UNIX && sk->sk_type == SOCK_STREAM;
+		return FIELD(sk, sk_protocol) == IPPROTO_TCP;
+	return family == AF_UNIX && FIELD(sk, sk_type) == SOCK_STREAM;
 }
 
 /* A receive that reads up to the peer's FIN moves copied_seq over it as if it were a byte. */
 static __always_inline bool passed_fin(const struct sock *sk, const struct tcp_sock *tcp)
 {
-	__u8 state = sk->__sk_common.skc_state;
+	__u8 state = FIELD(sk, __sk_common.skc_state);
 
 	if (state == TCP_ESTABLISHED || state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2)
 		return false;
-	return (sk->sk_shutdown & RCV_SHUTDOWN) && tcp->copied_seq == tcp->rcv_nxt;
+	return (FIELD(sk, sk_shutdown) & RCV_SHUTDOWN) && FIELD(tcp, copied_seq) == FIELD(tcp, rcv_nxt);
 }
 
 /* This end has queued its FIN, which takes a sequence number behind the last byte. */
 static __always_inline bool has_finished(const struct sock *sk)
 {
-	__u8 state = sk->__sk_common.skc_state;
+	__u8 state = FIELD(sk, __sk_common.skc_state);
 
 	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_LAST_ACK || state == TCP_CLOSING;
 }
@@ -39,19 +39,19 @@ static __always_inline bool has_finished(const struct sock *sk)
  * False when the connection moved meanwhile. */
 static __always_inline bool read_name(struct socket_state *s, const struct tcp_sock *tcp, bool fin)
 {
-	__u32 nxt = tcp->snd_nxt, rcv = tcp->rcv_nxt;
-	__u64 sent = tcp->bytes_sent - tcp->bytes_retrans, received = tcp->bytes_received;
-	__u32 end = tcp->write_seq - fin, last = nxt - (fin && nxt == tcp->write_seq);
+	__u32 nxt = FIELD(tcp, snd_nxt), rcv = FIELD(tcp, rcv_nxt);
+	__u64 sent = FIELD(tcp, bytes_sent) - FIELD(tcp, bytes_retrans), received = FIELD(tcp, bytes_received);
+	__u32 end = FIELD(tcp, write_seq) - fin, last = nxt - (fin && nxt == FIELD(tcp, write_seq));
 
 	s->name_local = last - (__u32)sent;
 	s->name_peer = rcv - (__u32)received;
 	s->follower[DIRECTION_SEND].through = sent + (__s32)(end - last);
-	s->follower[DIRECTION_RECEIVE].through = received + (__s32)(tcp->copied_seq - rcv);
-	return nxt == tcp->snd_nxt && rcv == tcp->rcv_nxt;
+	s->follower[DIRECTION_RECEIVE].through = received + (__s32)(FIELD(tcp, copied_seq) - rcv);
+	return nxt == FIELD(tcp, snd_nxt) && rcv == FIELD(tcp, rcv_nxt);
 }
 
 /* verifier: no loop, for kernels before 6.2 refuse one that is closed by falling through, as this one would be. */
-static __always_inline void name_socket(struct socket_state *s, const struct sock *sk, const struct tcp_sock *tcp)
+INLINE_WITH_ROOM void name_socket(struct socket_state *s, const struct sock *sk, const struct tcp_sock *tcp)
 {
 	bool fin = has_finished(sk);
 
@@ -63,11 +63,11 @@ static __always_inline void name_socket(struct socket_state *s, const struct soc
 /* Whether the configuration's ports, or weft's own connections, rule the socket out. */
 static __always_inline bool ruled_out(struct socket_state *s, const struct sock *sk)
 {
-	__u16 local = sk->__sk_common.skc_num, peer = port_of(sk->__sk_common.skc_dport);
+	__u16 local = FIELD(sk, __sk_common.skc_num), peer = port_of(FIELD(sk, __sk_common.skc_dport));
 	__u32 key = (__u32)peer << 16 | local;
 	__u8 *l, *p;
 
-	if (sk->__sk_common.skc_family == AF_UNIX)
+	if (FIELD(sk, __sk_common.skc_family) == AF_UNIX)
 		return false;
 	if (bpf_map_lookup_elem(&own, &key))
 		return true;
@@ -91,13 +91,13 @@ static __always_inline struct socket_state *state_of(struct sock *sk)
 
 	if (!*(volatile __u32 *)&attached)
 		return 0;
-	s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	s = make_socket(sk);
 	if (!s) {
 		count_add(COUNT_SOCKETS_REFUSED, 1);
 		return 0;
 	}
 	if (!s->cookie) {
-		s->cookie = bpf_get_socket_cookie(sk);
+		s->cookie = new_number(sk);
 		count_add(COUNT_SOCKETS, 1);
 	}
 	return s;
@@ -115,13 +115,13 @@ static __always_inline void locate(struct operation *op, struct socket_state *s,
 	if (!tcp)
 		return;
 	if (op->direction == DIRECTION_SEND)
-		end = tcp->write_seq - s->name_local;
+		end = FIELD(tcp, write_seq) - s->name_local;
 	else
-		end = tcp->copied_seq - s->name_peer - passed_fin(sk, tcp);
+		end = FIELD(tcp, copied_seq) - s->name_peer - passed_fin(sk, tcp);
 	gap = end - op->size - (__u32)f->through;
 	op->position += gap;
-	op->rtt = tcp->srtt_us >> 3;
-	op->retransmits = tcp->total_retrans;
+	op->rtt = FIELD(tcp, srtt_us) >> 3;
+	op->retransmits = FIELD(tcp, total_retrans);
 	if (gap <= 0) {
 		f->through = op->position;
 		return;
@@ -143,7 +143,7 @@ static __always_inline void locate(struct operation *op, struct socket_state *s,
 		f->skip -= gap;
 		if (!f->skip && f->phase == PHASE_BODY) {
 			message_ends(f);
-			emit(op, s, MESSAGE_END, 0, op->position);
+			emit(GIVE_STATE(op, s), MESSAGE_END, 0, op->position);
 		} else if (!f->skip) {
 			f->phase = PHASE_CHUNK_SIZE;
 			f->chunk = 0;
@@ -183,12 +183,12 @@ static __always_inline void follow(struct operation *op, struct socket_state *s,
 	if (op->size == 0) {
 		op->position = f->through;
 		/* Once: some programs ask again and again. */
-		if (op->direction == DIRECTION_RECEIVE && s->known && !s->ended && (sk->sk_shutdown & RCV_SHUTDOWN)) {
+		if (op->direction == DIRECTION_RECEIVE && s->known && !s->ended && (FIELD(sk, sk_shutdown) & RCV_SHUTDOWN)) {
 			s->ended = 1;
-			emit(op, s, MESSAGE_EOF, 0, f->through);
+			emit(GIVE_STATE(op, s), MESSAGE_EOF, 0, f->through);
 		}
 		if (s->closing && op->direction == DIRECTION_RECEIVE)
-			tell_close(s, tcp ? tcp->total_retrans : 0);
+			tell_close(s, tcp ? FIELD(tcp, total_retrans) : 0);
 		return;
 	}
 	locate(op, s, sk, tcp);
@@ -205,7 +205,7 @@ static __always_inline void follow(struct operation *op, struct socket_state *s,
 		op->position -= op->done;
 		f->through = op->position + op->size;
 		s->previous = op->now;
-		ciphertext_passes(op, s);
+		ciphertext_passes(GIVE_STATE(op, s));
 	}
 }
 
@@ -227,13 +227,13 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 
 	if (!is_stream(sk))
 		return 0;
-	s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	s = socket_of(sk);
 	if (s && s->muted) {
 		count_add(COUNT_MUTED, 1);
 		return 0;
 	}
-	task = bpf_get_current_task_btf();
-	if (s && s->ignored && is_judged(s, task->tgid)) {
+	task = current_task();
+	if (s && s->ignored && is_judged(s, FIELD(task, tgid))) {
 		count_add(COUNT_MUTED, 1);
 		return 0;
 	}
@@ -246,27 +246,27 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 	}
 	if (flags & (MSG_OOB | MSG_PEEK | MSG_ERRQUEUE))
 		return 0;
-	if (task->flags & PF_KTHREAD)
+	if (FIELD(task, flags) & PF_KTHREAD)
 		return 0;
-	if (sk->__sk_common.skc_family != AF_UNIX && !(tcp = bpf_skc_to_tcp_sock(sk)))
+	if (FIELD(sk, __sk_common.skc_family) != AF_UNIX && !(tcp = tcp_of(sk)))
 		return 0;
 	if ((!s && !(s = state_of(sk))) || !(place = take_place(direction)))
 		return 0;
 	op = &place->operation;
 	op->sk = (__u64)sk;
-	op->pid = task->tgid;
-	op->tid = task->pid;
+	op->pid = FIELD(task, tgid);
+	op->tid = FIELD(task, pid);
 	op->size = ret;
 	op->direction = direction;
 	op->now = bpf_ktime_get_boot_ns();
 	if (s->named || first_sight(op, s, sk, tcp)) {
 		op->timed = count_operation();
 		if (s->go && awaits_reply(op, s))
-			tell_waiters(op, s);
+			tell_waiters(GIVE_STATE(op, s));
 		find_buffer(op, s, task);
 		follow(op, s, sk, tcp, flags);
 		if (direction == DIRECTION_SEND && s->closing == CLOSING_WRITE)
-			tell_close(s, tcp ? tcp->total_retrans : 0);
+			tell_close(s, tcp ? FIELD(tcp, total_retrans) : 0);
 		if (op->timed)
 			note_cost(op->now);
 	}

@@ -1,9 +1,11 @@
 package bpf
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +25,7 @@ import (
 type capture struct {
 	t       testing.TB
 	traced  int // the process whose exchanges are kept: this one, if it is not another
-	objects WeftObjects
+	objects Objects
 	reader  *ringbuf.Reader
 	record  ringbuf.Record
 	table   *flow.Table
@@ -63,18 +65,17 @@ func everything() WeftSetting { return WeftSetting{Self: 1, Wake: 1 << 20, Ignor
 // load puts the programs into the kernel.
 func load(t testing.TB, s WeftSetting, fits ...func(*ebpf.CollectionSpec)) *capture {
 	t.Helper()
+	return loadWay(t, wayHere(), s, fits...)
+}
+
+func loadWay(t testing.TB, w way, s WeftSetting, fits ...func(*ebpf.CollectionSpec)) *capture {
+	t.Helper()
 	if err := rlimit.RemoveMemlock(); err != nil {
 		t.Logf("memlock: %v", err)
 	}
-	spec, err := LoadWeft()
-	if err != nil {
-		t.Fatal(err)
-	}
+	spec := w.spec(t)
 	spec.Maps["ring"].MaxEntries = 16 << 20
 	if err := spec.Variables["settings"].Set(s); err != nil {
-		t.Fatal(err)
-	}
-	if err := hookHere().Choose(spec); err != nil {
 		t.Fatal(err)
 	}
 	probesHere().Choose(spec)
@@ -85,7 +86,7 @@ func load(t testing.TB, s WeftSetting, fits ...func(*ebpf.CollectionSpec)) *capt
 		fit(spec)
 	}
 	k := &capture{t: t, traced: os.Getpid(), sockets: make(map[uint64]event.Conn)}
-	err = spec.LoadAndAssign(&k.objects, nil)
+	err := k.objects.Load(spec, nil)
 	var verifier *ebpf.VerifierError
 	if errors.As(err, &verifier) {
 		t.Fatalf("verifier: %+v", verifier)
@@ -104,24 +105,49 @@ func load(t testing.TB, s WeftSetting, fits ...func(*ebpf.CollectionSpec)) *capt
 	return k
 }
 
-// hookHere is the hook that the environment names with WEFT_HOOK, or the best one that this kernel has.
-var hookHere = sync.OnceValue(func() Hook {
-	if name := os.Getenv("WEFT_HOOK"); name != "" {
-		return Hook(name)
+// wayHere is the hook that the environment names with WEFT_HOOK, and behind a slash the build, or the best one that this kernel has.
+var wayHere = sync.OnceValue(func() way {
+	if name, build, _ := strings.Cut(os.Getenv("WEFT_HOOK"), "/"); name != "" {
+		return way{Hook(name), cmp.Or(Build(build), Hook(name).Builds()[0])}
 	}
 	for _, h := range Hooks {
-		spec, err := LoadWeft()
-		if err != nil || h.Choose(spec) != nil {
-			continue
-		}
-		var o WeftObjects
-		if spec.LoadAndAssign(&o, nil) == nil {
-			o.Close()
-			return h
+		for _, b := range h.Builds() {
+			if loads(h, b) {
+				return way{h, b}
+			}
 		}
 	}
-	return Tracepoint
+	return way{Tracepoint, InSocket}
 })
+
+// way is a hook and a build.
+type way struct {
+	hook  Hook
+	build Build
+}
+
+func loads(h Hook, b Build) bool {
+	spec, err := b.Spec()
+	if err != nil || h.Choose(spec) != nil {
+		return false
+	}
+	var o Objects
+	defer o.Close()
+	return o.Load(spec, nil) == nil
+}
+
+// spec reads the programs and leaves those of the hook.
+func (w way) spec(t testing.TB) *ebpf.CollectionSpec {
+	t.Helper()
+	spec, err := w.build.Spec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.hook.Choose(spec); err != nil {
+		t.Fatal(err)
+	}
+	return spec
+}
 
 // attach puts the programs on their hooks.
 func (k *capture) attach() {
@@ -132,9 +158,18 @@ func (k *capture) attach() {
 	} {
 		k.hook(program)
 	}
-	for _, program := range Captures(p) {
-		k.hook(program)
+	for _, program := range k.objects.Captures() {
+		k.put(program)
 	}
+}
+
+func (k *capture) put(c Capture) {
+	k.t.Helper()
+	l, err := c.Attach()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.t.Cleanup(func() { l.Close() })
 }
 
 func (k *capture) hook(program *ebpf.Program) {
@@ -206,8 +241,8 @@ func (k *capture) leftOut() {
 	if n := k.count(WeftCountCOUNT_OVERLAPPED); n > 0 {
 		k.t.Errorf("%d operations overlapped on a CPU", n)
 	}
-	for _, p := range Captures(&k.objects.WeftPrograms) {
-		if stats, err := p.Stats(); err == nil && stats.RecursionMisses > 0 {
+	for _, p := range k.objects.Captures() {
+		if stats, err := p.Program.Stats(); err == nil && stats.RecursionMisses > 0 {
 			k.t.Errorf("%v: left out %d times", p, stats.RecursionMisses)
 		}
 	}

@@ -77,8 +77,9 @@ static __always_inline void record_begins(struct operation *op, struct tls_socke
 }
 
 /* verifier: a function of its own, verified once and not for every turn of the loop. */
-__noinline int read_header(struct operation *op, struct record_stream *r, __u64 from, __u64 n)
+__noinline int read_header(TAKES_STREAM, __u64 from, __u64 n)
 {
+	FIND_STREAM;
 	struct scratch *area;
 
 	if (!op || !r)
@@ -97,8 +98,9 @@ __noinline int read_header(struct operation *op, struct record_stream *r, __u64 
 /* Goes from header to header through an operation, whose first byte is at op->position. Where the headers are is not known on a
  * connection that is older than weft, or behind bytes that passed unseen: then an operation is taken to begin with one, as long as
  * what stands there looks like it. verifier: a function of its own, verified once. */
-__noinline int follow_records(struct operation *op, struct tls_socket *t)
+__noinline int follow_records(TAKES_RECORDS)
 {
+	FIND_RECORDS;
 	struct record_stream *r;
 
 	if (!op || !t)
@@ -121,7 +123,7 @@ __noinline int follow_records(struct operation *op, struct tls_socket *t)
 			return 0;
 		if (n > op->size - from)
 			n = op->size - from;
-		if (read_header(op, r, from, n))
+		if (read_header(GIVE_STREAM(op, r), from, n))
 			return 0;
 		if (r->have < TLS_HEADER) {
 			r->aligned = 1;
@@ -140,8 +142,9 @@ __noinline int follow_records(struct operation *op, struct tls_socket *t)
 
 /* The kernel's own TLS: the operation is of plaintext, and its first record begins where the operation before has ended on the wire. That is not
  * known where the kernel has read ahead. verifier: a function of its own, verified once. */
-__noinline int kernel_seals(struct operation *op, struct tls_socket *t)
+__noinline int kernel_seals(TAKES_RECORDS)
 {
+	FIND_RECORDS;
 	struct record_stream *r;
 
 	if (!op || !t)
@@ -194,9 +197,9 @@ static __always_inline void find_thread(struct thread_key *key, const struct ope
 	if (!p || (!p->go && !p->g_at))
 		return;
 #if defined(__TARGET_ARCH_x86)
-	bpf_probe_read_user(&g, sizeof(g), (void *)(task->thread.fsbase + (p->go ? p->tls : p->g_at)));
+	bpf_probe_read_user(&g, sizeof(g), (void *)(FIELD(task, thread.fsbase) + (p->go ? p->tls : p->g_at)));
 #elif defined(__TARGET_ARCH_arm64)
-	g = ((struct pt_regs *)bpf_task_pt_regs(task))->regs[28];
+	g = FIELD(registers_of(task), regs[28]);
 #endif
 	if (!g)
 		return;
@@ -205,7 +208,7 @@ static __always_inline void find_thread(struct thread_key *key, const struct ope
 }
 
 /* Tells when the handshake was, and, of a request that was told before it was on the wire, where it is there. */
-__noinline int tell_session(struct session *session, struct tls_socket *t, __u64 offset, __u64 wire)
+TAKES_POINTERS int tell_session(struct session *session, struct tls_socket *t, __u64 offset, __u64 wire)
 {
 	struct session_record *r;
 
@@ -307,7 +310,7 @@ static __always_inline void find_call(struct operation *op, struct tls_socket *t
 	struct thread_key key;
 	struct thread *thread;
 
-	find_thread(&key, op, bpf_get_current_task_btf());
+	find_thread(&key, op, current_task());
 	thread = thread_of(&key, op->direction == DIRECTION_RECEIVE);
 	if (!thread)
 		return;
@@ -320,8 +323,9 @@ static __always_inline void find_call(struct operation *op, struct tls_socket *t
 }
 
 /* One operation on a socket that carries TLS; its first byte is at op->position. verifier: a function of its own, verified once. */
-__noinline int ciphertext_passes(struct operation *op, struct socket_state *s)
+__noinline int ciphertext_passes(TAKES_STATE)
 {
+	FIND_STATE;
 	struct tls_socket *t;
 	struct record_stream *r;
 
@@ -339,11 +343,11 @@ __noinline int ciphertext_passes(struct operation *op, struct socket_state *s)
 		announce(op, s);
 	t->announced = s->announced;
 	if (op->overhead || r->sealed) {
-		kernel_seals(op, t);
+		kernel_seals(GIVE_RECORDS(op, t));
 	} else if (op->unread) {
 		r->aligned = 0;
 	} else {
-		follow_records(op, t);
+		follow_records(GIVE_RECORDS(op, t));
 		if (r->hello_left || (!r->begun && (__u8)r->header == TLS_HANDSHAKE))
 			tell_hello(op, s, r);
 	}

@@ -41,7 +41,7 @@ static __always_inline void send_close(const struct close_record *r)
 }
 
 /* Tells Go that a connection is over. */
-__noinline int tell_close(struct socket_state *s, __u32 retransmits)
+TAKES_POINTERS int tell_close(struct socket_state *s, __u32 retransmits)
 {
 	struct close_record r = {};
 

@@ -8,20 +8,6 @@
 #include "pressure.h"
 #include "task.h"
 
-/* As the places: the programs may hold one each on a CPU. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, AREAS);
-	__type(key, __u32);
-	__type(value, struct scratch);
-} scratches SEC(".maps");
-
-static __always_inline struct scratch *scratch_of(const struct operation *op)
-{
-	__u32 key = op->area & (AREAS - 1);
-	return bpf_map_lookup_elem(&scratches, &key);
-}
-
 /* Wakes the reader once for many records; those that are too few for that are fetched by the reader's timer. */
 static __always_inline __u64 wake_flags(__u32 size)
 {
@@ -86,7 +72,7 @@ static __always_inline void fill_addresses(struct socket_record *r, struct sock 
 }
 
 /* Tells Go about a socket, once, before its first message. Tried again when the ring was full. */
-__noinline int announce(struct operation *op, struct socket_state *s)
+TAKES_POINTERS int announce(struct operation *op, struct socket_state *s)
 {
 	struct socket_record *r;
 
@@ -137,7 +123,7 @@ static __always_inline bool judge(struct operation *op, struct socket_state *s)
 	if (s->ignored)
 		s->named = 0; /* its place in the stream is lost until it is looked at again */
 	if (s->go && !s->ignored && !op->work)
-		find_goroutine(op, bpf_get_current_task_btf(), p);
+		find_goroutine(op, current_task(), p);
 	return !s->ignored;
 }
 
@@ -182,8 +168,9 @@ static __always_inline bool holds_back(const struct operation *op, struct socket
 }
 
 /* Puts the record of one step on the ring; the payload is in the scratch area already. flags: enum message_flag. */
-__noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, __u32 length, __u64 offset)
+__noinline int emit(TAKES_STATE, __u32 flags, __u32 length, __u64 offset)
 {
+	FIND_STATE;
 	struct message_record *r;
 	struct scratch *area;
 	struct follower *f;
@@ -200,7 +187,7 @@ __noinline int emit(struct operation *op, struct socket_state *s, __u32 flags, _
 		return 0; /* as the step before in the same operation has found */
 	f = &s->follower[op->direction & 1];
 	if (s->tasks)
-		find_task(op, f->request && (flags & MESSAGE_START) && op->direction == DIRECTION_RECEIVE);
+		find_task(GIVE_OPERATION(op), f->request && (flags & MESSAGE_START) && op->direction == DIRECTION_RECEIVE);
 	if (holds_back(op, s, f, flags, offset))
 		return 0;
 	if (!s->announced) {

@@ -111,7 +111,7 @@ static __always_inline void read_record(struct operation *op, struct socket_stat
 		give_up(op, s, f);
 		return;
 	}
-	extend_line(f, area, n);
+	extend_line(GIVE_FOLLOWER(op, f, area), n);
 	advance(op, f, n);
 	if (f->line_length >= CGI_HEADER)
 		record_starts(op, s, f);
@@ -124,7 +124,7 @@ static __always_inline __u32 answer_head(struct operation *op, struct socket_sta
 
 	area->found.from = AREA_PAYLOAD;
 	area->found.to = AREA_PAYLOAD + n;
-	scan_head(s, area, op->direction);
+	scan_head(GIVE_HEAD(op, s, area), op->direction);
 	f->chunked = 0;
 	end = clamp(area->found.end, AREA_LIMIT);
 	return end > AREA_PAYLOAD ? end - AREA_PAYLOAD : 0;
@@ -170,8 +170,9 @@ static __always_inline void tell_contents(struct operation *op, struct socket_st
 }
 
 /* One record, or what the operation has of it. verifier: a function of its own, verified once. */
-__noinline int follow_record(struct operation *op, struct socket_state *s)
+__noinline int follow_record(TAKES_STATE)
 {
+	FIND_STATE;
 	struct follower *f;
 
 	if (!op || !s || op->done >= op->size)

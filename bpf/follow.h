@@ -3,10 +3,10 @@
 #include "multiplex.h"
 
 /* Keeps the first bytes of a message. */
-static __always_inline void keep_line(struct follower *f, struct scratch *area, __u32 n)
+static __always_inline void keep_line(struct operation *op, struct follower *f, struct scratch *area, __u32 n)
 {
 	if (f->line_length) {
-		extend_line(f, area, n);
+		extend_line(GIVE_FOLLOWER(op, f, area), n);
 		return;
 	}
 	__builtin_memcpy(f->line, area->payload, LINE_MAX);
@@ -100,13 +100,14 @@ static __always_inline void head_ends(struct operation *op, struct socket_state 
 		flags |= MESSAGE_END;
 	if (s->protocol == PROTOCOL_TUNNEL)
 		flags |= MESSAGE_TUNNEL;
-	emit(op, s, flags, n, offset);
+	emit(GIVE_STATE(op, s), flags, n, offset);
 }
 
 /* Spans of a program's own leave it by protocols that are not followed: OTLP by gRPC, SkyWalking. That it has such a connection
  * is told all the same. */
-__noinline int tell_exporter(struct operation *op, struct socket_state *s)
+__noinline int tell_exporter(TAKES_STATE)
 {
+	FIND_STATE;
 	const struct sock *sk;
 	__u16 port;
 
@@ -142,7 +143,7 @@ static __always_inline void not_http(struct operation *op, struct socket_state *
 		cgi_starts(op, s);
 		return;
 	}
-	if (!s->known && find_http2(op, s))
+	if (!s->known && find_http2(GIVE_STATE(op, s)))
 		return;
 	f->phase = PHASE_REST;
 	advance(op, f, op->size - op->done);
@@ -156,7 +157,7 @@ static __always_inline void not_http(struct operation *op, struct socket_state *
 		return;
 	s->muted = 1;
 	count_add(COUNT_SOCKETS_MUTED, 1);
-	tell_exporter(op, s);
+	tell_exporter(GIVE_STATE(op, s));
 }
 
 /* Starts the bookkeeping of a new message. */
@@ -192,8 +193,9 @@ static __always_inline bool is_get_again(const struct scratch *area, const struc
  * behind a line that is none. Saves the scan. Gives the length of the head, and that of the body in f; or 0. A reply with
  * another head, and all this in its body, would be read wrongly; user space reads it rightly all the same.
  * verifier: a function of its own, verified once. */
-__noinline int reply_again(struct follower *f, struct scratch *area, __u32 n)
+__noinline int reply_again(TAKES_FOLLOWER, __u32 n)
 {
+	FIND_FOLLOWER;
 	__u64 at, end, value = 0, digits = 0;
 
 	if (!f || !area)
@@ -284,8 +286,8 @@ static __always_inline void read_head(struct operation *op, struct socket_state 
 		return;
 	}
 	if (f->line_length < LINE_MAX) {
-		keep_line(f, area, first);
-		if (!is_usual(f) && !looks_like_http(f)) {
+		keep_line(op, f, area, first);
+		if (!is_usual(f) && !looks_like_http(GIVE_LINE(op, f))) {
 			not_http(op, s, f);
 			return;
 		}
@@ -302,7 +304,7 @@ static __always_inline void read_head(struct operation *op, struct socket_state 
 		head_ends(op, s, f, flags, n, offset);
 		return;
 	}
-	if (starting && f->length_at && (end = reply_again(f, area, n))) {
+	if (starting && f->length_at && (end = reply_again(GIVE_FOLLOWER(op, f, area), n))) {
 		head_ends(op, s, f, flags, clamp(end, PIECE_MAX), offset);
 		return;
 	}
@@ -313,7 +315,7 @@ static __always_inline void read_head(struct operation *op, struct socket_state 
 	}
 	area->found.from = from;
 	area->found.to = AREA_PAYLOAD + n;
-	scan_head(s, area, op->direction);
+	scan_head(GIVE_HEAD(op, s, area), op->direction);
 	end = clamp(area->found.end, AREA_LIMIT);
 	f->length_at = 0;
 	if (end > AREA_PAYLOAD) {
@@ -339,13 +341,14 @@ static __always_inline void read_head(struct operation *op, struct socket_state 
 		flags ^= MESSAGE_OPEN | MESSAGE_CUT;
 		count_add(COUNT_HEADS_CUT, 1);
 	}
-	emit(op, s, flags, n, offset);
+	emit(GIVE_STATE(op, s), flags, n, offset);
 }
 
 /* One step through an operation: a message head or a piece of one, a body or the part that is there, a chunk line.
  * Returns 0 when all bytes have been followed. Verified once, as a function of its own. */
-__noinline int step(struct operation *op, struct socket_state *s)
+__noinline int step(TAKES_STATE)
 {
+	FIND_STATE;
 	struct follower *f;
 
 	if (!op || !s || op->done >= op->size)
@@ -378,11 +381,11 @@ static __always_inline void follow_bytes(struct operation *op, struct socket_sta
 	if (f->phase == PHASE_REST && s->last != op->direction + 1)
 		f->phase = PHASE_BOUNDARY;
 	for (int i = 0; i < STEPS_MAX; i++) {
-		if (s->protocol || !step(op, s))
+		if (s->protocol || !step(GIVE_STATE(op, s)))
 			break;
 	}
 	for (int i = 0; i < STEPS_MAX / 2; i++) {
-		if (!s->protocol || !follow_frames(op, s))
+		if (!s->protocol || !follow_frames(GIVE_STATE(op, s)))
 			break;
 	}
 	if (op->done < op->size)

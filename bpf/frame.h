@@ -133,8 +133,9 @@ static __always_inline void copy_again(struct operation *op)
 /* Whether a frame begins here, by what can be seen: it ends with the operation, or another one follows it, or it is what a
  * client says first. Where it is not the beginning of the stream, which is told by 2, user space is told that something is missing before
  * it. verifier: a function of its own, verified once. */
-__noinline int find_frame(struct operation *op, struct socket_state *s)
+__noinline int find_frame(TAKES_STATE)
 {
+	FIND_STATE;
 	struct scratch *area;
 	struct follower *f;
 	__u32 left, length;
@@ -165,19 +166,20 @@ __noinline int find_frame(struct operation *op, struct socket_state *s)
 	frame_ends(f);
 	f->chunk = 0;
 	if (middle && s->protocol == PROTOCOL_HTTP2)
-		emit(op, s, MESSAGE_FRAME | MESSAGE_CUT, 0, op->position);
+		emit(GIVE_STATE(op, s), MESSAGE_FRAME | MESSAGE_CUT, 0, op->position);
 	return middle ? 2 : 1;
 }
 
 /* Looks whether a connection that is no HTTP/1 is HTTP/2. */
-__noinline int find_http2(struct operation *op, struct socket_state *s)
+__noinline int find_http2(TAKES_STATE)
 {
+	FIND_STATE;
 	bool missing;
 	int found;
 
 	if (!op || !s)
 		return 0;
-	found = find_frame(op, s);
+	found = find_frame(GIVE_STATE(op, s));
 	if (!found)
 		return 0;
 	/* Its beginning was not seen, or it has changed its protocol. */
@@ -186,6 +188,6 @@ __noinline int find_http2(struct operation *op, struct socket_state *s)
 	missing = found == 2 && s->protocol != PROTOCOL_TUNNEL;
 	other_starts(op, s, missing ? PHASE_REST : PHASE_PREFACE);
 	if (missing)
-		emit(op, s, MESSAGE_FRAME | MESSAGE_CUT, 0, op->position);
+		emit(GIVE_STATE(op, s), MESSAGE_FRAME | MESSAGE_CUT, 0, op->position);
 	return 1;
 }

@@ -79,9 +79,9 @@ static __always_inline bool serves(__u32 pid, __u64 id)
 static __always_inline __u64 socket_under(const struct process *p, __u64 at)
 {
 	__s64 fd = fd_under(p, at);
-	__u64 sk = fd < 0 ? 0 : socket_of_fd(bpf_get_current_task_btf(), fd);
+	__u64 sk = fd < 0 ? 0 : socket_of_fd(current_task(), fd);
 
-	return sk ? BPF_CORE_READ((struct sock *)sk, __sk_common.skc_cookie.counter) : 0;
+	return sk ? number_at(sk) : 0;
 }
 
 /* The current goroutine begins to work on a request that has come on a stream of the connection at an address, 0 if it is not known. If
@@ -91,7 +91,7 @@ static __always_inline int handler_starts(const struct process *p, __u32 stream,
 	struct operation op = {};
 	struct stream_record r = {};
 
-	find_goroutine(&op, bpf_get_current_task_btf(), p);
+	find_goroutine(&op, current_task(), p);
 	if (!op.work)
 		return 0;
 	r.head.direction = DIRECTION_RECEIVE;
@@ -155,7 +155,7 @@ static __always_inline __u32 grpc_stream(__u64 cookie, __u64 stream, __u64 trans
 static __always_inline int grpc_handler_starts(struct pt_regs *regs)
 {
 	struct process *p = go_process();
-	__u64 cookie = bpf_get_attach_cookie(regs), transport = GO_THIRD(regs);
+	__u64 cookie = probe_cookie(regs), transport = GO_THIRD(regs);
 	__u32 stream;
 
 	if (!p)
@@ -171,7 +171,7 @@ static __always_inline int stream_opens(const struct process *p, __u32 stream, _
 	struct operation op = {};
 
 	r.head.socket = socket_under(p, conn);
-	find_goroutine(&op, bpf_get_current_task_btf(), p);
+	find_goroutine(&op, current_task(), p);
 	if (!stream || !r.head.socket || !op.work)
 		return 0;
 	r.head.direction = DIRECTION_SEND;
@@ -187,7 +187,7 @@ static __always_inline int stream_opens(const struct process *p, __u32 stream, _
 static __always_inline int grpc_stream_opens(struct pt_regs *regs)
 {
 	struct process *p = go_process();
-	__u64 cookie = bpf_get_attach_cookie(regs), transport = 0;
+	__u64 cookie = probe_cookie(regs), transport = 0;
 
 	if (!p || !GO_RECEIVER(regs) || bpf_probe_read_user(&transport, sizeof(transport), (void *)(GO_STACK(regs) + 8)))
 		return 0;

@@ -52,7 +52,7 @@ static __always_inline struct worker worker_at(const struct process *p, const st
 
 static __always_inline int hand_over(struct pt_regs *regs)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
 	struct handover_record r = {};
@@ -72,7 +72,7 @@ static __always_inline int hand_over(struct pt_regs *regs)
 	find_goroutine(&op, task, p);
 	r.head.kind = RECORD_HANDOVER;
 	r.head.time = bpf_ktime_get_boot_ns();
-	r.head.socket = BPF_CORE_READ((struct sock *)sk, __sk_common.skc_cookie.counter);
+	r.head.socket = number_at(sk);
 	r.head.pid = pid;
 	r.head.tid = bpf_get_current_pid_tgid();
 	r.goroutine = op.work;

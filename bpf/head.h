@@ -1,24 +1,7 @@
 /* HTTP/1 heads as far as the kernel has to know them: where one starts, where it ends, and how long its body is.
  * RFC 9112. Pure: no helper is called here. */
 #pragma once
-#include "state.h"
-
-/* What a scan found. verifier: kept in the map, so that its values do not multiply the states of the loop. */
-struct found {
-	__u32 from, to; /* the range to look at; from moves through it */
-	__u32 end;	/* area index behind the empty line; 0: not found */
-	__u32 newline;	/* area index of the last line feed; 0: none */
-	__u32 length;	/* area index of Content-Length's value; 0: none */
-	__u32 coding;	/* area index of Transfer-Encoding's value; 0: none */
-};
-
-/* An area of bytes: up to CARRY_MAX bytes of the piece before end where the record ends, the piece follows. */
-struct scratch {
-	struct message_record record;
-	__u8 payload[2 * PIECE_MAX + 128] __attribute__((aligned(8)));
-	struct found found;
-};
-enum { AREA_PAYLOAD = sizeof(struct message_record), AREA_LIMIT = AREA_PAYLOAD + PIECE_MAX };
+#include "place.h"
 
 static __always_inline __u32 load32(const __u8 *p)
 {
@@ -49,8 +32,9 @@ static __always_inline bool is_response(const __u8 *line)
 
 /* Whether the first bytes of a message, f->line, can be an HTTP/1 start line.
  * verifier: a function of its own, verified once. */
-__noinline int looks_like_http(struct follower *f)
+__noinline int looks_like_http(TAKES_LINE)
 {
+	FIND_LINE;
 	bool token = false;
 	const __u8 *line;
 	__u32 n;
@@ -111,8 +95,9 @@ enum {
 
 /* The value of Content-Length, whose digits may start at `at`. Taken only when the line is whole.
  * verifier: a function of its own, verified once and not for every way out of the loop that found it. */
-__noinline int read_length(struct socket_state *s, struct scratch *scratch, __u32 direction)
+__noinline int read_length(TAKES_HEAD, __u32 direction)
 {
+	FIND_HEAD;
 	const __u8 *area = (const __u8 *)scratch;
 	struct follower *f;
 	__u64 value = 0, digits = 0, at, to;
@@ -161,8 +146,9 @@ static __always_inline __u64 first_byte(__u64 mask)
 
 /* Whether the value of Transfer-Encoding ends in "chunked". A list of codings longer than is looked at counts as such.
  * verifier: a function of its own, as read_length. */
-__noinline int read_coding(struct socket_state *s, struct scratch *scratch, __u32 direction)
+__noinline int read_coding(TAKES_HEAD, __u32 direction)
 {
+	FIND_HEAD;
 	const __u8 *area = (const __u8 *)scratch;
 	struct follower *f;
 
@@ -198,8 +184,9 @@ __noinline int read_coding(struct socket_state *s, struct scratch *scratch, __u3
 
 /* Reads the header line behind the last line feed. Only the two fields that frame a body matter here; their values are
  * read behind the loop. verifier: a function of its own, verified once and not for every turn. */
-__noinline int read_field(struct scratch *scratch)
+__noinline int read_field(TAKES_AREA)
 {
+	FIND_AREA;
 	const __u8 *area = (const __u8 *)scratch;
 	__u64 at, rest;
 	__u32 name, more;
@@ -239,8 +226,9 @@ static __always_inline __u64 first_of(__u64 a, __u64 b, __u64 c, __u64 d)
 
 /* Looks for the empty line in area[found.from, found.to), reading the framing fields on the way. Leaves found.from where
  * it stopped: behind the empty line, at the end, or where its turns ran out. */
-__noinline int scan_head(struct socket_state *s, struct scratch *scratch, __u32 direction)
+__noinline int scan_head(TAKES_HEAD, __u32 direction)
 {
+	FIND_HEAD;
 	const __u8 *area = (const __u8 *)scratch;
 	struct found *found;
 	__u64 i, to;
@@ -289,12 +277,12 @@ __noinline int scan_head(struct socket_state *s, struct scratch *scratch, __u32 
 		}
 		word |= LOWER32;
 		if (word == WORD('c', 'o', 'n', 't') || word == WORD('t', 'r', 'a', 'n'))
-			read_field(scratch);
+			read_field(GIVE_AREA(op, scratch));
 	}
 	found->from = i < found->to ? i : found->to;
 	if (found->length)
-		read_length(s, scratch, direction);
+		read_length(GIVE_HEAD(op, s, scratch), direction);
 	if (found->coding)
-		read_coding(s, scratch, direction);
+		read_coding(GIVE_HEAD(op, s, scratch), direction);
 	return 0;
 }

@@ -15,31 +15,44 @@ type Hook string
 const (
 	Tracepoint Hook = "tracepoint" // sock_send_length and sock_recv_length, Linux 6.3 and later
 	Fexit      Hook = "fexit"      // the return of the functions of TCP and AF_UNIX that send and receive
+	Kretprobe  Hook = "kretprobe"  // the same, by probes on where they begin and where they return
 )
 
 // Hooks are all hooks, best first.
-var Hooks = []Hook{Tracepoint, Fexit}
+var Hooks = []Hook{Tracepoint, Fexit, Kretprobe}
 
-// captureProgram is a program of a hook.
-type captureProgram struct {
-	hook Hook
-	name string // in the object
-	of   func(*WeftPrograms) *ebpf.Program
+// Build is one of the ways in which the programs are compiled: where they keep the state of a socket.
+type Build string
+
+// The builds.
+const (
+	InSocket  Build = "socket"  // with the socket: Linux 5.15 and later, and only for programs that are given typed pointers
+	ByAddress Build = "address" // in a map, by the address of the socket
+)
+
+// Builds are those with which the hook may be had, best first.
+func (h Hook) Builds() []Build {
+	switch h {
+	case Tracepoint:
+		return []Build{InSocket}
+	case Kretprobe:
+		return []Build{ByAddress}
+	}
+	return []Build{InSocket, ByAddress}
 }
 
-var capturePrograms = []captureProgram{
-	{Tracepoint, "sock_send_length", func(p *WeftPrograms) *ebpf.Program { return p.SockSendLength }},
-	{Tracepoint, "sock_recv_length", func(p *WeftPrograms) *ebpf.Program { return p.SockRecvLength }},
-	{Fexit, "tcp_sendmsg", func(p *WeftPrograms) *ebpf.Program { return p.TcpSendmsg }},
-	{Fexit, "tcp_recvmsg", func(p *WeftPrograms) *ebpf.Program { return p.TcpRecvmsg }},
-	{Fexit, "unix_stream_sendmsg", func(p *WeftPrograms) *ebpf.Program { return p.UnixStreamSendmsg }},
-	{Fexit, "unix_stream_recvmsg", func(p *WeftPrograms) *ebpf.Program { return p.UnixStreamRecvmsg }},
+// Spec reads the programs.
+func (b Build) Spec() (*ebpf.CollectionSpec, error) {
+	if b == ByAddress {
+		return LoadByAddress()
+	}
+	return LoadWeft()
 }
 
 // Choose leaves those programs in the specification that the hook needs on this kernel. The others become empty ones, which every
 // kernel loads and nothing attaches. An error says why the kernel can't have the hook.
 func (h Hook) Choose(spec *ebpf.CollectionSpec) error {
-	if h == Fexit {
+	if h != Tracepoint {
 		n, err := receiveArguments()
 		if err != nil {
 			return err
@@ -49,7 +62,7 @@ func (h Hook) Choose(spec *ebpf.CollectionSpec) error {
 		}
 	}
 	for _, c := range capturePrograms {
-		if c.hook != h {
+		if c.hook != h && c.hook != "" && spec.Programs[c.name] != nil {
 			spec.Programs[c.name] = none()
 		}
 	}
@@ -63,22 +76,18 @@ func none() *ebpf.ProgramSpec {
 	}
 }
 
+// WithoutCookies leaves out what has to be told where it was put.
+func WithoutCookies(spec *ebpf.CollectionSpec) {
+	for _, name := range []string{"rustls_function", "go_grpc_handler", "go_grpc_opens"} {
+		spec.Programs[name] = none()
+	}
+}
+
 // WithoutTLS leaves out of the specification what reads the plaintext of TLS, and takes the kernel long to verify.
 func WithoutTLS(spec *ebpf.CollectionSpec) {
 	for _, name := range []string{"ssl_ends", "go_tls_returns", "rustls_function"} {
 		spec.Programs[name] = none()
 	}
-}
-
-// Captures gives the loaded programs of whichever hook was chosen.
-func Captures(p *WeftPrograms) []*ebpf.Program {
-	var programs []*ebpf.Program
-	for _, c := range capturePrograms {
-		if program := c.of(p); program.Type() == ebpf.Tracing {
-			programs = append(programs, program)
-		}
-	}
-	return programs
 }
 
 // receiveArguments counts the arguments of the kernel's tcp_recvmsg; the program knows how they lie when there are 4 to 6.

@@ -191,6 +191,7 @@ struct io_uring_task;
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
 	unsigned int flags;
 	int pid;
 	int tgid;

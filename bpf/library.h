@@ -7,12 +7,14 @@
 #define CALL_ARG1(regs) ((regs)->si)
 #define CALL_ARG2(regs) ((regs)->dx)
 #define CALL_ARG3(regs) ((regs)->cx)
+#define CALL_ARG4(regs) ((regs)->r8)
 #define CALL_RESULT(regs) ((regs)->ax)
 #elif defined(__TARGET_ARCH_arm64)
 #define CALL_ARG0(regs) (((struct user_pt_regs *)(regs))->regs[0])
 #define CALL_ARG1(regs) (((struct user_pt_regs *)(regs))->regs[1])
 #define CALL_ARG2(regs) (((struct user_pt_regs *)(regs))->regs[2])
 #define CALL_ARG3(regs) (((struct user_pt_regs *)(regs))->regs[3])
+#define CALL_ARG4(regs) (((struct user_pt_regs *)(regs))->regs[4])
 #define CALL_RESULT(regs) (((struct user_pt_regs *)(regs))->regs[0])
 #endif
 
@@ -85,7 +87,7 @@ static __always_inline void know_goroutine(__u64 g)
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
 #if defined(__TARGET_ARCH_x86)
-	__u64 base = bpf_get_current_task_btf()->thread.fsbase, found = 0;
+	__u64 base = FIELD(current_task(), thread.fsbase), found = 0;
 #endif
 
 	if (p && (p->go || p->g_at))

@@ -6,7 +6,7 @@
 /* A connection of weft's own is known by its ports before its first byte. */
 static __always_inline void remember_own(const struct sock *sk)
 {
-	__u32 key = (__u32)sk->__sk_common.skc_num << 16 | port_of(sk->__sk_common.skc_dport);
+	__u32 key = (__u32)FIELD(sk, __sk_common.skc_num) << 16 | port_of(FIELD(sk, __sk_common.skc_dport));
 	__u8 one = 1;
 
 	remember(&own, FORGETFUL_OWN, &key, &one);
@@ -47,22 +47,22 @@ static __always_inline void connection_starts(struct sock *sk)
  * to read them. */
 static __always_inline bool owner_closes(const struct sock *sk, int old_state)
 {
-	return (sk->sk_shutdown & SHUTDOWN_MASK) == SHUTDOWN_MASK && (old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT);
+	return (FIELD(sk, sk_shutdown) & SHUTDOWN_MASK) == SHUTDOWN_MASK && (old_state == TCP_ESTABLISHED || old_state == TCP_CLOSE_WAIT);
 }
 
 /* A reset that comes while a write is under way closes the connection before the write has returned, which is when it is told. Where
  * sendfile passes unseen, it can't be told from a write. */
 static __always_inline bool write_untold(const struct sock *sk, const struct socket_state *s, const struct tcp_sock *tcp)
 {
-	__u32 fin = !!(sk->sk_shutdown & SEND_SHUTDOWN);
+	__u32 fin = !!(FIELD(sk, sk_shutdown) & SEND_SHUTDOWN);
 
 	return !bpf_core_field_exists(((struct proto___page *)0)->sendpage) && s->named &&
-	       (__s32)(tcp->write_seq - s->name_local - fin - (__u32)s->follower[DIRECTION_SEND].through) > 0;
+	       (__s32)(FIELD(tcp, write_seq) - s->name_local - fin - (__u32)s->follower[DIRECTION_SEND].through) > 0;
 }
 
 static __always_inline void connection_closes(struct sock *sk, int old_state)
 {
-	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct socket_state *s = socket_of(sk);
 	struct tcp_sock *tcp;
 
 	if (!s)
@@ -72,23 +72,23 @@ static __always_inline void connection_closes(struct sock *sk, int old_state)
 			connection_unused(s);
 		return;
 	}
-	tcp = bpf_skc_to_tcp_sock(sk);
+	tcp = tcp_of(sk);
 	/* Under TLS nearly always a last alert is left, which nobody reads. */
-	if (tcp && sk->sk_socket && !s->tls && !s->reset && !s->muted && !owner_closes(sk, old_state) &&
-	    (__s32)(tcp->rcv_nxt - tcp->copied_seq) > 1) {
+	if (tcp && FIELD(sk, sk_socket) && !s->tls && !s->reset && !s->muted && !owner_closes(sk, old_state) &&
+	    (__s32)(FIELD(tcp, rcv_nxt) - FIELD(tcp, copied_seq)) > 1) {
 		s->closing = CLOSING_READ;
 		return;
 	}
-	if (tcp && sk->sk_socket && !s->tls && s->reset && !s->muted && write_untold(sk, s, tcp)) {
+	if (tcp && FIELD(sk, sk_socket) && !s->tls && s->reset && !s->muted && write_untold(sk, s, tcp)) {
 		s->closing = CLOSING_WRITE;
 		return;
 	}
 	if (s->tls) {
 		s->muted = 1; /* what is left is of no session any more */
-		if (ciphertext_closes(s, tcp ? tcp->total_retrans : 0))
+		if (ciphertext_closes(s, tcp ? FIELD(tcp, total_retrans) : 0))
 			return;
 	}
-	tell_close(s, tcp ? tcp->total_retrans : 0);
+	tell_close(s, tcp ? FIELD(tcp, total_retrans) : 0);
 }
 
 static __always_inline int state_changes(struct sock *sk, int old_state, int new_state)
@@ -122,12 +122,12 @@ static __always_inline void fill_process(struct process_record *r, __u8 kind, st
 	r->head.kind = kind;
 	r->head.time = bpf_ktime_get_boot_ns();
 	r->head.socket = 0;
-	r->head.pid = task->tgid;
-	r->head.tid = task->pid;
+	r->head.pid = FIELD(task, tgid);
+	r->head.tid = FIELD(task, pid);
 	r->head.length = 0;
 	r->args_length = 0;
 	r->env_length = 0;
-	r->start = task->start_boottime;
+	r->start = FIELD(task, start_boottime);
 	r->parent = BPF_CORE_READ(task, real_parent, tgid);
 	BPF_CORE_READ_INTO(&r->comm, task, comm);
 }
@@ -152,7 +152,7 @@ static __always_inline void drop_choice(__u32 pid)
 
 static __always_inline int process_executes(struct task_struct *task, struct linux_binprm *binprm)
 {
-	__u32 zero = 0, pid = task->tgid;
+	__u32 zero = 0, pid = FIELD(task, tgid);
 	struct process_scratch *p = bpf_map_lookup_elem(&process_scratches, &zero);
 	__u64 args = 0, env = 0, args_length, env_length;
 
@@ -186,7 +186,7 @@ static __always_inline int process_executes(struct task_struct *task, struct lin
 
 static __always_inline int process_forks(struct task_struct *parent, struct task_struct *child)
 {
-	__u32 zero = 0, from = parent->tgid, to = child->tgid;
+	__u32 zero = 0, from = FIELD(parent, tgid), to = FIELD(child, tgid);
 	struct process_scratch *p = bpf_map_lookup_elem(&process_scratches, &zero);
 	struct process *choice;
 
@@ -210,7 +210,7 @@ static __always_inline int process_forks(struct task_struct *parent, struct task
 
 static __always_inline int process_exits(struct task_struct *task)
 {
-	__u32 zero = 0, pid = task->tgid;
+	__u32 zero = 0, pid = FIELD(task, tgid);
 	struct process_scratch *p = bpf_map_lookup_elem(&process_scratches, &zero);
 
 	thread_ends(task);

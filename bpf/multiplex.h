@@ -6,8 +6,9 @@
 /* Copies what is there of a frame whose payload is wanted, but no more than HEAD_MAX of a block. `with`: the header stands
  * before it, at op->done; else it was told before. Returns 0 when the bytes could not be read.
  * verifier: a function of its own, verified once. */
-__noinline int copy_frame(struct operation *op, struct socket_state *s, __u32 with)
+__noinline int copy_frame(TAKES_STATE, __u32 with)
 {
+	FIND_STATE;
 	__u32 flags = MESSAGE_FRAME | (with ? MESSAGE_START : 0), left, n;
 	struct scratch *area;
 	struct follower *f;
@@ -71,7 +72,7 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 		if (f->skip)
 			return;
 		if (type == FRAME_DATA)
-			follow_data(op, s);
+			follow_data(GIVE_STATE(op, s));
 		else
 			frame_ends(f);
 		return;
@@ -79,9 +80,9 @@ static __always_inline void frame_starts(struct operation *op, struct socket_sta
 	f->phase = PHASE_FRAME_COPY;
 	f->request = opens_stream(op, s, f);
 	if (type == FRAME_RST_STREAM || (type == FRAME_HEADERS && f->line[4] & FLAG_END_STREAM))
-		take_counts(op, s);
+		take_counts(GIVE_STATE(op, s));
 	if (with) {
-		if (!copy_frame(op, s, with))
+		if (!copy_frame(GIVE_STATE(op, s), with))
 			give_up(op, s, f);
 		return;
 	}
@@ -112,7 +113,7 @@ static __always_inline void read_frame(struct operation *op, struct socket_state
 	if (whole) {
 		__builtin_memcpy(f->line, area->payload, 16);
 	} else {
-		extend_line(f, area, n);
+		extend_line(GIVE_FOLLOWER(op, f, area), n);
 		advance(op, f, n);
 		if (f->line_length < FRAME_HEADER)
 			return;
@@ -135,7 +136,7 @@ static __always_inline int leave_tunnel(struct operation *op, struct socket_stat
 /* A frame of WebSocket, as far as it is there. */
 static __always_inline int follow_socket(struct operation *op, struct socket_state *s)
 {
-	if (s->follower[op->direction & 1].phase != PHASE_FRAME || !read_socket_frame(op, s))
+	if (s->follower[op->direction & 1].phase != PHASE_FRAME || !read_socket_frame(GIVE_STATE(op, s)))
 		return leave_tunnel(op, s);
 	return op->done < op->size;
 }
@@ -143,7 +144,7 @@ static __always_inline int follow_socket(struct operation *op, struct socket_sta
 /* What follows a 101: HTTP/2, or else WebSocket, if it looks like that. */
 static __always_inline void enter_tunnel(struct operation *op, struct socket_state *s)
 {
-	if (find_http2(op, s))
+	if (find_http2(GIVE_STATE(op, s)))
 		return;
 	s->protocol = PROTOCOL_WEBSOCKET;
 	for (int i = 0; i < 2; i++) {
@@ -154,8 +155,9 @@ static __always_inline void enter_tunnel(struct operation *op, struct socket_sta
 }
 
 /* One frame, or what the operation has of it. verifier: a function of its own, verified once. */
-__noinline int follow_frame(struct operation *op, struct socket_state *s)
+__noinline int follow_frame(TAKES_STATE)
 {
+	FIND_STATE;
 	struct follower *f;
 
 	if (!op || !s || op->done >= op->size)
@@ -168,11 +170,11 @@ __noinline int follow_frame(struct operation *op, struct socket_state *s)
 		read_frame(op, s, f);
 		break;
 	case PHASE_FRAME_COPY:
-		if (!copy_frame(op, s, 0))
+		if (!copy_frame(GIVE_STATE(op, s), 0))
 			give_up(op, s, f);
 		break;
 	case PHASE_DATA:
-		follow_data(op, s);
+		follow_data(GIVE_STATE(op, s));
 		break;
 	case PHASE_PREFACE:
 	case PHASE_FRAME_SKIP:
@@ -183,7 +185,7 @@ __noinline int follow_frame(struct operation *op, struct socket_state *s)
 		/* The place was lost: it may be found again at the beginning of an operation. */
 		if (s->protocol == PROTOCOL_WEBSOCKET)
 			return follow_socket(op, s);
-		if (!find_frame(op, s)) {
+		if (!find_frame(GIVE_STATE(op, s))) {
 			f->phase = PHASE_REST;
 			advance(op, f, op->size - op->done);
 		}
@@ -192,17 +194,18 @@ __noinline int follow_frame(struct operation *op, struct socket_state *s)
 }
 
 /* The bytes of a connection that carries frames. */
-__noinline int follow_frames(struct operation *op, struct socket_state *s)
+__noinline int follow_frames(TAKES_STATE)
 {
+	FIND_STATE;
 	if (!op || !s || op->done >= op->size)
 		return 0;
 	if (s->protocol == PROTOCOL_TUNNEL)
 		enter_tunnel(op, s);
 	for (__u32 i = 0; i < FRAME_TURNS; i++) {
-		int more = s->protocol == PROTOCOL_FASTCGI ? follow_record(op, s) : follow_frame(op, s);
+		int more = s->protocol == PROTOCOL_FASTCGI ? follow_record(GIVE_STATE(op, s)) : follow_frame(GIVE_STATE(op, s));
 
 		if (op->tell_flags)
-			emit(op, s, op->tell_flags, op->tell_length, op->tell_offset);
+			emit(GIVE_STATE(op, s), op->tell_flags, op->tell_length, op->tell_offset);
 		op->tell_flags = 0;
 		if (!more)
 			break;

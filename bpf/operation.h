@@ -2,58 +2,6 @@
 #pragma once
 #include "head.h"
 
-#include <bpf/bpf_core_read.h>
-
-struct operation {
-	__u64 now;
-	__u64 sk;	/* address of the socket */
-	__u64 base;	/* user address of the buffer, or of the io vectors */
-	__u64 position; /* stream offset of the next byte to follow */
-	__u64 first;	/* stream offset of the first byte */
-	__u32 vectors;	/* 0: base is the buffer */
-	__u32 done;	/* bytes followed so far */
-	__u32 size;	/* bytes that the operation moved */
-	__u32 pid, tid;
-	__u32 rtt, retransmits;
-	__u32 unread; /* enum unread_reason */
-	__u32 vector; /* the io vector that was looked at last */
-	__u64
-	    passed;  /* bytes in the io vectors before it; less than 0: the operation begins so far behind the beginning of the first one */
-	__u64 start; /* its address and length, when found */
-	__u64 length;
-	__u8 found;
-	__u8 direction;
-	__u8 area;	     /* index of its scratch area */
-	__u8 asked;	     /* the running task was looked for */
-	__u8 task;	     /* work and origin are tasks */
-	__u8 timed;	     /* its cost is told */
-	__u16 messages;	     /* of gRPC that ended in it */
-	__u64 work, origin;  /* as in struct message_record */
-	__u64 words[5];	     /* room for what is read of a program's memory; see bpf/task.h */
-	__u64 wire;	     /* of plaintext: see struct message_record */
-	__u64 record;	     /* of ciphertext: 1 + offset of the first record of data that begins in it */
-	__u64 record_length; /* and its length */
-	__u64 overhead;	   /* bytes that the kernel's TLS has on the wire beyond those of the operation; 0: not known, or it is not there */
-	__u64 tell_offset; /* of a frame that is to be told, with the flags and the length of its record; no flags: none */
-	__u32 tell_flags, tell_length;
-};
-
-/* The areas of a CPU: DIRECTION_RECEIVE and DIRECTION_SEND are those of socket operations, the next two of calls to TLS libraries. */
-enum { AREA_CALL = 2, AREAS = 4 };
-
-/* The operation under way, one of each area on a CPU. Not on the stack: all frames of a program together have 512 bytes of
- * it, and kernels before 6.13 count each frame in steps of 32. */
-struct place {
-	struct operation operation;
-	__u32 taken, pad;
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, AREAS);
-	__type(key, __u32);
-	__type(value, struct place);
-} places SEC(".maps");
-
 /* The place of an operation, emptied; none while another one has it. Where a hook lets the kernel preempt programs, the areas of
  * the CPU would else be written by two. */
 static __always_inline struct place *take_place(__u32 area)
@@ -112,12 +60,12 @@ enum {
 	NR_pwritev2 = 328,
 	NR_io_uring_enter = 426,
 };
-#define SYSCALL_NUMBER(regs) ((long)(regs)->orig_ax)
-#define SYSCALL_ARG0(regs) ((regs)->di)
-#define SYSCALL_ARG1(regs) ((regs)->si)
-#define SYSCALL_ARG2(regs) ((regs)->dx)
-#define SYSCALL_ARG3(regs) ((regs)->r10)
-#define TASK_IS_32BIT(task, regs) ((task)->thread_info.status & 2) /* TS_COMPAT */
+#define SYSCALL_NUMBER(regs) ((long)FIELD(regs, orig_ax))
+#define SYSCALL_ARG0(regs) FIELD(regs, di)
+#define SYSCALL_ARG1(regs) FIELD(regs, si)
+#define SYSCALL_ARG2(regs) FIELD(regs, dx)
+#define SYSCALL_ARG3(regs) FIELD(regs, r10)
+#define TASK_IS_32BIT(task, regs) (FIELD(task, thread_info.status) & 2) /* TS_COMPAT */
 #elif defined(__TARGET_ARCH_arm64)
 enum {
 	NR_read = 63,
@@ -139,12 +87,12 @@ enum {
 	NR_pwritev2 = 287,
 	NR_io_uring_enter = 426,
 };
-#define SYSCALL_NUMBER(regs) ((long)(regs)->syscallno)
-#define SYSCALL_ARG0(regs) ((regs)->regs[0])
-#define SYSCALL_ARG1(regs) ((regs)->regs[1])
-#define SYSCALL_ARG2(regs) ((regs)->regs[2])
-#define SYSCALL_ARG3(regs) ((regs)->regs[3])
-#define TASK_IS_32BIT(task, regs) ((regs)->pstate & 0x10) /* PSR_MODE32_BIT */
+#define SYSCALL_NUMBER(regs) ((long)FIELD(regs, syscallno))
+#define SYSCALL_ARG0(regs) FIELD(regs, regs[0])
+#define SYSCALL_ARG1(regs) FIELD(regs, regs[1])
+#define SYSCALL_ARG2(regs) FIELD(regs, regs[2])
+#define SYSCALL_ARG3(regs) FIELD(regs, regs[3])
+#define TASK_IS_32BIT(task, regs) (FIELD(regs, pstate) & 0x10) /* PSR_MODE32_BIT */
 #endif
 
 /* The socket behind a file descriptor of the current task, as an address. */
@@ -166,8 +114,9 @@ static __always_inline __u64 socket_of_fd(struct task_struct *task, __u32 fd)
 
 /* Whether the io vectors hold more than was sent: then the kernel ends a sendmmsg here.
  * verifier: a function of its own, verified once. */
-__noinline int is_partial(struct operation *op)
+__noinline int is_partial(TAKES_OPERATION)
 {
+	FIND_OPERATION;
 	__u64 total = 0;
 
 	if (!op)
@@ -202,7 +151,7 @@ static __always_inline void find_multiple(struct operation *op, struct socket_st
 	}
 	op->base = m.header.vectors;
 	op->vectors = m.header.vector_count;
-	if (op->direction == DIRECTION_SEND && is_partial(op))
+	if (op->direction == DIRECTION_SEND && is_partial(GIVE_OPERATION(op)))
 		s->vector = 0;
 }
 
@@ -219,12 +168,12 @@ static __always_inline void find_message(struct operation *op, __u64 header)
 }
 
 /* Where the bytes of the operation are in user memory, or why they can't be had. */
-static __always_inline void find_buffer(struct operation *op, struct socket_state *s, struct task_struct *task)
+INLINE_WITH_ROOM void find_buffer(struct operation *op, struct socket_state *s, struct task_struct *task)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct pt_regs *regs = registers_of(task);
 	long number = SYSCALL_NUMBER(regs);
 
-	if (task->flags & PF_IO_WORKER) {
+	if (FIELD(task, flags) & PF_IO_WORKER) {
 		op->unread = UNREAD_IO_URING;
 		return;
 	}
@@ -233,7 +182,7 @@ static __always_inline void find_buffer(struct operation *op, struct socket_stat
 		return;
 	}
 	/* io_uring's work also runs at the end of any other system call of its task. */
-	if (task->io_uring && socket_of_fd(task, SYSCALL_ARG0(regs)) != op->sk) {
+	if (FIELD(task, io_uring) && socket_of_fd(task, SYSCALL_ARG0(regs)) != op->sk) {
 		op->unread = UNREAD_IO_URING;
 		return;
 	}
@@ -259,8 +208,9 @@ static __always_inline void find_buffer(struct operation *op, struct socket_stat
 
 /* Copies n bytes of the operation from its byte `from` on, out of its io vectors; it goes on where the copy before began.
  * verifier: a function of its own, verified once. */
-__noinline int copy_vectors(struct operation *op, struct scratch *area, __u32 from, __u32 n)
+__noinline int copy_vectors(TAKES_BYTES, __u32 from, __u32 n)
 {
+	FIND_BYTES;
 	__u64 filled = 0, left;
 
 	if (!op || !area)
@@ -298,8 +248,9 @@ __noinline int copy_vectors(struct operation *op, struct scratch *area, __u32 fr
 
 /* Moves op->vector to the io vector that holds the byte `from`: what is behind does not have to be passed again.
  * verifier: a function of its own, verified once. */
-__noinline int pass_vectors(struct operation *op, __u32 from)
+__noinline int pass_vectors(TAKES_OPERATION, __u32 from)
 {
+	FIND_OPERATION;
 	if (!op)
 		return 0;
 	for (__u32 turn = 0; turn < VECTORS_MAX; turn++) {
@@ -329,7 +280,7 @@ static __always_inline __u64 together(struct operation *op, __u32 from)
 	if (!op->vectors)
 		return op->size - from;
 	if (!op->found || (__s64)(op->passed + op->length) <= from)
-		pass_vectors(op, from);
+		pass_vectors(GIVE_OPERATION(op), from);
 	return op->found ? op->passed + op->length - from : 0;
 }
 
@@ -340,7 +291,7 @@ static __always_inline __u32 copy_bytes(struct operation *op, __u32 from, struct
 
 	if (op->vectors) {
 		if (together(op, from) < size)
-			return copy_vectors(op, area, from, size);
+			return copy_vectors(GIVE_BYTES(op, area), from, size);
 		at = op->start + (from - op->passed);
 	}
 	return bpf_probe_read_user(area->payload, size, (void *)at) ? UNREAD_FAULT : 0;
@@ -352,12 +303,12 @@ static __always_inline void find_goroutine(struct operation *op, struct task_str
 	__u64 g = 0, m = 0, id = 0;
 
 #if defined(__TARGET_ARCH_x86)
-	__u64 base = task->thread.fsbase;
+	__u64 base = FIELD(task, thread.fsbase);
 	if (bpf_probe_read_user(&g, sizeof(g), (void *)(base + p->tls)))
 		return;
 #elif defined(__TARGET_ARCH_arm64)
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	g = regs->regs[28];
+	struct pt_regs *regs = registers_of(task);
+	g = FIELD(regs, regs[28]);
 #endif
 	bpf_probe_read_user(&id, sizeof(id), (void *)(g + p->goid));
 	if (!id) {

@@ -75,7 +75,7 @@ static __always_inline void find_socket(struct session *session, const struct th
 
 /* The stream offset + 1 of the record that a read of n bytes begins with; 0 when that is not certain. whole: the reader had room
  * for more, so that a record has ended. verifier: a function of its own, verified once. */
-__noinline __u64 take_record(struct session *session, struct tls_socket *t, __u64 n, __u32 whole)
+TAKES_POINTERS __u64 take_record(struct session *session, struct tls_socket *t, __u64 n, __u32 whole)
 {
 	struct record_stream *r;
 
@@ -116,7 +116,7 @@ __noinline __u64 take_record(struct session *session, struct tls_socket *t, __u6
  * the next one begins: got, and part bytes more than its plaintext behind its header; part 0: not known. A record of something else in
  * between makes that wrong until the kept ones tell better; nothing begins where it points, then. verifier: a function of its own,
  * verified once. */
-__noinline __u64 take_whole(struct session *session, struct tls_socket *t, __u64 n)
+TAKES_POINTERS __u64 take_whole(struct session *session, struct tls_socket *t, __u64 n)
 {
 	__u64 from = 0, at = 0, oldest;
 	struct record_stream *r;
@@ -176,6 +176,10 @@ static __always_inline void plaintext_passes(struct operation *op, struct sessio
 	struct tls_socket *t = 0;
 	__u64 cookie;
 
+#if defined(SOCKETS_BY_ADDRESS)
+	op->session.object = thread->object;
+	op->session.tgid = op->pid;
+#endif
 	if (!session->under && op->direction == DIRECTION_RECEIVE)
 		find_socket(session, thread, op->pid, n);
 	cookie = session->under;
@@ -259,7 +263,7 @@ static __always_inline void tell_call(struct session *session, struct thread *th
 
 /* A write that has sent, and that has begun at that time, has returned. If its socket has ended meanwhile, that is told now. verifier: a
  * function of its own, for its stack. */
-__noinline int write_returns(const struct session_key *key, __u64 began)
+TAKES_POINTERS int write_returns(const struct session_key *key, __u64 began)
 {
 	struct close_record r = {};
 	struct session *session;

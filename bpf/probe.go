@@ -1,6 +1,8 @@
 package bpf
 
 import (
+	"strings"
+
 	"github.com/cilium/ebpf"
 )
 
@@ -16,7 +18,7 @@ const (
 // Choose readies the programs of the specification that are put on functions.
 func (p Probes) Choose(spec *ebpf.CollectionSpec) {
 	for _, program := range spec.Programs {
-		if program.Type == ebpf.Kprobe && p == Multi {
+		if strings.HasPrefix(program.SectionName, "uprobe") && p == Multi {
 			program.AttachType = ebpf.AttachTraceUprobeMulti
 		}
 	}

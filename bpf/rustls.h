@@ -107,7 +107,7 @@ static __always_inline bool is_encrypter(struct rust_program *p, __u64 object, _
 }
 
 /* Looks for the encrypter in a CommonState, of which a copy is in the area. verifier: a function of its own, verified once. */
-__noinline int search_encrypter(struct rust_program *p, struct scratch *area)
+TAKES_POINTERS int search_encrypter(struct rust_program *p, struct scratch *area)
 {
 	if (!p || !area)
 		return 0;

@@ -138,12 +138,22 @@ struct socket_state {
 };
 
 /* One record per stream socket. Born at connect, establishment or the first operation, dies with the socket. */
+#if !defined(SOCKETS_BY_ADDRESS)
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct socket_state);
 } sockets SEC(".maps");
+#else
+/* The same by the address of the socket, see bpf/reach.h. Of too many the one goes first that was not used for the longest time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u64);
+	__type(value, struct socket_state);
+} sockets SEC(".maps");
+#endif
 
 /* All records. Resized by Go before loading. */
 struct {
@@ -166,6 +176,7 @@ enum forgetful {
 	FORGETFUL_STREAMS,
 	FORGETFUL_THREADS,
 	FORGETFUL_RUST_PROGRAMS,
+	FORGETFUL_SOCKETS, /* where they are by address */
 	FORGETFULS
 };
 /* Entries put into each of these, less those taken out: what of them is not there was forgotten. */
@@ -179,6 +190,7 @@ struct tally {
 	__u64 unweighed;      /* the same, since it last asked all the same */
 	__u64 counts[COUNTS]; /* by enum count; summed over the CPUs by Go */
 	__u64 costs[COSTS];   /* see bpf/cost.h */
+	__u64 numbered;	      /* the last number that it gave to a socket, see bpf/reach.h */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -58,8 +58,9 @@ static __always_inline struct stream_count *empty_count(struct scratch *area)
 }
 
 /* Takes what was counted of the frame's stream in this direction, for the record that ends it. */
-__noinline int take_counts(struct operation *op, struct socket_state *s)
+__noinline int take_counts(TAKES_STATE)
 {
+	FIND_STATE;
 	struct stream_count *c;
 	struct scratch *area;
 	struct stream_key *k;
@@ -109,7 +110,7 @@ static __always_inline void data_ends(struct operation *op, struct socket_state 
 	bool last = f->line[4] & FLAG_END_STREAM;
 
 	if (last && area) {
-		take_counts(op, s);
+		take_counts(GIVE_STATE(op, s));
 		put_header(area, f);
 		f->request = 0;
 		tell_later(op, MESSAGE_FRAME | MESSAGE_START, FRAME_HEADER, op->position);
@@ -152,8 +153,9 @@ static __always_inline __u32 read_prefix(struct operation *op, struct stream_cou
 }
 
 /* Counts DATA, up to the end of a message of gRPC, of the frame or of the operation. */
-__noinline int follow_data(struct operation *op, struct socket_state *s)
+__noinline int follow_data(TAKES_STATE)
 {
+	FIND_STATE;
 	struct stream_count *c = 0;
 	struct scratch *area;
 	struct stream_key *k;

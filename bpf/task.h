@@ -119,7 +119,7 @@ static __always_inline __u64 running_greenlet(const struct interpreter *i, __u64
 #if defined(__TARGET_ARCH_x86)
 	__u64 at, current;
 
-	if (!read_words(words, bpf_get_current_task_btf()->thread.fsbase + THREAD_MODULES, false))
+	if (!read_words(words, FIELD(current_task(), thread.fsbase) + THREAD_MODULES, false))
 		return 0;
 	if (!read_words(words, words[0] + (__u64)i->module * MODULE_SIZE, false) || !read_words(words, words[0], true))
 		return 0;
@@ -207,8 +207,9 @@ static __always_inline void find_virtual(struct operation *op, const struct inte
 
 /* Whose work an operation is. begins: it has read the first bytes of a request.
  * verifier: a function of its own, verified once. */
-__noinline int find_task(struct operation *op, int begins)
+__noinline int find_task(TAKES_OPERATION, int begins)
 {
+	FIND_OPERATION;
 	struct interpreter *i;
 	__u32 pid;
 
@@ -330,7 +331,7 @@ static __always_inline int stream_writes(__u64 stream)
 		return 0;
 	if (bpf_probe_read_user(&fd, sizeof(fd), (void *)(h.handle + __builtin_offsetof(struct stream_handle, fd))) || fd < 0)
 		return 0;
-	sk = socket_of_fd(bpf_get_current_task_btf(), fd);
+	sk = socket_of_fd(current_task(), fd);
 	if (!sk)
 		return 0;
 	task = running_task(i, words);

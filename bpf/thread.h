@@ -58,7 +58,8 @@ static __always_inline bool send_thread(struct thread_record *r)
 
 static __always_inline void tell_thread(const struct task_struct *task, __u32 deed, __u32 other, __u64 address)
 {
-	struct thread_record r = {.head = {.pid = task->tgid, .tid = task->pid}, .deed = deed, .other = other, .address = address};
+	struct thread_record r = {
+	    .head = {.pid = FIELD(task, tgid), .tid = FIELD(task, pid)}, .deed = deed, .other = other, .address = address};
 
 	send_thread(&r);
 }
@@ -67,10 +68,10 @@ static __always_inline void tell_thread(const struct task_struct *task, __u32 de
  * connection comes later, when the thread may have read others. */
 static __always_inline void thread_connects(struct socket_state *s)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct hand *h = hand_of(task->tgid, task->pid);
+	struct task_struct *task = current_task();
+	struct hand *h = hand_of(FIELD(task, tgid), FIELD(task, pid));
 	struct thread_record r = {
-	    .head = {.pid = task->tgid, .tid = task->pid, .socket = s->cookie},
+	    .head = {.pid = FIELD(task, tgid), .tid = FIELD(task, pid), .socket = s->cookie},
 	    .deed = DEED_CONNECTS,
 	};
 
@@ -94,16 +95,16 @@ static __always_inline void connection_unused(struct socket_state *s)
 /* A thread that works on requests has started another one. */
 static __always_inline void thread_starts(const struct task_struct *task, const struct task_struct *child)
 {
-	if (!hand_of(task->tgid, task->pid))
+	if (!hand_of(FIELD(task, tgid), FIELD(task, pid)))
 		return;
-	note_hand(child->tgid, child->pid, HAND_STARTED);
-	tell_thread(task, DEED_STARTS, child->pid, 0);
+	note_hand(FIELD(child, tgid), FIELD(child, pid), HAND_STARTED);
+	tell_thread(task, DEED_STARTS, FIELD(child, pid), 0);
 }
 
 static __always_inline void thread_ends(const struct task_struct *task)
 {
-	__u32 tid = task->pid;
-	struct hand *h = hand_of(task->tgid, tid);
+	__u32 tid = FIELD(task, pid);
+	struct hand *h = hand_of(FIELD(task, tgid), tid);
 
 	if (!h)
 		return;
@@ -125,29 +126,29 @@ static __always_inline bool waits_on(struct pt_regs *regs, __u64 address)
  * in interrupts: both have to be in a call of futex, on the same word. */
 static __always_inline int thread_wakes(const struct task_struct *woken)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	__u32 pid = task->tgid;
+	struct task_struct *task = current_task();
+	__u32 pid = FIELD(task, tgid);
 	struct pt_regs *regs;
 	struct crew *crew;
 	__u64 address;
 
-	if (pid != woken->tgid || task->pid == woken->pid)
+	if (pid != FIELD(woken, tgid) || FIELD(task, pid) == FIELD(woken, pid))
 		return 0;
-	regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	regs = registers_of(task);
 	if (SYSCALL_NUMBER(regs) != NR_futex)
 		return 0;
 	crew = bpf_map_lookup_elem(&crews, &pid);
 	if (!crew || crew->credit <= 0)
 		return 0;
 	address = SYSCALL_ARG0(regs);
-	regs = (struct pt_regs *)bpf_task_pt_regs((struct task_struct *)woken);
+	regs = registers_of((struct task_struct *)woken);
 	if (!waits_on(regs, address))
 		return 0;
-	if (!hand_of(pid, task->pid) && !hand_of(pid, woken->pid))
+	if (!hand_of(pid, FIELD(task, pid)) && !hand_of(pid, FIELD(woken, pid)))
 		return 0;
-	if (!owns_word(pid, woken->pid, address))
+	if (!owns_word(pid, FIELD(woken, pid), address))
 		return 0;
 	crew->credit--;
-	tell_thread(task, DEED_WAKES, woken->pid, address | (SYSCALL_ARG3(regs) != 0));
+	tell_thread(task, DEED_WAKES, FIELD(woken, pid), address | (SYSCALL_ARG3(regs) != 0));
 	return 0;
 }

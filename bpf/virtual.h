@@ -25,7 +25,7 @@ static __always_inline bool read_word(__u64 *word, __u64 at)
 static __always_inline __u64 running_virtual(const struct machine *m, __u64 *words)
 {
 #if defined(__TARGET_ARCH_x86)
-	__u64 base = bpf_get_current_task_btf()->thread.fsbase;
+	__u64 base = FIELD(current_task(), thread.fsbase);
 	__u8 mounted = 0;
 
 	if (!read_word(words, base + THREAD_VECTOR) || !read_word(words, words[0] + m->slot) || !read_word(words, words[0] + m->current))

@@ -73,7 +73,7 @@ static __always_inline bool in_heap(__u64 address)
 
 /* If a word is the address of a channel on which one goroutine alone waits, and not the worker, notes that goroutine. A channel on which
  * several wait is a queue of work, or tells all of something. */
-__noinline int look_at_channel(struct look *l, __u64 channel, __u32 place)
+TAKES_POINTERS int look_at_channel(struct look *l, __u64 channel, __u32 place)
 {
 	__u64 sudog = 0, g = 0, next = 0, of = 0, id = 0, parent = 0;
 	__u32 n;
@@ -152,8 +152,9 @@ static __always_inline int copy_stack(struct look *l, const struct process *p, c
 
 /* The reply to a call begins: tells who waits for the goroutine that has made it.
  * verifier: a function of its own, verified once. */
-__noinline int tell_waiters(struct operation *op, struct socket_state *s)
+__noinline int tell_waiters(TAKES_STATE)
 {
+	FIND_STATE;
 	__u32 area, pid;
 	__u64 cookie;
 	struct worker *known, w;
@@ -172,7 +173,7 @@ __noinline int tell_waiters(struct operation *op, struct socket_state *s)
 	take_out(&workers, FORGETFUL_WORKERS, &cookie);
 	p = bpf_map_lookup_elem(&processes, &pid);
 	l = bpf_map_lookup_elem(&looks, &area);
-	if (!p || !l || !p->sudog_chan || !bpf_core_enum_value_exists(enum bpf_func_id___loop, BPF_FUNC_loop___loop))
+	if (!p || !l || !p->sudog_chan || !KERNEL_LOOPS)
 		return 0;
 	if (!copy_stack(l, p, &w))
 		return 0;
@@ -191,7 +192,7 @@ __noinline int tell_waiters(struct operation *op, struct socket_state *s)
 	l->record.head.pid = pid;
 	l->record.head.tid = op->tid;
 	l->record.worker = w.id;
-	bpf_loop(STACK_WORDS, look_at_word, &area, 0);
+	LOOP(STACK_WORDS, look_at_word, &area);
 	if (bpf_ringbuf_output(&ring, &l->record, sizeof(l->record), BPF_RB_NO_WAKEUP))
 		count_add(COUNT_RING_FULL, 1);
 	return 0;

@@ -58,8 +58,9 @@ static __always_inline void count_frame(struct follower *f)
 
 /* Reads as much of a frame's header as is there. Returns 0 where it is none, and the connection is no longer looked at.
  * verifier: a function of its own, verified once. */
-__noinline int read_socket_frame(struct operation *op, struct socket_state *s)
+__noinline int read_socket_frame(TAKES_STATE)
 {
+	FIND_STATE;
 	__u32 left, have, want, n;
 	struct scratch *area;
 	struct follower *f;
@@ -76,7 +77,7 @@ __noinline int read_socket_frame(struct operation *op, struct socket_state *s)
 		n = left;
 	if (!area || !n || n > SOCKET_HEADER || op->unread || copy_bytes(op, op->done, area, n))
 		return 0;
-	extend_line(f, area, n);
+	extend_line(GIVE_FOLLOWER(op, f, area), n);
 	advance(op, f, n);
 	if (f->line_length < 2)
 		return 1;

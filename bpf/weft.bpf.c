@@ -4,6 +4,7 @@
 #include "handler.h"
 #include "library.h"
 #include "life.h"
+#include "returns.h"
 #include "rustls.h"
 
 #include <bpf/bpf_tracing.h>
@@ -61,14 +62,77 @@ int tcp_recvmsg(__u64 *context)
 SEC("fexit/unix_stream_sendmsg")
 int BPF_PROG(unix_stream_sendmsg, struct socket *socket, struct msghdr *msg, __u64 size, int ret)
 {
-	return operation_ends(socket->sk, ret, DIRECTION_SEND, 0);
+	return operation_ends(FIELD(socket, sk), ret, DIRECTION_SEND, 0);
 }
 
 SEC("fexit/unix_stream_recvmsg")
 int BPF_PROG(unix_stream_recvmsg, struct socket *socket, struct msghdr *msg, __u64 size, int flags, int ret)
 {
-	return operation_ends(socket->sk, ret, DIRECTION_RECEIVE, flags);
+	return operation_ends(FIELD(socket, sk), ret, DIRECTION_RECEIVE, flags);
 }
+
+#if defined(SOCKETS_BY_ADDRESS)
+
+/* The same where the kernel has no fexit: what a call returns is seen alone, so its arguments are kept. */
+SEC("kprobe/tcp_sendmsg")
+int tcp_sendmsg_begins(struct pt_regs *regs)
+{
+	return function_begins(CALL_ARG0(regs), 0);
+}
+
+SEC("kprobe/tcp_recvmsg")
+int tcp_recvmsg_begins(struct pt_regs *regs)
+{
+	__u64 fourth = CALL_ARG3(regs), fifth = CALL_ARG4(regs);
+
+	asm volatile("" : "+r"(fourth), "+r"(fifth)); /* verifier: two loads, and not one at a computed place */
+	return function_begins(CALL_ARG0(regs), receive_arguments == 6 ? fifth : fourth);
+}
+
+SEC("kprobe/unix_stream_sendmsg")
+int unix_stream_sendmsg_begins(struct pt_regs *regs)
+{
+	return function_begins((__u64)FIELD((struct socket *)CALL_ARG0(regs), sk), 0);
+}
+
+SEC("kprobe/unix_stream_recvmsg")
+int unix_stream_recvmsg_begins(struct pt_regs *regs)
+{
+	return function_begins((__u64)FIELD((struct socket *)CALL_ARG0(regs), sk), CALL_ARG3(regs));
+}
+
+SEC("kretprobe")
+int send_returns(struct pt_regs *regs)
+{
+	return function_returns(CALL_RESULT(regs), DIRECTION_SEND);
+}
+
+SEC("kretprobe")
+int receive_returns(struct pt_regs *regs)
+{
+	return function_returns(CALL_RESULT(regs), DIRECTION_RECEIVE);
+}
+
+/* The end of a socket, behind which its address may be that of another one. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(tcp_destroy_sock, struct sock *sk)
+{
+	return forget_socket(sk);
+}
+
+SEC("kprobe/unix_release")
+int unix_release(struct pt_regs *regs)
+{
+	return forget_socket(FIELD((struct socket *)CALL_ARG0(regs), sk));
+}
+
+SEC("fentry/unix_release")
+int BPF_PROG(unix_release_enters, struct socket *socket)
+{
+	return forget_socket(FIELD(socket, sk));
+}
+
+#endif
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, struct sock *sk, int old_state, int new_state)
@@ -79,7 +143,7 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int old_state, int new_state)
 SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(tcp_receive_reset, struct sock *sk)
 {
-	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	struct socket_state *s = socket_of(sk);
 
 	if (s)
 		s->reset = 1;
@@ -101,6 +165,9 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(sched_process_exit, struct task_struct *task)
 {
+#if defined(SOCKETS_BY_ADDRESS)
+	forget_call();
+#endif
 	return process_exits(task);
 }
 
@@ -204,7 +271,7 @@ int ssl_sendfile_begins(struct pt_regs *regs)
 SEC("uprobe")
 int nspr_call_begins(struct pt_regs *regs)
 {
-	return nspr_begins(regs, bpf_get_attach_cookie(regs));
+	return nspr_begins(regs, probe_cookie(regs));
 }
 
 SEC("uprobe")
@@ -240,7 +307,7 @@ int go_tls_returns(struct pt_regs *regs)
 SEC("uprobe")
 int rustls_function(struct pt_regs *regs)
 {
-	return rustls_runs(regs, bpf_get_attach_cookie(regs) & 1);
+	return rustls_runs(regs, probe_cookie(regs) & 1);
 }
 
 /* Types that cross the boundary but that no map or function names: this keeps them in the object's type information. */

@@ -119,7 +119,8 @@ const (
 	WeftForgetfulFORGETFUL_STREAMS       WeftForgetful = 9
 	WeftForgetfulFORGETFUL_THREADS       WeftForgetful = 10
 	WeftForgetfulFORGETFUL_RUST_PROGRAMS WeftForgetful = 11
-	WeftForgetfulFORGETFULS              WeftForgetful = 12
+	WeftForgetfulFORGETFUL_SOCKETS       WeftForgetful = 12
+	WeftForgetfulFORGETFULS              WeftForgetful = 13
 )
 
 type WeftGoroutineKey struct {
@@ -612,6 +613,7 @@ type WeftTally struct {
 	Unweighed uint64
 	Counts    [40]uint64
 	Costs     [24]uint64
+	Numbered  uint64
 }
 
 type WeftTaskKey struct {

@@ -53,6 +53,7 @@ const (
 	HookAuto       = "auto"
 	HookTracepoint = "tracepoint"
 	HookFexit      = "fexit"
+	HookKretprobe  = "kretprobe"
 )
 
 // The values of Config.Probes.
@@ -174,8 +175,8 @@ type Config struct {
 	// encrypted is left alone, and no program gets such a probe.
 	TLS string `key:"tls"`
 	// Where in the kernel weft sees the end of a socket operation. tracepoint: sock_send_length and sock_recv_length, Linux 6.3 and
-	// later. fexit: the returns of the functions of TCP and AF_UNIX, for kernels without them. auto: tracepoint where it can be had,
-	// else fexit; weft doctor says which and why.
+	// later. fexit: the returns of the functions of TCP and AF_UNIX, for kernels without them. kretprobe: the same by probes, for kernels
+	// without that. auto: the first of these that can be had; weft doctor says which and why.
 	Hook string `key:"hook"`
 	// How probes are put on functions of programs and TLS libraries. multi: those of one file together (uprobe.multi, Linux 6.6 and
 	// later), which takes the kernel a small part of the time. single: one after the other. auto: multi where it can be had, else

@@ -94,7 +94,7 @@ var settings = []setting{
 	choice("python.tasks", func(c *Config) *string { return &c.PythonTasks }, TasksAuto, TasksOff),
 	choice("java.threads", func(c *Config) *string { return &c.JavaThreads }, ThreadsAuto, ThreadsOff),
 	choice("tls", func(c *Config) *string { return &c.TLS }, On, Off),
-	choice("hook", func(c *Config) *string { return &c.Hook }, HookAuto, HookTracepoint, HookFexit),
+	choice("hook", func(c *Config) *string { return &c.Hook }, HookAuto, HookTracepoint, HookFexit, HookKretprobe),
 	choice("probes", func(c *Config) *string { return &c.Probes }, ProbesAuto, ProbesMulti, ProbesSingle),
 	one("watchdog.cpu", "a number from 0 to 1, like 0.5", func(c *Config) *float64 { return &c.WatchdogCPU }, parseFloat,
 		func(p float64) bool { return p >= 0 && p <= 1 }),

@@ -81,6 +81,10 @@ func verify(t *testing.T, spans []*tracer.Span, missed int) bool {
 		}
 		if depth == 4 {
 			whole++
+		} else if depth < 4 {
+			for at := s; at != nil; at = ids[at.ParentID] {
+				t.Logf("%d before %s: %s %+v", depth, s.Attr.Text("url.path"), at.Name, at.Attr)
+			}
 		}
 	}
 	if whole < calls-2*missed {
