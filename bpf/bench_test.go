@@ -80,7 +80,8 @@ type workload struct {
 	steps  []step
 	choice WeftChoice
 	family string
-	tasks  bool // the process runs an event loop, which is in a task
+	// runs lays out what the calling thread runs, a task or a virtual thread, and gives what ends that.
+	runs func(testing.TB, *capture) func()
 }
 
 func padded(start string, size int) string {
@@ -123,19 +124,24 @@ func BenchmarkEvent(b *testing.B) {
 		{name: "muted", steps: []step{{"one", false, "\x00\x01\x02", 0}, {"other", true, "\x05\x06\x07\x08", 0}}},
 		{name: "other-process", steps: []step{{"request", false, request(250), 0}, {"reply", true, reply(250, 0), 0}}, choice: WeftChoiceCHOICE_IGNORE},
 		{name: "datagram", steps: []step{{"one", false, "d", 0}}, family: "datagram"},
-		{name: "tasks", steps: []step{{"request", false, request(250), 0}, {"reply-1KiB-body", true, reply(1024, 1000) + kilo, 0}}, tasks: true},
+		{name: "tasks", steps: []step{{"request", false, request(250), 0}, {"reply-1KiB-body", true, reply(1024, 1000) + kilo, 0}}, runs: inTask},
 	} {
 		b.Run(w.name, func(b *testing.B) { w.measure(b) })
 	}
 }
 
+func inTask(t testing.TB, k *capture) func() {
+	k.watch(WeftInterpreter{Current: newHeap(t).dictionary(true, [2]uint64{8, 0}, [2]uint64{8, 16}), Logarithm: 1})
+	return func() {}
+}
+
 func (w *workload) measure(b *testing.B) {
 	k := load(b, everything())
 	k.choose(os.Getpid(), max(w.choice, WeftChoiceCHOICE_TRACE))
-	if w.tasks {
+	if w.runs != nil {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		k.watch(WeftInterpreter{Current: newHeap(b).dictionary(true, [2]uint64{8, 0}, [2]uint64{8, 16}), Logarithm: 1})
+		defer w.runs(b, k)()
 	}
 	k.attach()
 	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
