@@ -58,7 +58,7 @@ const settle = time.Second
 // ask has every client ask one server.
 func ask(t *testing.T, p *place, s *server, secure bool, parts []string) {
 	at := p.serve(t, s, secure)
-	group := members(at.group)
+	group := grown(at.group)
 	args := []string{"--command", "*" + p.tag + "*", "--control", p.path("control")}
 	for pid := range group {
 		args = append(args, "--pid", strconv.Itoa(pid))
@@ -108,6 +108,19 @@ func doctorTells(t *testing.T, p *place, s *server) {
 	}
 	if program := map[string]string{"jsse": "java"}[s.name]; !strings.Contains(string(out), "TLS of "+program) {
 		t.Errorf("weft doctor does not list %s:\n%s", s.name, out)
+	}
+}
+
+// grown are the processes of a group that does not grow any more: nginx listens before its workers are there, and one that is started between
+// this and weft is not chosen.
+func grown(group int) map[int]bool {
+	for found := members(group); ; {
+		time.Sleep(300 * time.Millisecond)
+		again := members(group)
+		if len(again) == len(found) {
+			return again
+		}
+		found = again
 	}
 }
 
