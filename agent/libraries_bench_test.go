@@ -11,8 +11,8 @@ import (
 	"weft/agent/library"
 )
 
-// BenchmarkLook is the time from the moment at which weft looks at a process that has mapped a new copy of LIBRARY, or else of the machine's
-// OpenSSL, until its functions have their probes. It needs root.
+// BenchmarkLook is the time from the moment at which weft looks at a process that has mapped a new copy of LIBRARY, or else of one of the
+// machine's libraries, until its functions have their probes. It needs root.
 func BenchmarkLook(b *testing.B) {
 	from := os.Getenv("LIBRARY")
 	if from == "" {

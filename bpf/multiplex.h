@@ -154,6 +154,24 @@ static __always_inline void enter_tunnel(struct operation *op, struct socket_sta
 	}
 }
 
+/* Whether what the operation goes on with can be the beginning of what a client says first. Of a TLS session that was said before the library had its
+ * probes, if the server's settings are the first that was seen. verifier: a function of its own, verified once. */
+__noinline int may_be_preface(struct operation *op)
+{
+	struct scratch *area;
+	__u32 n;
+
+	if (!op)
+		return 1;
+	n = op->size - op->done;
+	if (n > sizeof(__u64))
+		n = sizeof(__u64);
+	area = scratch_of(op);
+	if (!area || !n || op->unread || copy_bytes(op, op->done, area, n))
+		return 1;
+	return (load64(area->payload) ^ PREFACE_WORD) << (64 - 8 * n) == 0;
+}
+
 /* One frame, or what the operation has of it. verifier: a function of its own, verified once. */
 __noinline int follow_frame(TAKES_STATE)
 {
@@ -163,6 +181,8 @@ __noinline int follow_frame(TAKES_STATE)
 	if (!op || !s || op->done >= op->size)
 		return 0;
 	f = &s->follower[op->direction & 1];
+	if (f->phase == PHASE_PREFACE && f->skip == PREFACE && !may_be_preface(op))
+		f->phase = PHASE_REST;
 	switch (f->phase) {
 	case PHASE_FRAME:
 		if (s->protocol == PROTOCOL_WEBSOCKET)

@@ -10,12 +10,14 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	chance "math/rand/v2"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/net/http2"
 
 	"weft/agent/golang"
 	"weft/correlate/event"
@@ -382,6 +384,51 @@ func TestTLSLate(t *testing.T) {
 			k.empty()
 			k.unread(0, 2)
 		})
+	}
+}
+
+// TestTLSLateFrames has a connection of HTTP/2 whose client has said its preface before the probes, and whose server its settings behind them:
+// what the client sends from then on is read at both ends.
+func TestTLSLateFrames(t *testing.T) {
+	k := startSealed(t)
+	before, behind, answer := newFramed(http2.ClientPreface), newFramed(""), newFramed("")
+	check(t, before.WriteSettings())
+	check(t, answer.WriteSettings())
+	check(t, behind.WriteSettingsAck())
+	behind.headers(chance.New(chance.NewPCG(1, 1)), 1, 30, 1, true)
+	begun, probed := make(chan bool), make(chan bool)
+	c := newTalkTo(t, tls.VersionTLS13, asIs, func(conn *tls.Conn) error {
+		defer conn.Close()
+		_, err := io.ReadFull(conn, make([]byte, before.Len()))
+		begun <- true
+		<-probed
+		if err == nil {
+			_, err = conn.Write(answer.Bytes())
+		}
+		if err == nil {
+			_, err = io.ReadFull(conn, make([]byte, behind.Len()))
+		}
+		return err
+	})
+	_, err := c.client.Write(before.Bytes())
+	check(t, err)
+	<-begun
+	k.probe()
+	probed <- true
+	_, err = io.ReadFull(c.client, make([]byte, answer.Len()))
+	check(t, err)
+	_, err = c.client.Write(behind.Bytes())
+	check(t, err)
+	c.end()
+	k.drain()
+	ends := map[event.Direction]int{}
+	for _, r := range k.records {
+		if r.text == behind.want[0].frame {
+			ends[r.Direction]++
+		}
+	}
+	if ends[event.Send] != 1 || ends[event.Receive] != 1 {
+		t.Errorf("the client's request is told %v", ends)
 	}
 }
 

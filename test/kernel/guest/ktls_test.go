@@ -33,7 +33,7 @@ http {
   sendfile on;
   client_body_temp_path DIR/body; proxy_temp_path DIR/proxy; fastcgi_temp_path DIR/fastcgi; uwsgi_temp_path DIR/uwsgi; scgi_temp_path DIR/scgi;
   server {
-    listen 127.0.0.1:8443 ssl;
+    listen 127.0.0.1:8443 ssl http2;
     ssl_certificate DIR/cert.pem;
     ssl_certificate_key DIR/key.pem;
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -59,7 +59,16 @@ var pages = []page{{"/small", 200, 100}, {"/large", 200, 3_000_000}, {"/refused/
 
 const rounds = 4
 
-// TestKernelTLS asks nginx with kernel TLS by both versions of it, on one connection each. Each request has a span at each end, with its
+// A way is how they are asked for, on one connection.
+type way struct {
+	name    string // part of its paths
+	version uint16
+	http2   bool
+}
+
+var ways = []way{{"1.2", tls.VersionTLS12, false}, {"1.3", tls.VersionTLS13, false}, {"h2", tls.VersionTLS13, true}}
+
+// TestKernelTLS asks nginx with kernel TLS by both versions of it and by HTTP/2. Each request has a span at each end, with its
 // status and size, and the two are joined where that can be.
 func TestKernelTLS(t *testing.T) {
 	dir := t.TempDir()
@@ -83,20 +92,19 @@ func TestKernelTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Kill()
-	versions := []uint16{tls.VersionTLS12, tls.VersionTLS13}
 	before := sealedByKernel(t)
-	for _, version := range versions {
-		askSealed(t, version)
+	for _, w := range ways {
+		askSealed(t, w)
 	}
-	if n := sealedByKernel(t) - before; n < len(versions) {
-		t.Fatalf("the kernel has encrypted on %d connections, want %d", n, len(versions))
+	if n := sealedByKernel(t) - before; n < len(ways) {
+		t.Fatalf("the kernel has encrypted on %d connections, want %d", n, len(ways))
 	}
-	want := 2 * len(versions) * rounds * len(pages)
+	want := 2 * len(ways) * rounds * len(pages)
 	w.Await(20*time.Second, func(spans []*tracer.Span) bool { return len(spans) >= want })
 	if err := w.Stop(); err != nil {
 		t.Error(err)
 	}
-	verifySealed(t, w.Spans(), versions)
+	verifySealed(t, w.Spans())
 	if t.Failed() {
 		log, _ := os.ReadFile(dir + "/error.log")
 		t.Logf("weft counted %+v and wrote:\n%s\nnginx wrote:\n%s", w.Counts, w.Log(), log)
@@ -107,7 +115,7 @@ func TestKernelTLS(t *testing.T) {
 }
 
 // verifySealed holds the spans against what was asked for.
-func verifySealed(t *testing.T, spans []*tracer.Span, versions []uint16) {
+func verifySealed(t *testing.T, spans []*tracer.Span) {
 	t.Helper()
 	clients := map[string]*tracer.Span{}
 	byPath := map[string][]*tracer.Span{}
@@ -118,10 +126,10 @@ func verifySealed(t *testing.T, spans []*tracer.Span, versions []uint16) {
 		}
 	}
 	count := 0
-	for _, version := range versions {
+	for _, w := range ways {
 		for i := range rounds {
 			for _, p := range pages {
-				path := p.at(version, i)
+				path := p.at(w, i)
 				seen := map[int]int{}
 				count += len(byPath[path])
 				for _, s := range byPath[path] {
@@ -130,7 +138,7 @@ func verifySealed(t *testing.T, spans []*tracer.Span, versions []uint16) {
 						t.Errorf("%s: %v %v", path, s, s.Attr)
 					}
 					parent := clients[s.ParentID]
-					if s.Kind == tracer.Server && (parent == nil && joined(version) || parent != nil && parent.Path() != path) {
+					if s.Kind == tracer.Server && (parent == nil && w.joined() || parent != nil && parent.Path() != path) {
 						t.Errorf("%s has the parent %v: %v", path, parent, s)
 					}
 				}
@@ -147,16 +155,16 @@ func verifySealed(t *testing.T, spans []*tracer.Span, versions []uint16) {
 
 // joined tells whether the ends of a connection can be joined. By TLS 1.2 OpenSSL 3.0 also has the kernel decrypt, which the returns of
 // tcp_recvmsg do not show.
-func joined(version uint16) bool {
-	return version != tls.VersionTLS12 || os.Getenv("WEFT_HOOK") != "fexit"
+func (w way) joined() bool {
+	return w.version != tls.VersionTLS12 || os.Getenv("WEFT_HOOK") != "fexit"
 }
 
-// at is the path of a page in one round by one version.
-func (p page) at(version uint16, round int) string {
+// at is the path of a page in one round in one way.
+func (p page) at(w way, round int) string {
 	if p.path == "/refused/" {
-		return fmt.Sprintf("/refused/%x/%d", version, round)
+		return fmt.Sprintf("/refused/%s/%d", w.name, round)
 	}
-	return fmt.Sprintf("/%x/%d%s", version, round, p.path)
+	return fmt.Sprintf("/%s/%d%s", w.name, round, p.path)
 }
 
 // sealedByKernel is on how many connections the kernel has begun to encrypt.
@@ -177,21 +185,22 @@ func sealedByKernel(t *testing.T) int {
 	return 0
 }
 
-func askSealed(t *testing.T, version uint16) {
+func askSealed(t *testing.T, w way) {
 	t.Helper()
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version}}
+	settings := &tls.Config{InsecureSkipVerify: true, MinVersion: w.version, MaxVersion: w.version}
+	transport := &http.Transport{TLSClientConfig: settings, ForceAttemptHTTP2: w.http2}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: time.Minute}
 	for i := range rounds {
 		for _, p := range pages {
-			r, err := client.Get("https://127.0.0.1:8443" + p.at(version, i))
+			r, err := client.Get("https://127.0.0.1:8443" + p.at(w, i))
 			if err != nil {
 				t.Fatal(err)
 			}
 			n, err := io.Copy(io.Discard, r.Body)
 			r.Body.Close()
-			if err != nil || n != p.size || r.StatusCode != p.status {
-				t.Fatalf("%s: %v, %d bytes of status %d", p.at(version, i), err, n, r.StatusCode)
+			if err != nil || n != p.size || r.StatusCode != p.status || (r.ProtoMajor == 2) != w.http2 {
+				t.Fatalf("%s: %v, %d bytes of status %d by %s", p.at(w, i), err, n, r.StatusCode, r.Proto)
 			}
 		}
 	}
@@ -218,11 +227,11 @@ func writeSealed(t *testing.T, dir string) {
 		"cert.pem":   pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		"key.pem":    pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}),
 	}
-	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+	for _, w := range ways {
 		for i := range rounds {
 			for _, p := range pages {
 				if p.status == 200 {
-					files[p.at(version, i)] = make([]byte, p.size)
+					files[p.at(w, i)] = make([]byte, p.size)
 				}
 			}
 		}
