@@ -154,9 +154,9 @@ func verifySealed(t *testing.T, spans []*tracer.Span) {
 }
 
 // joined tells whether the ends of a connection can be joined. By TLS 1.2 OpenSSL 3.0 also has the kernel decrypt, which the returns of
-// tcp_recvmsg do not show.
+// tcp_recvmsg do not show, by fexit or kretprobe.
 func (w way) joined() bool {
-	return w.version != tls.VersionTLS12 || os.Getenv("WEFT_HOOK") != "fexit"
+	return w.version != tls.VersionTLS12 || os.Getenv("WEFT_HOOK") == "tracepoint"
 }
 
 // at is the path of a page in one round in one way.
