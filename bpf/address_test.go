@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 )
 
 // addresses are families whose sockets are known by their addresses on any kernel: of the tracepoints none tells that a socket of AF_UNIX is
@@ -84,5 +85,29 @@ func TestAddressesForgotten(t *testing.T) {
 	kept, there := k.kept(k.objects.Sockets, WeftForgetfulFORGETFUL_SOCKETS)
 	if there > int64(room) || kept-there < int64(len(all)*2-room) {
 		t.Errorf("%d sockets were put in and not taken out, %d are there, of %d, with room for %d", kept, there, len(all)*2, room)
+	}
+}
+
+// TestNumbersOnly: kernels before 5.12 refuse a program in which a function that is verified by itself takes a pointer.
+func TestNumbersOnly(t *testing.T) {
+	spec, err := ByAddress.Spec()
+	check(t, err)
+	functions := 0
+	for name, program := range spec.Programs {
+		for i := range program.Instructions {
+			f := btf.FuncMetadata(&program.Instructions[i])
+			if i == 0 || f == nil || f.Linkage != btf.GlobalFunc {
+				continue
+			}
+			functions++
+			for _, p := range f.Type.(*btf.FuncProto).Params {
+				if _, ok := btf.UnderlyingType(p.Type).(*btf.Pointer); ok {
+					t.Errorf("%s: %s takes a pointer, %s", name, f.Name, p.Name)
+				}
+			}
+		}
+	}
+	if functions == 0 {
+		t.Error("no function is verified by itself")
 	}
 }

@@ -156,8 +156,9 @@ static __always_inline void enter_tunnel(struct operation *op, struct socket_sta
 
 /* Whether what the operation goes on with can be the beginning of what a client says first. Of a TLS session that was said before the library had its
  * probes, if the server's settings are the first that was seen. verifier: a function of its own, verified once. */
-__noinline int may_be_preface(struct operation *op)
+__noinline int may_be_preface(TAKES_OPERATION)
 {
+	FIND_OPERATION;
 	struct scratch *area;
 	__u32 n;
 
@@ -181,7 +182,7 @@ __noinline int follow_frame(TAKES_STATE)
 	if (!op || !s || op->done >= op->size)
 		return 0;
 	f = &s->follower[op->direction & 1];
-	if (f->phase == PHASE_PREFACE && f->skip == PREFACE && !may_be_preface(op))
+	if (f->phase == PHASE_PREFACE && f->skip == PREFACE && !may_be_preface(GIVE_OPERATION(op)))
 		f->phase = PHASE_REST;
 	switch (f->phase) {
 	case PHASE_FRAME:
