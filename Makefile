@@ -67,7 +67,7 @@ test-matrix: ## every client and wrk against every server, at 128 connections to
 	MATRIX=all $(GO_TEST_ROOT) -timeout 40m -run 'TestMatrix|TestWrkEverywhere' ./test/endtoend/...
 
 .PHONY: test-multiplex
-test-multiplex: ## every client of test/multiplex/matrix against every server, TLS on and off, at 1, 16 and 128 requests at a time (an hour)
+test-multiplex: ## every client of test/multiplex/matrix against every server, TLS on and off, at 1, 16 and 128 requests at a time (20 minutes)
 	MATRIX=all $(GO_TEST_ROOT) -timeout 90m ./test/multiplex/matrix
 
 .PHONY: test-propagation
@@ -107,9 +107,10 @@ test-node: cc ## the image with just its capabilities, containers with namespace
 	[ -z "$${missing:-}" ] || { $(ROOT) apt-get -qq update; $(APT_INSTALL) runc iproute2 iptables util-linux procps; }
 	$(GO_TEST_ROOT) -timeout 20m ./test/node/...
 
+ENDURANCE ?= all
 .PHONY: test-endurance
-test-endurance: ## weft started and ended 100 times under load; overload; the watchdog; a short soak (needs a machine with nothing else to do)
-	ENDURANCE=all $(GO_TEST_ROOT) -timeout 30m ./test/endurance
+test-endurance: ## weft started and ended 100 times under load, with ENDURANCE=some 3 times; overload; the watchdog; a short soak (needs a machine with nothing else to do)
+	ENDURANCE=$(ENDURANCE) $(GO_TEST_ROOT) -timeout 30m ./test/endurance
 
 DURATION ?= 1h
 PLOT ?= bin/soak.svg
