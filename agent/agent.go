@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
@@ -64,7 +65,7 @@ type Processes interface {
 // Agent is the running kernel side and the reader of its ring.
 type Agent struct {
 	kernel  *kernel // nil: the watchdog has taken the probes off
-	reader  *ringbuf.Reader
+	ring    *ring
 	options Options
 	scout   *scout
 	ready   <-chan struct{}
@@ -90,13 +91,13 @@ func Open(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader, err := ringbuf.NewReader(k.objects.Ring)
+	ring, err := openRing(k.objects.Ring)
 	if err != nil {
 		k.close()
-		return nil, fmt.Errorf("open the ring: %w", err)
+		return nil, err
 	}
 	a := &Agent{
-		kernel: k, reader: reader, options: o, known: make(map[uint32]Verdict), chosen: make(map[uint32]Verdict), lives: newLives(bootTime()),
+		kernel: k, ring: ring, options: o, known: make(map[uint32]Verdict), chosen: make(map[uint32]Verdict), lives: newLives(bootTime()),
 		missing: k.missing,
 		older:   findOlder(o.Log),
 	}
@@ -120,7 +121,7 @@ func (a *Agent) Close() {
 		<-a.guard.gone
 		return
 	}
-	a.reader.Close()
+	a.ring.close()
 	a.kernel.close()
 }
 
@@ -158,7 +159,7 @@ func (a *Agent) Run(ctx context.Context, handle func(*event.Event) error) error 
 
 // read hands on one record, or ticks when none comes in time. ended: none will come any more.
 func (a *Agent) read(ctx context.Context, record *ringbuf.Record) (ended bool, err error) {
-	err = a.reader.ReadInto(record)
+	err = a.ring.read(record)
 	switch {
 	case err == nil:
 		return false, a.record(record.RawSample)
@@ -185,7 +186,7 @@ func (a *Agent) setTick() {
 	if bootTime() < a.young {
 		due = youngTick
 	}
-	a.reader.SetDeadline(time.Now().Add(due))
+	a.ring.until(time.Now().Add(due))
 }
 
 // meets has the ticks short for a program that has been started.
@@ -200,9 +201,8 @@ func (a *Agent) meets() {
 // drain hands on what is left on the ring of programs that have been taken off.
 func (a *Agent) drain() error {
 	var record ringbuf.Record
-	a.reader.SetDeadline(time.Now())
-	err := a.reader.ReadInto(&record)
-	for ; err == nil; err = a.reader.ReadInto(&record) {
+	err := a.ring.ReadInto(&record)
+	for ; err == nil; err = a.ring.ReadInto(&record) {
 		if err := a.record(record.RawSample); err != nil {
 			return err
 		}
@@ -330,7 +330,7 @@ func (a *Agent) tick(now uint64) error {
 
 // fills tells whether the kernel may be leaving requests out now: see bpf/pressure.h.
 func (a *Agent) fills() bool {
-	return a.kernel != nil && a.reader.AvailableBytes() > a.reader.BufferSize()/2
+	return a.kernel != nil && a.ring.AvailableBytes() > a.ring.BufferSize()/2
 }
 
 // rename hands on what has become known of processes that the consumer knows.
@@ -374,7 +374,8 @@ func (a *Agent) tellLoss(now uint64) error {
 // bootTime is the clock of the kernel's records: CLOCK_BOOTTIME, ns.
 func bootTime() uint64 {
 	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
+	// A raw call, for it never waits: the runtime need not know of it.
+	if _, _, err := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_BOOTTIME, uintptr(unsafe.Pointer(&t)), 0); err != 0 {
 		panic(err) // the clock exists since Linux 2.6.39; only a wrong argument fails
 	}
 	return uint64(t.Nano())

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
 	"weft/agent/watchdog"
@@ -123,7 +122,7 @@ func (a *Agent) takeOff() error {
 	g.rest.Rests++
 	why := g.rest.Why
 	g.mu.Unlock()
-	a.reader.Close()
+	a.ring.close()
 	g.gone = make(chan struct{})
 	// The kernel takes up to a tenth of a second for each probe of a program.
 	go func(s *scout, k *kernel, gone chan struct{}) {
@@ -165,7 +164,7 @@ func (a *Agent) putOn() error {
 	g := &a.guard
 	k, err := load(&a.options)
 	if err == nil {
-		a.reader, err = ringbuf.NewReader(k.objects.Ring)
+		a.ring, err = openRing(k.objects.Ring)
 		if err != nil {
 			k.close()
 		}
