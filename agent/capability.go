@@ -38,7 +38,7 @@ var ErrPermission = errors.New("run weft as root, or with the capabilities CAP_B
 func refused(doing string, cause error) error {
 	missing := missingCapabilities(true)
 	if len(missing) == 0 {
-		return fmt.Errorf("%s: the kernel refused, though weft has the capabilities: a container's seccomp profile or a security module may forbid it: %w (%w)",
+		return fmt.Errorf("%s: the kernel refused, though weft has the capabilities: a container's seccomp profile or a security module may forbid it, or, before Linux 5.11, the limit of locked memory, which CAP_SYS_RESOURCE lets it raise: %w (%w)",
 			doing, cause, ErrPermission)
 	}
 	return fmt.Errorf("%s: this process lacks %s: %w (the kernel said: %w)", doing, strings.Join(missing, ", "), ErrPermission, cause)

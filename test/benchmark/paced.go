@@ -16,6 +16,7 @@ type paced struct {
 	P50, P90, P99 float64
 
 	server, agent float64 // CPU in the measured time, seconds
+	waits         float64 // of weft's threads, a second
 }
 
 // settled is when weft looks at a program that has been started no more often than at others.
@@ -36,7 +37,7 @@ func writePaced(b *bench) error {
 			rows = append(rows, row)
 		}
 	}
-	b.table([]string{"workload", "requests/s", "p50 µs without / with", "p90 µs", "p99 µs", "server CPU µs/request", "of that more", "weft CPU µs/request", "weft CPU of a core"}, rows)
+	b.table([]string{"workload", "requests/s", "p50 µs without / with", "p90 µs", "p99 µs", "server CPU µs/request", "of that more", "weft CPU µs/request", "weft CPU of a core", "weft's waits/s"}, rows)
 	return nil
 }
 
@@ -59,6 +60,7 @@ func (b *bench) paceRow(v variant, rate int) ([]string, error) {
 		gather(pairs, func(p pacedPair) float64 { return 100 * (server(p.with)/server(p.without) - 1) }).text(0) + " %",
 		gather(pairs, func(p pacedPair) float64 { return p.with.agent / float64(p.with.Requests) * 1e6 }).text(0),
 		gather(pairs, func(p pacedPair) float64 { return 100 * p.with.agent / b.run.Seconds() }).text(1) + " %",
+		gather(pairs, func(p pacedPair) float64 { return p.with.waits }).text(0),
 	}, nil
 }
 
@@ -106,10 +108,11 @@ func (b *bench) paceTarget(t *target, rate, agent int) (p paced, err error) {
 	if agent != 0 {
 		time.Sleep(settled)
 	}
-	server, used := cpuOf(t.servers...), cpuOf(agent)
+	server, used, waits := cpuOf(t.servers...), cpuOf(agent), waitsOf(agent)
 	if err = c.ask(&p); err == nil && p.Requests == 0 {
 		err = fmt.Errorf("pace %s: no request was answered", t.url)
 	}
 	p.server, p.agent = cpuOf(t.servers...)-server, cpuOf(agent)-used
+	p.waits = float64(waitsOf(agent)-waits) / b.run.Seconds()
 	return p, err
 }
