@@ -27,10 +27,11 @@ type libraries struct {
 
 // user is a process as it was when it was last looked at.
 type user struct {
-	files []*probed
-	every bool      // all of its files were looked at
-	next  time.Time // when it may be looked at again for a session that it begins
-	due   bool      // it will be
+	files   []*probed
+	every   bool      // all of its files were looked at
+	next    time.Time // when it may be looked at again for a session that it begins
+	due     bool      // it will be
+	greeted bool      // it was, for the first one
 }
 
 // probed is one file that was looked at.
@@ -77,8 +78,9 @@ func (l *libraries) look(pid uint32, every bool) bool {
 		p.users++
 		files = append(files, p)
 	}
+	greeted := l.users[pid].greeted
 	l.forget(pid)
-	l.users[pid] = user{files: files, every: every, next: time.Now().Add(pause)}
+	l.users[pid] = user{files: files, every: every, next: time.Now().Add(pause), greeted: greeted}
 	return l.reads(pid)
 }
 
@@ -100,10 +102,16 @@ func (l *libraries) barren(pid uint32, now time.Time) bool {
 	return u.every && now.Before(u.next) && !l.reads(pid)
 }
 
-// follow looks for what a process that can be read has loaded since. Where it is not time to, it gives when to ask again; 0: not at all.
-func (l *libraries) follow(pid uint32) (again time.Duration) {
+// follow looks for what a process that can be read has loaded since; at once when its first session begins. Where it is not time to, it
+// gives when to ask again; 0: not at all.
+func (l *libraries) follow(pid uint32, greeted bool) (again time.Duration) {
 	u, known := l.users[pid]
-	if again = time.Until(u.next); again <= 0 {
+	first := greeted && known && !u.greeted
+	if first {
+		u.greeted = true
+		l.users[pid] = u
+	}
+	if again = time.Until(u.next); first || again <= 0 {
 		l.look(pid, u.every)
 		return 0
 	}

@@ -1,10 +1,14 @@
 package agent
 
 import (
+	"errors"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/cilium/ebpf/link"
+
+	"weft/agent/library"
 )
 
 // TestPauseBetweenLooks: a process that begins sessions all the time is not looked at all the time, and the longer it takes the more seldom.
@@ -41,18 +45,43 @@ func TestBarrenProcessRests(t *testing.T) {
 
 // TestFollowIsDue: a session that begins too soon after the last look is looked at when it is time to, once for all that begin meanwhile.
 func TestFollowIsDue(t *testing.T) {
-	l := &libraries{users: map[uint32]user{1: {next: time.Now().Add(time.Minute)}}}
-	if again := l.follow(1); again <= 0 || again > time.Minute {
+	l := &libraries{users: map[uint32]user{1: {next: time.Now().Add(time.Minute), greeted: true}}}
+	if again := l.follow(1, true); again <= 0 || again > time.Minute {
 		t.Errorf("asked to come again after %v", again)
 	}
-	if again := l.follow(1); again != 0 {
+	if again := l.follow(1, true); again != 0 {
 		t.Errorf("asked a second time, after %v", again)
+	}
+}
+
+// TestFirstGreeting: when the first session of a process begins it is looked at, however short ago that was done; at the second it is not.
+func TestFirstGreeting(t *testing.T) {
+	pid := uint32(os.Getpid())
+	l := &libraries{files: make(map[library.File]*probed), users: map[uint32]user{pid: {next: time.Now().Add(time.Minute)}}}
+	mappings, err := library.Mappings(pid, false)
+	if err != nil || len(mappings) == 0 {
+		t.Fatal(mappings, err)
+	}
+	for _, m := range mappings {
+		l.files[m.File] = &probed{file: m.File, failed: errors.New("not to be probed")}
+	}
+	if again := l.follow(pid, false); again == 0 || len(l.users[pid].files) != 0 {
+		t.Errorf("looked at without a session: %+v", l.users[pid])
+	}
+	if again := l.follow(pid, true); again != 0 || len(l.users[pid].files) != len(mappings) {
+		t.Errorf("not looked at when its first session began: %v, %+v", again, l.users[pid])
+	}
+	u := l.users[pid]
+	u.next = time.Now().Add(time.Minute)
+	l.users[pid] = u
+	if again := l.follow(pid, true); again == 0 {
+		t.Error("looked at when its second session began")
 	}
 }
 
 // TestGreetingComesFirst: a process that begins with TLS is looked at although as much else waits as there is room for.
 func TestGreetingComesFirst(t *testing.T) {
-	l := &libraries{users: map[uint32]user{1: {files: []*probed{{links: []link.Link{nil}}}, next: time.Now().Add(time.Minute)}}}
+	l := &libraries{users: map[uint32]user{1: {files: []*probed{{links: []link.Link{nil}}}, next: time.Now().Add(time.Minute), greeted: true}}}
 	s := &scout{tls: l, tasks: make(chan task, 2), greetings: make(chan task, 2)}
 	for range 3 {
 		s.talks(2)

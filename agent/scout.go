@@ -53,7 +53,7 @@ const (
 )
 
 // loadings are when a new process is looked at again: what it loads is mapped some time after it was executed.
-var loadings = [...]time.Duration{20 * time.Millisecond, 80 * time.Millisecond}
+var loadings = [...]time.Duration{20 * time.Millisecond, 80 * time.Millisecond, 250 * time.Millisecond, 700 * time.Millisecond}
 
 type inode struct {
 	device, number uint64
@@ -132,9 +132,9 @@ func (s *scout) do(t task) {
 	case s.tls == nil:
 	case !s.tls.reads(t.pid):
 		s.lookAgain(t)
-	case t.why == greeted:
+	case t.why == greeted, t.why == loaded:
 		// It may speak by another library than the one that is read.
-		if again := s.tls.follow(t.pid); again > 0 {
+		if again := s.tls.follow(t.pid, t.why == greeted); again > 0 {
 			time.AfterFunc(again, func() { s.tell(t) })
 		}
 	}
