@@ -33,6 +33,9 @@ func (o *Objects) Load(spec *ebpf.CollectionSpec, options *ebpf.CollectionOption
 	if err := preallocate(spec); err != nil {
 		return fmt.Errorf("read the kernel's types: %w", err)
 	}
+	if err := keepStack(spec); err != nil {
+		return err
+	}
 	if spec.Maps["function_calls"] == nil {
 		return spec.LoadAndAssign(&o.WeftObjects, options)
 	}
