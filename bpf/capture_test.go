@@ -1,7 +1,6 @@
 package bpf
 
 import (
-	"cmp"
 	"errors"
 	"net/netip"
 	"os"
@@ -105,19 +104,21 @@ func loadWay(t testing.TB, w way, s WeftSetting, fits ...func(*ebpf.CollectionSp
 	return k
 }
 
-// wayHere is the hook that the environment names with WEFT_HOOK, and behind a slash the build, or the best one that this kernel has.
+// wayHere is the hook that the environment names with WEFT_HOOK, and behind a slash the build, or the best ones that this kernel has.
 var wayHere = sync.OnceValue(func() way {
-	if name, build, _ := strings.Cut(os.Getenv("WEFT_HOOK"), "/"); name != "" {
-		return way{Hook(name), cmp.Or(Build(build), Hook(name).Builds()[0])}
-	}
+	name, build, _ := strings.Cut(os.Getenv("WEFT_HOOK"), "/")
+	var last way
 	for _, h := range Hooks {
 		for _, b := range h.Builds() {
-			if loads(h, b) {
-				return way{h, b}
+			if name != "" && name != string(h) || build != "" && build != string(b) {
+				continue
+			}
+			if last = (way{h, b}); build != "" || loads(h, b) {
+				return last
 			}
 		}
 	}
-	return way{Tracepoint, InSocket}
+	return last
 })
 
 // way is a hook and a build.
