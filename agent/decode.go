@@ -119,6 +119,7 @@ func decodeWaiters(sample []byte, ev *event.Event) error {
 	}
 	*ev = event.Event{Kind: event.KindWaiters, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid}
 	ev.Waiters.Worker, ev.Waiters.Count = r.Worker, uint8(min(r.Count, 255))
+	ev.Waiters.Ready = r.Ready != 0
 	for i, w := range r.Waiters {
 		ev.Waiters.Of[i] = event.Waiter{Goroutine: w.Goroutine, Parent: w.Parent, Place: uint32(w.Place)}
 	}

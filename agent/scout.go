@@ -270,6 +270,7 @@ func tellOffsets(o *golang.Offsets, p *bpf.WeftProcess) {
 	p.Conn, p.TlsState, p.Fd, p.Sysfd = o.ConnOffset, o.TLSStateOffset, o.FDOffset, o.SysfdOffset
 	p.Stack, p.Sched, p.Waiting, p.Receivers = o.Stack, o.Sched, o.Waiting, o.Receivers
 	p.SudogG, p.SudogNext, p.SudogChan = o.SudogG, o.SudogNext, o.SudogChan
+	p.Processor, p.Runnext = o.P, o.RunNext
 	p.ItabHash, p.TcpConnHash = o.ITabHash, o.TCPConnHash
 }
 

@@ -218,6 +218,7 @@ func (k *capture) traceSelf(t testing.TB) golang.Offsets {
 		Conn: o.ConnOffset, TlsState: o.TLSStateOffset, Fd: o.FDOffset, Sysfd: o.SysfdOffset, ItabHash: o.ITabHash, TcpConnHash: o.TCPConnHash,
 		Stack: o.Stack, Sched: o.Sched, Waiting: o.Waiting, Receivers: o.Receivers,
 		SudogG: o.SudogG, SudogNext: o.SudogNext, SudogChan: o.SudogChan,
+		Processor: o.P, Runnext: o.RunNext,
 	}))
 	return o
 }

@@ -36,11 +36,27 @@ static __always_inline __s64 fd_of_connection(const struct process *p, __u64 con
 	return number;
 }
 
-/* The goroutine that makes a call, if it may be a worker for which somebody waits; else without depth. */
-static __always_inline struct worker worker_at(const struct process *p, const struct operation *op, const struct handover_record *r,
-					       __u64 sp)
+struct caller {
+	__u64 g; /* address of its struct g */
+	__u64 id, parent;
+};
+
+/* Finds the goroutine that runs. Its own function, for the room that it takes. */
+static __noinline int find_caller(const struct process *p, struct caller *c)
 {
-	struct worker w = {.g = op->words[0], .id = op->work};
+	struct operation op = {};
+
+	find_goroutine(&op, current_task(), p);
+	c->g = op.words[0];
+	c->id = op.work;
+	c->parent = op.origin;
+	return 0;
+}
+
+/* The goroutine that makes a call, if it may be a worker for which somebody waits; else without depth. */
+static __always_inline struct worker worker_at(const struct process *p, const struct caller *c, const struct handover_record *r, __u64 sp)
+{
+	struct worker w = {.g = c->g, .id = c->id};
 	__u64 high = 0;
 
 	if (!p->sudog_chan || !w.id || bpf_probe_read_user(&high, sizeof(high), (void *)(w.g + p->stack + 8)) || high <= sp)
@@ -56,7 +72,7 @@ static __always_inline int hand_over(struct pt_regs *regs)
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct process *p = bpf_map_lookup_elem(&processes, &pid);
 	struct handover_record r = {};
-	struct operation op = {};
+	struct caller c = {};
 	struct worker w;
 	__s64 fd;
 	__u64 sk;
@@ -69,15 +85,17 @@ static __always_inline int hand_over(struct pt_regs *regs)
 	sk = socket_of_fd(task, fd);
 	if (!sk)
 		return 0;
-	find_goroutine(&op, task, p);
+	find_caller(p, &c);
 	r.head.kind = RECORD_HANDOVER;
 	r.head.time = bpf_ktime_get_boot_ns();
 	r.head.socket = number_at(sk);
 	r.head.pid = pid;
 	r.head.tid = bpf_get_current_pid_tgid();
-	r.goroutine = op.work;
-	r.parent_goroutine = serving_ancestor(p, pid, op.work, op.origin);
-	w = worker_at(p, &op, &r, GO_STACK(regs));
+	r.goroutine = c.id;
+	r.parent_goroutine = serving_ancestor(p, pid, c.id, c.parent);
+	w = worker_at(p, &c, &r, GO_STACK(regs));
+	if (w.depth)
+		note_ready(p, &w);
 	if (r.head.socket && w.depth)
 		remember_last(&workers, FORGETFUL_WORKERS, &r.head.socket, &w);
 	if (!r.head.socket)

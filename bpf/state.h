@@ -214,6 +214,8 @@ struct process {
 	__u32 conn, tls_state, fd, sysfd, itab_hash, tcp_conn_hash;
 	/* From a channel to the goroutine that waits to receive from it; see agent/golang. */
 	__u32 stack, sched, waiting, receivers, sudog_g, sudog_next, sudog_chan; /* 0: not known */
+	/* From a thread to the goroutine that the one which runs on it has made ready last. */
+	__u32 processor, runnext; /* 0: not known */
 	__u32 pad3;
 	__u64 all_goroutines; /* address of runtime.allgs, a slice of all goroutines; 0: not known */
 };

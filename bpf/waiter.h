@@ -3,47 +3,8 @@
  * leads to the goroutine that waits. It is looked for when the reply to the worker's call begins: then the worker rests in
  * net/http, and the other one, too. */
 #pragma once
-#include "ancestor.h"
-#include "operation.h"
-
-/* Goroutines that have given a request to a connection, and of which it is not known for whom they work. Key: the socket's number.
- * Removed when the reply begins; the others fall out. */
-struct worker {
-	__u64 g; /* address of its struct g */
-	__u64 id;
-	__u64 depth; /* of its stack where net/http begins: what is deeper is not the program's */
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, __u64);
-	__type(value, struct worker);
-} workers SEC(".maps");
-
-enum {
-	STACK_WORDS = 256, /* of the stack that are looked at: the outermost */
-	JOB_STACK = 64,	   /* of these, which may point to a job */
-	JOB_WORDS = 16,	   /* of a job */
-};
-#define HEAP_LOW (1ULL << 32)
-#define HEAP_HIGH (1ULL << 47)
-
-/* What one look needs; too much for the stack. One of each area on a CPU. */
-struct look {
-	__u64 words[STACK_WORDS];
-	__u64 job[JOB_WORDS];
-	__u64 low, high; /* of the worker's stack */
-	__u64 worker;	 /* address of its g */
-	__u32 count;	 /* of words */
-	__u32 goid, parent_goid, receivers, sudog_g, sudog_next, sudog_chan, has_parent;
-	struct waiters_record record;
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, AREAS);
-	__type(key, __u32);
-	__type(value, struct look);
-} looks SEC(".maps");
+#include "look.h"
+#include "ready.h"
 
 /* Notes that goroutine `id` makes a call. Returns 1 if it may be a worker: if it serves no request itself and either no ancestor does or
  * it has made calls before. */
@@ -64,11 +25,6 @@ static __noinline int calls_as_worker(__u32 pid, __u64 id, __u64 ancestor)
 	key.id = ancestor;
 	above = ancestor ? bpf_map_lookup_elem(&goroutines, &key) : 0;
 	return !(above && above->serves && !called);
-}
-
-static __always_inline bool in_heap(__u64 address)
-{
-	return !(address & 7) && address >= HEAP_LOW && address < HEAP_HIGH;
 }
 
 /* If a word is the address of a channel on which one goroutine alone waits, and not the worker, notes that goroutine. A channel on which
@@ -119,7 +75,7 @@ static long look_at_word(__u32 index, __u32 *area)
 	word = l->words[index & (STACK_WORDS - 1)];
 	if (!in_heap(word) || (word >= l->low && word < l->high))
 		return 0;
-	place = (l->count - index) * 2 * JOB_WORDS;
+	place = place_on_stack(l, index);
 	look_at_channel(l, word, place);
 	if (index + JOB_STACK < l->count || bpf_probe_read_user(l->job, sizeof(l->job), (void *)word))
 		return 0;
@@ -193,6 +149,8 @@ __noinline int tell_waiters(TAKES_STATE)
 	l->record.head.tid = op->tid;
 	l->record.worker = w.id;
 	LOOP(STACK_WORDS, look_at_word, &area);
+	if (!l->record.count)
+		look_at_ready(area, p, &w);
 	if (bpf_ringbuf_output(&ring, &l->record, sizeof(l->record), BPF_RB_NO_WAKEUP))
 		count_add(COUNT_RING_FULL, 1);
 	return 0;

@@ -190,21 +190,27 @@ type WeftLineage struct {
 }
 
 type WeftLook struct {
-	_          structs.HostLayout
-	Words      [256]uint64
-	Job        [16]uint64
-	Low        uint64
-	High       uint64
-	Worker     uint64
-	Count      uint32
-	Goid       uint32
-	ParentGoid uint32
-	Receivers  uint32
-	SudogG     uint32
-	SudogNext  uint32
-	SudogChan  uint32
-	HasParent  uint32
-	Record     WeftWaitersRecord
+	_           structs.HostLayout
+	Words       [256]uint64
+	Ready       [256]uint64
+	Job         [16]uint64
+	Low         uint64
+	High        uint64
+	Worker      uint64
+	From        uint64
+	To          uint64
+	ReadyId     uint64
+	ReadyParent uint64
+	Told        [4]uint64
+	Count       uint32
+	Goid        uint32
+	ParentGoid  uint32
+	Receivers   uint32
+	SudogG      uint32
+	SudogNext   uint32
+	SudogChan   uint32
+	HasParent   uint32
+	Record      WeftWaitersRecord
 }
 
 type WeftMachine struct {
@@ -338,6 +344,8 @@ type WeftProcess struct {
 	SudogG        uint32
 	SudogNext     uint32
 	SudogChan     uint32
+	Processor     uint32
+	Runnext       uint32
 	Pad3          uint32
 	AllGoroutines uint64
 }
@@ -742,7 +750,8 @@ type WeftWaitersRecord struct {
 		Tid       uint32
 	}
 	Worker  uint64
-	Count   uint64
+	Count   uint32
+	Ready   uint32
 	Waiters [4]struct {
 		_         structs.HostLayout
 		Goroutine uint64
@@ -765,10 +774,12 @@ type WeftWordKey struct {
 }
 
 type WeftWorker struct {
-	_     structs.HostLayout
-	G     uint64
-	Id    uint64
-	Depth uint64
+	_       structs.HostLayout
+	G       uint64
+	Id      uint64
+	Depth   uint64
+	Ready   uint64
+	ReadyId uint64
 }
 
 // Names of all BPF objects in the ELF.

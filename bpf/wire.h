@@ -184,7 +184,8 @@ struct waiter {
 struct waiters_record {
 	struct record head; /* socket: the connection of the call */
 	__u64 worker;	    /* the goroutine that has made the call */
-	__u64 count;	    /* of waiters; those above WAITERS_MAX are not told */
+	__u32 count;	    /* of waiters; those above WAITERS_MAX are not told */
+	__u32 ready; /* 1: those told do not wait yet, but were made ready where the worker was to make its call, and share the channel */
 	struct waiter waiters[WAITERS_MAX];
 };
 

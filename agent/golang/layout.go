@@ -24,6 +24,10 @@ type Layout struct {
 	SudogNext uint32 // runtime.sudog.next, *runtime.sudog: the next one in the channel's queue
 	SudogChan uint32 // runtime.sudog.c, *runtime.hchan
 
+	// From a thread to the goroutine that the one which runs there has made ready last; both 0 if one of them is not known.
+	P       uint32 // runtime.m.p, *runtime.p
+	RunNext uint32 // runtime.p.runnext, *runtime.g
+
 	ConnOffset     uint32 // net/http.persistConn.conn, a net.Conn: itab pointer, then data pointer
 	TLSStateOffset uint32 // net/http.persistConn.tlsState, *tls.ConnectionState: nil on a plain connection
 	FDOffset       uint32 // net.TCPConn.conn.fd, *net.netFD
@@ -54,6 +58,8 @@ var fields = [...]field{
 	{"runtime.sudog", "next", func(l *Layout) *uint32 { return &l.SudogNext }},
 	// Since Go 1.26 it is a struct, and what is always set is not its first word; that is added when it is known.
 	{"runtime.sudog", "c", func(l *Layout) *uint32 { return &l.SudogChan }},
+	{"runtime.m", "p", func(l *Layout) *uint32 { return &l.P }},
+	{"runtime.p", "runnext", func(l *Layout) *uint32 { return &l.RunNext }},
 	{"runtime.m", "curg", func(l *Layout) *uint32 { return &l.CurG }},
 	{"runtime.moduledata", "text", func(l *Layout) *uint32 { return &l.Text }},
 	{"runtime.itab", "hash", func(l *Layout) *uint32 { return &l.ITabHash }},
@@ -162,6 +168,9 @@ func compose(found map[string]uint32) (l Layout, http bool, err error) {
 		if _, ok := found[name]; !ok {
 			l.Stack, l.Sched, l.Waiting, l.Receivers, l.SudogG, l.SudogNext, l.SudogChan = 0, 0, 0, 0, 0, 0, 0
 		}
+	}
+	if l.P == 0 || l.RunNext == 0 {
+		l.P, l.RunNext = 0, 0
 	}
 	l.SysfdOffset += found["internal/poll.FD.Sysfd"]
 	l.FDOffset += found["net.TCPConn.conn"]

@@ -154,6 +154,7 @@ type Waiters struct {
 	Worker uint64 // the goroutine that has made the call
 	Count  uint8  // of the waiters that were found; those above WaitersMax are not in Of
 	Of     [WaitersMax]Waiter
+	Ready  bool // they do not wait yet, but were made ready where the worker was to make its call, and have the channel on their stacks
 }
 
 // WaitersMax is how many waiters are told.

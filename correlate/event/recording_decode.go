@@ -168,6 +168,9 @@ func (c *cursor) waiters(w *Waiters) {
 	for i := range min(w.Count, WaitersMax) {
 		w.Of[i] = Waiter{Goroutine: c.uvarint(), Parent: c.uvarint(), Place: c.uint32()}
 	}
+	if len(c.rest) > 0 {
+		w.Ready = c.flags(1) != 0
+	}
 }
 
 func (c *cursor) session(s *Session) {

@@ -129,6 +129,9 @@ func appendWaiters(b []byte, w *Waiters) []byte {
 	for _, one := range w.Of[:min(w.Count, WaitersMax)] {
 		b = binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint(b, one.Goroutine), one.Parent), uint64(one.Place))
 	}
+	if w.Ready {
+		b = append(b, 1)
+	}
 	return b
 }
 

@@ -91,6 +91,7 @@ func everyKind() []Event {
 		{Kind: KindWaiters, Time: 8e9, Socket: 3, PID: 7, TID: 7, Waiters: Waiters{
 			Worker: 9, Count: 2, Of: [WaitersMax]Waiter{{Goroutine: 5, Parent: math.MaxUint64, Place: 67}, {Goroutine: 6}},
 		}},
+		{Kind: KindWaiters, Time: 8e9, Socket: 3, PID: 7, TID: 7, Waiters: Waiters{Worker: 9, Count: 1, Of: [WaitersMax]Waiter{{Goroutine: 5}}, Ready: true}},
 		{Kind: KindThread, Time: 8e9, PID: 7, TID: 9, Thread: Thread{Deed: Wakes, Other: 8, Address: 1<<47 - 3}},
 		{Kind: KindThread, Time: 8e9, Socket: 1 << 40, PID: 7, TID: 9, Thread: Thread{Deed: Connects}},
 		{Kind: KindThread, Time: 8e9, Socket: 1 << 40, PID: 7, Thread: Thread{Deed: Unused, Address: 1}},

@@ -136,7 +136,7 @@ func (l *Linker) tellWaiter(p *Process, x *flow.Exchange) {
 	found, place, several := p.waited(&told)
 	w := &p.waits
 	if c.Parent != nil {
-		if span.Evidence(c.Evidence) == span.Header && found != nil && found != c.Parent {
+		if span.Evidence(c.Evidence) == span.Header && found != nil && found != c.Parent && (!told.Ready || w.often(place)) {
 			w.wrong++
 		}
 		return
@@ -144,8 +144,8 @@ func (l *Linker) tellWaiter(p *Process, x *flow.Exchange) {
 	if found != nil && (found.Start > x.Start || !works(found)) {
 		found, several = nil, true
 	}
-	if !several {
-		w.learn(found != nil, place)
+	if !several && !(told.Ready && found != nil) {
+		w.learn(found != nil, place) // of one that is about to wait, other channels than that of the result are found, too
 	}
 	sure := w.trust()
 	switch {

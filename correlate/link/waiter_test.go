@@ -15,6 +15,13 @@ func (n *node) waits(wire rune, of ...event.Waiter) {
 	n.l.Feed(&ev)
 }
 
+// ready tells who is about to wait for the goroutine that has made the call on a connection.
+func (n *node) ready(wire rune, of ...event.Waiter) {
+	ev := event.Event{Kind: event.KindWaiters, Socket: uint64(wire) * 2}
+	ev.Waiters.Count, ev.Waiters.Ready = uint8(copy(ev.Waiters.Of[:], of)), true
+	n.l.Feed(&ev)
+}
+
 // pool plays requests, two at a time, whose calls are made by workers: goroutines 70 and 71. The requests are served by goroutines
 // 5 and 6, and by a child of 6 that waits for the worker. stale: the second worker has the channel of the first request on its stack, and
 // nobody waits for it.
@@ -100,5 +107,30 @@ func TestWaitersAgainstHeaders(t *testing.T) {
 	}
 	if got := n.parent("q2"); got != "-" {
 		t.Errorf("q2 < %s", got)
+	}
+}
+
+// TestReady: one that is about to wait is believed where the channel between the two is often found, and other channels that it shares with the
+// worker say nothing, however often they are found.
+func TestReady(t *testing.T) {
+	n := newNode(t, 1)
+	n.play("go 1")
+	n.l.options.Hold = 1e6
+	n.pool(20, false)
+	other := event.Waiter{Goroutine: 5, Parent: 2, Place: 99}
+	for i := range 100 {
+		n.play(fmt.Sprintf("p%d server 1 1 A g=5 at=%d; hand C 70; q%d client 1 2 C g=90 at=%d", i, 1000+i, i, 1000+i))
+		if i%2 == 0 {
+			n.ready('C', other)
+		} else {
+			n.ready('C', other, event.Waiter{Goroutine: 5, Parent: 2})
+		}
+		n.play(fmt.Sprintf("end q%d; end p%d", i, i))
+	}
+	n.l.Close()
+	for i, want := range map[int]string{0: "-", 1: "p1 waiter", 98: "-", 99: "p99 waiter"} {
+		if got := n.parent(fmt.Sprint("q", i)); got != want {
+			t.Errorf("q%d < %s, want %s", i, got, want)
+		}
 	}
 }

@@ -37,7 +37,7 @@ var scenarios = []scenario{
 	{name: "go-nested", command: goService("nested"), shape: fanThink, floor: 0.93},
 	{name: "go-cancel", command: goService("fresh"), shape: cancels},
 	{name: "go-errgroup", command: goService("errgroup"), shape: fanThink},
-	{name: "go-pool", command: goService("pool"), shape: fanThink, floor: 0.89},
+	{name: "go-pool", command: goService("pool"), shape: fanThink, floor: 0.99},
 	{name: "go-queue", command: goService("queue"), shape: thinks, late: true},
 	{name: "go-flight", command: goService("flight"), shape: fanThink},
 	{name: "go-timer", command: goService("timer"), shape: fanThink, floor: 0.8},
