@@ -32,6 +32,9 @@ type interpreter struct {
 	probes []place
 	looks  int
 	next   time.Time // when it is looked at again; zero: not any more
+	jobs   bool      // the kernel side asks for another look where it does not understand a thread
+	asks   int       // such looks
+	asked  time.Time // the last one
 }
 
 // place is one instruction of one file.
@@ -48,6 +51,9 @@ type placed struct {
 
 // looksAfter are the times after which a process is looked at again that had not loaded what is sought.
 var looksAfter = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second}
+
+// asksAfter are the times between the looks at a process that has threads which are not understood; of the last one there is no end.
+var asksAfter = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 5 * time.Minute}
 
 func newInterpreters(k *kernel, o *Options) *interpreters {
 	return &interpreters{
@@ -133,10 +139,20 @@ func (s *interpreters) again(now time.Time) {
 		return
 	}
 	for pid, p := range s.running {
-		if !p.next.IsZero() && now.After(p.next) {
+		switch {
+		case !p.next.IsZero() && now.After(p.next):
+			s.look(pid, now)
+		case p.jobs && now.After(p.asked.Add(asksAfter[min(p.asks, len(asksAfter)-1)])) && s.wanted(pid):
+			p.asks, p.asked = p.asks+1, now
 			s.look(pid, now)
 		}
 	}
+}
+
+// wanted tells that a thread of a process has sent or received something which may work for others, in a way that was not seen yet.
+func (s *interpreters) wanted(pid uint32) bool {
+	var i bpf.WeftInterpreter
+	return s.kernel.objects.Interpreters.Lookup(pid, &i) == nil && i.Jobs.Wanted != 0
 }
 
 // watch puts the probes on and tells the kernel side.
@@ -146,8 +162,9 @@ func (s *interpreters) watch(pid uint32, p *interpreter, found *python.Interpret
 	defer func() { s.release(before) }()
 	w := bpf.WeftInterpreter{
 		Current: found.Current, Size: found.Size, Logarithm: boolByte(found.Logarithm), Deferred: boolByte(len(found.Writes) > 0),
-		Module: found.Greenlet.Module, Type: found.Greenlet.Type,
+		Module: found.Greenlet.Module, Type: found.Greenlet.Type, Jobs: jobsOf(found),
 	}
+	p.jobs = w.Jobs.Told != 0
 	o := &s.kernel.objects
 	if found.Current != 0 {
 		if err := s.add(pid, p, found.Init, o.AsyncioTaskInit); err != nil {
@@ -159,12 +176,31 @@ func (s *interpreters) watch(pid uint32, p *interpreter, found *python.Interpret
 			return err
 		}
 	}
+	if found.Workers.Put.Path != "" {
+		if err := s.add(pid, p, found.Workers.Put, o.PythonItemPut); err != nil {
+			return err
+		}
+	}
 	for _, c := range found.Writes {
 		if err := s.add(pid, p, c, o.UvloopStreamWrite); err != nil {
 			return err
 		}
 	}
 	return s.kernel.watchTasks(pid, &w)
+}
+
+// jobsOf is what leads to the jobs of a process's threads.
+func jobsOf(found *python.Interpreter) bpf.WeftJobs {
+	w := &found.Workers
+	j := bpf.WeftJobs{Task: found.Task, Slot: w.Slot, Last: w.Chunk, Told: boolByte(w.Possible)}
+	for n, p := range w.Places[:min(len(w.Places), len(j.Places))] {
+		kind := uint32(bpf.WeftJobKindJOB_ITEM)
+		if p.Await {
+			kind = uint32(bpf.WeftJobKindJOB_FUTURE)
+		}
+		j.Places[n] = bpf.WeftJobPlace{Code: p.Code, Frame: p.Frame, Local: p.Local, Kind: kind}
+	}
+	return j
 }
 
 // add puts a probe on and notes that the process uses it.

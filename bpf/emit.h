@@ -186,8 +186,12 @@ __noinline int emit(TAKES_STATE, __u32 flags, __u32 length, __u64 offset)
 	if (s->ignored)
 		return 0; /* as the step before in the same operation has found */
 	f = &s->follower[op->direction & 1];
-	if (s->tasks)
-		find_task(GIVE_OPERATION(op), f->request && (flags & MESSAGE_START) && op->direction == DIRECTION_RECEIVE);
+	if (s->tasks) {
+		int begins = f->request && (flags & MESSAGE_START) && op->direction == DIRECTION_RECEIVE;
+
+		find_task(GIVE_OPERATION(op), begins);
+		find_job(GIVE_OPERATION(op), begins);
+	}
 	if (holds_back(op, s, f, flags, offset))
 		return 0;
 	if (!s->announced) {

@@ -42,6 +42,7 @@ struct operation {
 	__u8 direction;
 	__u8 area;	     /* index of its scratch area */
 	__u8 asked;	     /* the running task was looked for */
+	__u8 sought;	     /* the running job was */
 	__u8 task;	     /* work and origin are tasks */
 	__u8 timed;	     /* its cost is told */
 	__u16 messages;	     /* of gRPC that ended in it */

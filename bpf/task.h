@@ -1,10 +1,11 @@
-/* What a Python program works on: a task of asyncio, or a greenlet of gevent or eventlet. CPython keeps, in a dictionary from
+/* What a Python program works on: a task of asyncio, a greenlet of gevent or eventlet, or a job that was handed to a thread. CPython keeps, in a dictionary from
  * loop to task, the task that each event loop is running; greenlet keeps the one that a thread runs in the thread's memory. Both are
  * read when a record is made. Which one has started which is seen at the entry of the initialiser, the only moment at which the
  * two are seen together. uvloop sends what a task has written when no task runs any more: the entry of its write tells whose it
- * was. Java's virtual threads are tasks here, too: bpf/virtual.h. */
+ * was. Java's virtual threads are tasks here, too: bpf/virtual.h. Where a thread has its job, see bpf/job.h. */
 #pragma once
-#include "virtual.h"
+#include "hand.h"
+#include "job.h"
 
 /* One per process in which asyncio, greenlet, or a Java with virtual threads, was found. Key: thread group. Written by Go, inherited at
  * fork, removed when the process ends or executes another program. */
@@ -19,6 +20,7 @@ struct interpreter {
 	__u8 deferred;	/* uvloop: what a task writes may be sent later */
 	__u8 pad[2];
 	struct machine machine;
+	struct jobs jobs;
 };
 enum { LOOPS_MANY = 0xffffffff, ENTRIES_LAST = 4, ENTRIES_MAX = 1 << 16 };
 
@@ -38,7 +40,9 @@ struct lineage {
 	__u64 branch, root;
 };
 
-/* The tasks that were started. Entries of tasks that have ended fall out, or are written over by the next task in their place. */
+/* The tasks that were started, and the items that were put into a pool: their root is 0 if it is not known for which request that was done.
+ * Entries of those that have ended fall out, or are written over by the next one in their place. Threads that have read a request are there, too,
+ * by their numbers, which are no addresses: the branch is the item that the thread worked on, and the root the time of the head. */
 struct task_key {
 	__u64 task;
 	__u32 pid, pad;
@@ -238,6 +242,42 @@ __noinline int find_task(TAKES_OPERATION, int begins)
 	return 0;
 }
 
+/* What a thread works on that works for others, if that is not known yet. One that reads a request works for that from then on, and what
+ * it hands on is part of it.
+ * verifier: a function of its own, beside find_task, for the room on the stack. */
+__noinline int find_job(TAKES_OPERATION, int begins)
+{
+	FIND_OPERATION;
+	struct lineage *known, of = {};
+	struct task_key key = {};
+	struct interpreter *i;
+
+	if (!op || op->task || (op->sought && !begins))
+		return 0;
+	key.pid = op->pid;
+	i = bpf_map_lookup_elem(&interpreters, &key.pid);
+	if (!i || !i->jobs.told || (i->current && i->loop == op->tid))
+		return 0;
+	op->sought = 1;
+	key.task = running_job(&i->jobs, op->words);
+	if (op->words[JOB_KIND] == JOB_UNKNOWN)
+		i->jobs.wanted = 1;
+	known = key.task ? bpf_map_lookup_elem(&tasks, &key) : 0;
+	if (!begins) {
+		if (known && known->root)
+			set_work(op, *known);
+		return 0;
+	}
+	if (known && op->words[JOB_KIND] == JOB_ITEM)
+		known->root = 0;
+	of.branch = key.task;
+	of.root = op->now;
+	key.task = op->tid;
+	if (i->loop != LOOPS_MANY)
+		remember_last(&tasks, FORGETFUL_TASKS, &key, &of);
+	return 0;
+}
+
 /* The interpreter of the current thread, if it is one that runs an event loop. */
 static __always_inline struct interpreter *current_interpreter(void)
 {
@@ -248,6 +288,16 @@ static __always_inline struct interpreter *current_interpreter(void)
 	return i && i->loop == tid ? i : 0;
 }
 
+/* What is started, or handed on, by work of this lineage. */
+static __always_inline struct lineage started_by(struct lineage parent)
+{
+	struct lineage of = {.branch = parent.branch, .root = parent.root};
+
+	if (!parent.root || parent.branch == parent.root)
+		of.branch = bpf_ktime_get_boot_ns();
+	return of;
+}
+
 /* A task is started: the entry of its tp_init. */
 static __always_inline int task_starts(__u64 task)
 {
@@ -255,7 +305,7 @@ static __always_inline int task_starts(__u64 task)
 	__u32 pid = id >> 32, tid = id;
 	struct interpreter *i = bpf_map_lookup_elem(&interpreters, &pid);
 	struct task_key key = {.task = task, .pid = pid};
-	struct lineage of;
+	struct lineage of = {};
 
 	if (!i || !i->current)
 		return 0;
@@ -264,19 +314,55 @@ static __always_inline int task_starts(__u64 task)
 	if (i->loop == LOOPS_MANY)
 		return 0;
 	running = running_task(i, words);
-	of.branch = bpf_ktime_get_boot_ns();
 	if (running) {
-		struct lineage parent = lineage_of(pid, running);
-
-		of.root = parent.root;
-		if (parent.branch != parent.root)
-			of.branch = parent.branch;
+		of = started_by(lineage_of(pid, running));
 	} else {
-		if (i->cause)
-			of.branch = i->cause;
+		of.branch = i->cause ? i->cause : bpf_ktime_get_boot_ns();
 		of.root = of.branch;
 		i->cause = 0;
 	}
+	remember_last(&tasks, FORGETFUL_TASKS, &key, &of);
+	return 0;
+}
+
+/* The lineage of what the current thread works on, a request that it has read itself for one: named by its head, or, if that was read before
+ * jobs were sought, by the thread. Without a root where nothing is known. */
+static __always_inline struct lineage lineage_of_thread(struct interpreter *i, __u32 pid, __u32 tid)
+{
+	struct task_key key = {.pid = pid};
+	__u64 words[WORDS] = {}, job;
+	struct lineage none = {}, *known;
+	struct hand *hand;
+
+	if (i->current && i->loop == tid) {
+		job = running_task(i, words);
+		return job ? lineage_of(pid, job) : none;
+	}
+	job = running_job(&i->jobs, words);
+	key.task = job;
+	known = job ? bpf_map_lookup_elem(&tasks, &key) : 0;
+	if (known && known->root)
+		return *known;
+	key.task = tid;
+	known = bpf_map_lookup_elem(&tasks, &key);
+	if (known)
+		return known->branch && known->branch != job ? none : (struct lineage){.branch = known->root, .root = known->root};
+	hand = hand_of(pid, tid);
+	return hand && hand->does & HAND_SERVES ? (struct lineage){.branch = tid, .root = tid} : none;
+}
+
+/* An item is put into a queue, that of a pool for one: the entry of SimpleQueue.put. arguments: the item is the first one. */
+static __always_inline int item_is_put(__u64 arguments)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	__u32 pid = id >> 32;
+	struct interpreter *i = bpf_map_lookup_elem(&interpreters, &pid);
+	struct task_key key = {.pid = pid};
+	struct lineage of;
+
+	if (!i || !i->jobs.told || !read_word(&key.task, arguments))
+		return 0;
+	of = started_by(lineage_of_thread(i, pid, id));
 	remember_last(&tasks, FORGETFUL_TASKS, &key, &of);
 	return 0;
 }
@@ -351,5 +437,6 @@ static __always_inline void inherit_interpreter(__u32 from, __u32 to)
 	copy = *i;
 	copy.loop = 0;
 	copy.cause = 0;
+	copy.jobs.wanted = 0;
 	bpf_map_update_elem(&interpreters, &to, &copy, BPF_ANY);
 }

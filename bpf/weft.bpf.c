@@ -220,6 +220,12 @@ int greenlet_init(struct pt_regs *regs)
 }
 
 SEC("uprobe")
+int python_item_put(struct pt_regs *regs)
+{
+	return item_is_put(CALL_ARG1(regs));
+}
+
+SEC("uprobe")
 int uvloop_stream_write(struct pt_regs *regs)
 {
 	return stream_writes(C_ARGUMENT(regs));
@@ -320,6 +326,7 @@ const enum piece_flag *piece_flag_type __attribute__((unused));
 const enum count *count_type __attribute__((unused));
 const enum forgetful *forgetful_type __attribute__((unused));
 const enum cost *cost_type __attribute__((unused));
+const enum job_kind *job_kind_type __attribute__((unused));
 const enum choice *choice_type __attribute__((unused));
 const struct socket_record *socket_record_type __attribute__((unused));
 const struct close_record *close_record_type __attribute__((unused));

@@ -53,6 +53,7 @@ const (
 	ByAddressProgGreenletInit            = "greenlet_init"
 	ByAddressProgInetSockSetState        = "inet_sock_set_state"
 	ByAddressProgNsprCallBegins          = "nspr_call_begins"
+	ByAddressProgPythonItemPut           = "python_item_put"
 	ByAddressProgReceiveReturns          = "receive_returns"
 	ByAddressProgRustlsFunction          = "rustls_function"
 	ByAddressProgSchedProcessExec        = "sched_process_exec"
@@ -97,6 +98,7 @@ const (
 	ByAddressVarForgetfulType            = "forgetful_type"
 	ByAddressVarHandoverRecordType       = "handover_record_type"
 	ByAddressVarIdleSession              = "idle_session"
+	ByAddressVarJobKindType              = "job_kind_type"
 	ByAddressVarKept                     = "kept"
 	ByAddressVarKindType                 = "kind_type"
 	ByAddressVarMessageFlagType          = "message_flag_type"
@@ -175,6 +177,7 @@ type ByAddressProgramSpecs struct {
 	GreenletInit            *ebpf.ProgramSpec `ebpf:"greenlet_init"`
 	InetSockSetState        *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
 	NsprCallBegins          *ebpf.ProgramSpec `ebpf:"nspr_call_begins"`
+	PythonItemPut           *ebpf.ProgramSpec `ebpf:"python_item_put"`
 	ReceiveReturns          *ebpf.ProgramSpec `ebpf:"receive_returns"`
 	RustlsFunction          *ebpf.ProgramSpec `ebpf:"rustls_function"`
 	SchedProcessExec        *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
@@ -256,6 +259,7 @@ type ByAddressVariableSpecs struct {
 	ForgetfulType      *ebpf.VariableSpec `ebpf:"forgetful_type"`
 	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
 	IdleSession        *ebpf.VariableSpec `ebpf:"idle_session"`
+	JobKindType        *ebpf.VariableSpec `ebpf:"job_kind_type"`
 	Kept               *ebpf.VariableSpec `ebpf:"kept"`
 	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.VariableSpec `ebpf:"message_flag_type"`
@@ -374,6 +378,7 @@ type ByAddressVariables struct {
 	ForgetfulType      *ebpf.Variable `ebpf:"forgetful_type"`
 	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
 	IdleSession        *ebpf.Variable `ebpf:"idle_session"`
+	JobKindType        *ebpf.Variable `ebpf:"job_kind_type"`
 	Kept               *ebpf.Variable `ebpf:"kept"`
 	KindType           *ebpf.Variable `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.Variable `ebpf:"message_flag_type"`
@@ -414,6 +419,7 @@ type ByAddressPrograms struct {
 	GreenletInit            *ebpf.Program `ebpf:"greenlet_init"`
 	InetSockSetState        *ebpf.Program `ebpf:"inet_sock_set_state"`
 	NsprCallBegins          *ebpf.Program `ebpf:"nspr_call_begins"`
+	PythonItemPut           *ebpf.Program `ebpf:"python_item_put"`
 	ReceiveReturns          *ebpf.Program `ebpf:"receive_returns"`
 	RustlsFunction          *ebpf.Program `ebpf:"rustls_function"`
 	SchedProcessExec        *ebpf.Program `ebpf:"sched_process_exec"`
@@ -461,6 +467,7 @@ func (p *ByAddressPrograms) Close() error {
 		p.GreenletInit,
 		p.InetSockSetState,
 		p.NsprCallBegins,
+		p.PythonItemPut,
 		p.ReceiveReturns,
 		p.RustlsFunction,
 		p.SchedProcessExec,

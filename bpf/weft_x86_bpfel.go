@@ -181,6 +181,34 @@ type WeftInterpreter struct {
 	Deferred  uint8
 	Pad       [2]uint8
 	Machine   WeftMachine
+	Jobs      WeftJobs
+}
+
+type WeftJobKind uint32
+
+const (
+	WeftJobKindJOB_UNKNOWN WeftJobKind = 0
+	WeftJobKindJOB_ITEM    WeftJobKind = 1
+	WeftJobKindJOB_FUTURE  WeftJobKind = 2
+)
+
+type WeftJobPlace struct {
+	_     structs.HostLayout
+	Code  uint64
+	Frame uint16
+	Local uint16
+	Kind  uint32
+}
+
+type WeftJobs struct {
+	_      structs.HostLayout
+	Task   uint64
+	Slot   uint32
+	Last   uint32
+	Places [4]WeftJobPlace
+	Told   uint8
+	Wanted uint8
+	Pad    [6]uint8
 }
 
 type WeftLineage struct {
@@ -300,9 +328,12 @@ type WeftPlace struct {
 		Direction    uint8
 		Area         uint8
 		Asked        uint8
+		Sought       uint8
 		Task         uint8
 		Timed        uint8
+		_            [1]byte
 		Messages     uint16
+		_            [6]byte
 		Work         uint64
 		Origin       uint64
 		Words        [5]uint64
@@ -822,6 +853,7 @@ const (
 	WeftProgGreenletInit          = "greenlet_init"
 	WeftProgInetSockSetState      = "inet_sock_set_state"
 	WeftProgNsprCallBegins        = "nspr_call_begins"
+	WeftProgPythonItemPut         = "python_item_put"
 	WeftProgRustlsFunction        = "rustls_function"
 	WeftProgSchedProcessExec      = "sched_process_exec"
 	WeftProgSchedProcessExit      = "sched_process_exit"
@@ -857,6 +889,7 @@ const (
 	WeftVarForgetfulType          = "forgetful_type"
 	WeftVarHandoverRecordType     = "handover_record_type"
 	WeftVarIdleSession            = "idle_session"
+	WeftVarJobKindType            = "job_kind_type"
 	WeftVarKept                   = "kept"
 	WeftVarKindType               = "kind_type"
 	WeftVarMessageFlagType        = "message_flag_type"
@@ -934,6 +967,7 @@ type WeftProgramSpecs struct {
 	GreenletInit          *ebpf.ProgramSpec `ebpf:"greenlet_init"`
 	InetSockSetState      *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
 	NsprCallBegins        *ebpf.ProgramSpec `ebpf:"nspr_call_begins"`
+	PythonItemPut         *ebpf.ProgramSpec `ebpf:"python_item_put"`
 	RustlsFunction        *ebpf.ProgramSpec `ebpf:"rustls_function"`
 	SchedProcessExec      *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit      *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
@@ -1005,6 +1039,7 @@ type WeftVariableSpecs struct {
 	ForgetfulType      *ebpf.VariableSpec `ebpf:"forgetful_type"`
 	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
 	IdleSession        *ebpf.VariableSpec `ebpf:"idle_session"`
+	JobKindType        *ebpf.VariableSpec `ebpf:"job_kind_type"`
 	Kept               *ebpf.VariableSpec `ebpf:"kept"`
 	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.VariableSpec `ebpf:"message_flag_type"`
@@ -1120,6 +1155,7 @@ type WeftVariables struct {
 	ForgetfulType      *ebpf.Variable `ebpf:"forgetful_type"`
 	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
 	IdleSession        *ebpf.Variable `ebpf:"idle_session"`
+	JobKindType        *ebpf.Variable `ebpf:"job_kind_type"`
 	Kept               *ebpf.Variable `ebpf:"kept"`
 	KindType           *ebpf.Variable `ebpf:"kind_type"`
 	MessageFlagType    *ebpf.Variable `ebpf:"message_flag_type"`
@@ -1159,6 +1195,7 @@ type WeftPrograms struct {
 	GreenletInit          *ebpf.Program `ebpf:"greenlet_init"`
 	InetSockSetState      *ebpf.Program `ebpf:"inet_sock_set_state"`
 	NsprCallBegins        *ebpf.Program `ebpf:"nspr_call_begins"`
+	PythonItemPut         *ebpf.Program `ebpf:"python_item_put"`
 	RustlsFunction        *ebpf.Program `ebpf:"rustls_function"`
 	SchedProcessExec      *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit      *ebpf.Program `ebpf:"sched_process_exit"`
@@ -1197,6 +1234,7 @@ func (p *WeftPrograms) Close() error {
 		p.GreenletInit,
 		p.InetSockSetState,
 		p.NsprCallBegins,
+		p.PythonItemPut,
 		p.RustlsFunction,
 		p.SchedProcessExec,
 		p.SchedProcessExit,

@@ -163,9 +163,9 @@ type Config struct {
 	// goroutine that a request on a pooled connection belongs to, and where HTTP/2 and gRPC start the handler of a
 	// stream and open one. auto: where the program and the kernel allow it.
 	GoHandover string `key:"go.handover"`
-	// Whether the running task of Python's asyncio, or greenlet of gevent and eventlet, is read from the memory of the process, and
-	// where one is started gets a probe. It tells which request a call belongs to where one thread works on many. auto: where
-	// the program and the kernel allow it.
+	// Whether the running task of Python's asyncio, greenlet of gevent and eventlet, or job of a pool of threads, is read from the
+	// memory of the process, and where one is started, or put into a queue, gets a probe. It tells which request a call belongs to
+	// where one thread works on many, or for another one. auto: where the program and the kernel allow it.
 	PythonTasks string `key:"python.tasks"`
 	// Whether the virtual thread that a thread of Java runs, 21 and later, is read from the memory of the process. It tells which
 	// request a call belongs to where one thread works on many. No probe is put on. auto: where the program allows it.

@@ -59,6 +59,10 @@ func findIn(m *memory.Memory, a *memory.Area) (*runtime, error) {
 				r.moduleType = at
 			case "PyType_Type":
 				r.typeType = at
+			case "PyCode_Type":
+				r.codeType = at
+			case "PyTuple_Type":
+				r.tupleType = at
 			}
 		}
 		return nil

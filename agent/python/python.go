@@ -1,5 +1,5 @@
 // Package python owns what weft must know of a CPython process to read, from outside, which task its event loop is running, or which
-// greenlet a thread: where that is kept, how, and where the code is that starts one.
+// greenlet or job a thread: where that is kept, how, and where the code is that starts one.
 //
 // Nothing is known by version. What is sought is found by what it is: the table of modules is a dictionary in which "sys" and
 // "builtins" are modules, and so on from there; of what is read each step is checked, and what does not fit is an error, never a
@@ -31,6 +31,8 @@ type Interpreter struct {
 	Init      Code   // that initialises a task; its first argument is the task
 	Writes    []Code // of uvloop, that write to a stream: the first argument is the stream. None: uvloop is not loaded
 	Greenlet  Greenlet
+	Task      uint64 // address of the type of tasks
+	Workers   Workers
 }
 
 // Code is a place in an executable file, for an uprobe.
@@ -59,6 +61,7 @@ type runtime struct {
 	*memory.Memory
 	start, size                    uint64 // of _PyRuntime
 	dictType, moduleType, typeType uint64 // the types of these objects
+	codeType, tupleType            uint64
 	layout                         layout
 }
 
@@ -68,11 +71,12 @@ func (r *runtime) inspect() (i Interpreter, err error) {
 		return i, fmt.Errorf("%w: no table of modules was found", ErrLayout)
 	}
 	i.Greenlet, err = r.greenlet(modules)
+	i.Workers = r.workers(modules)
 	asyncio, ok := r.module(modules, "_asyncio")
 	switch {
 	case ok: // with greenlets that are not understood it is as without
 		err = r.asyncio(&i, modules, asyncio)
-	case err == nil && i.Greenlet.Module == 0:
+	case err == nil && i.Greenlet.Module == 0 && !i.Workers.Possible:
 		err = ErrNoTasks
 	}
 	return i, err
@@ -91,6 +95,7 @@ func (r *runtime) asyncio(i *Interpreter, modules, asyncio dictionary) error {
 	if i.Init, ok = r.code(r.Word(task + typeInit)); !ok {
 		return fmt.Errorf("%w: tasks are initialised by no code in a file", ErrLayout)
 	}
+	i.Task = task
 	i.Size, i.Logarithm = r.layout.header, r.layout.logarithm
 	if loop, ok := r.module(modules, "uvloop.loop"); ok {
 		i.Writes = r.streamWrites(loop)
@@ -123,18 +128,26 @@ func (r *runtime) streamWrites(names dictionary) (found []Code) {
 	if !ok {
 		return nil
 	}
+	for _, name := range [...]string{"write", "writelines"} {
+		if c, ok := r.method(t, name); ok {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// method gives the code of a method of a type.
+func (r *runtime) method(t uint64, name string) (Code, bool) {
 	at := r.Word(t + typeMethods)
 	for range methodsMax {
-		name := r.Word(at)
-		if name == 0 {
+		n := r.Word(at)
+		if n == 0 {
 			break
 		}
-		if r.Text(name, 6) == "write\x00" || r.Text(name, 11) == "writelines\x00" {
-			if c, ok := r.code(r.Word(at + 8)); ok {
-				found = append(found, c)
-			}
+		if r.Text(n, len(name)+1) == name+"\x00" {
+			return r.code(r.Word(at + 8))
 		}
 		at += methodSize
 	}
-	return found
+	return Code{}, false
 }

@@ -26,11 +26,12 @@ const (
 	waited
 	kept
 	wrote
+	handedJob
 	woken // + way
 )
 
 // kinds are what links by a rule say of themselves.
-var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter, kept: span.Thread, wrote: span.Goroutine, woken: span.Wake}
+var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter, kept: span.Thread, wrote: span.Goroutine, handedJob: span.Task, woken: span.Wake}
 
 const earlyMax = 512 // of a process
 

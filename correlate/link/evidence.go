@@ -72,7 +72,7 @@ func (l *Linker) findCause(p *Process, x *flow.Exchange) {
 func (l *Linker) atRuntime(p *Process, x *flow.Exchange, of []*flow.Exchange) (d decision) {
 	left := append(l.left[:0], of...)
 	l.weak = l.weak[:0]
-	inTask := p.tasks.decides(x)
+	inTask := p.tasksDecide(x)
 	for i, e := range l.evidences {
 		if inTask && e.kind() > span.Task && e.kind() != span.Payload {
 			continue // the task is not that of a request under way

@@ -15,6 +15,7 @@ func (l *Linker) leaveOpen(p *Process, x *flow.Exchange) {
 	c := &x.Cause
 	if c.Parent == nil && p.open > 0 && x.Task.Root != 0 && x.Start >= l.lossy {
 		l.awaitTask(p, x)
+		l.promiseHanded(p, x)
 		return
 	}
 	if c.Parent != nil || p.open == 0 || x.Start < l.lossy || !p.tellsLate(x) {

@@ -122,6 +122,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 		p.turns.steps.reads(x)
 		p.opens(x)
 		p.tasks.opens(x)
+		l.takesJobs(p)
 		l.note(p, x)
 		l.lineStarts(p, x)
 	} else {

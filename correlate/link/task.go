@@ -218,8 +218,9 @@ func (s *tasks) request(t flow.Task) (*flow.Exchange, float64) {
 
 // decides tells that the task of a call says whose it is, in a process of which the tasks are understood: when it is that of no request
 // under way, nothing weaker finds one.
-func (s *tasks) decides(x *flow.Exchange) bool {
-	return x.Task.Root != 0 && (s.starts() || s.keeps.proven())
+func (p *Process) tasksDecide(x *flow.Exchange) bool {
+	s := &p.tasks
+	return x.Task.Root != 0 && (s.starts() || s.keeps.proven() || x.Task.Branch != x.Task.Root && p.handsOn())
 }
 
 // inTask: the task that sends was started for the request, or serves its connection, or was started by such a task.
@@ -235,6 +236,9 @@ func (inTask) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Excha
 	if y == nil && p.tasks.starts() && x.Task.Branch == x.Task.Root {
 		// The task of a request goes on after its reply. What it has started may by now work for anybody.
 		y, sure = p.lastOn(x.Task.Root, x.Start), 0.9
+	}
+	if y == nil {
+		y, sure = p.handedOn(x)
 	}
 	if y == nil {
 		return nil, 0

@@ -11,7 +11,7 @@ const late = 0.9
 // awaitTask keeps a call back until the reply of its task tells whose it is.
 func (l *Linker) awaitTask(p *Process, x *flow.Exchange) {
 	s := &p.tasks
-	if (s.begins.wrong+s.keeps.wrong > 0 && !s.decides(x)) || p.ended {
+	if (s.begins.wrong+s.keeps.wrong > 0 && !p.tasksDecide(x)) || p.ended {
 		return
 	}
 	if old := s.pending[s.next]; old != nil {

@@ -31,9 +31,10 @@ func gunicorn(worker, workers, threads, work string) func(place) ([]string, erro
 	}
 }
 
-func uvicorn(loop string) func(place) ([]string, error) {
+// uvicorn runs a FastAPI service; work says who makes the calls, as asgi.py tells.
+func uvicorn(loop, work string) func(place) ([]string, error) {
 	return func(p place) ([]string, error) {
-		return []string{"/usr/bin/python3", "-m", "uvicorn", "--app-dir", filepath.Join(p.app, "python"), "--host", "127.0.0.1",
+		return []string{"env", "WORK=" + work, "/usr/bin/python3", "-m", "uvicorn", "--app-dir", filepath.Join(p.app, "python"), "--host", "127.0.0.1",
 			"--port", p.text(), "--loop", loop, "--no-access-log", "--log-level", "warning", "--timeout-keep-alive", "60", "asgi:app"}, nil
 	}
 }

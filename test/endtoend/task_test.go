@@ -21,12 +21,15 @@ import (
 // running task, and which one has started it, tell whose each is. What works for anybody has no link.
 func TestTasks(t *testing.T) {
 	for _, way := range []string{"streams", "protocol"} {
-		t.Run(way, func(t *testing.T) { tellTasks(t, way) })
+		t.Run(way, func(t *testing.T) { tellTasks(t, "tasks.py", way) })
 	}
 }
 
-func tellTasks(t *testing.T, way string) {
-	pid, port := startTasks(t, way)
+// TestJobs has each request read by a thread of its own, which hands the calls to threads of a pool, or those to others.
+func TestJobs(t *testing.T) { tellTasks(t, "jobs.py", "") }
+
+func tellTasks(t *testing.T, script, way string) {
+	pid, port := startTasks(t, script, way)
 	// The connections of the service to itself are opened before, and its worker is started by a request that ends before.
 	work(t, port, 1, 0, []string{"queue"})
 	work(t, port, 40, 1, []string{"work"})
@@ -83,7 +86,7 @@ func pathOf(s *tracer.Span) string {
 }
 
 // startTasks starts the service with the system's Python.
-func startTasks(t *testing.T, way string) (pid, port int) {
+func startTasks(t *testing.T, script, way string) (pid, port int) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -91,7 +94,7 @@ func startTasks(t *testing.T, way string) (pid, port int) {
 	}
 	port = l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	c := exec.Command("/usr/bin/python3", "testdata/tasks.py", way)
+	c := exec.Command("/usr/bin/python3", "testdata/"+script, way)
 	c.Env = append(os.Environ(), "PORT="+strconv.Itoa(port))
 	c.Stderr = os.Stderr
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
