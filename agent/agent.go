@@ -240,7 +240,10 @@ func (a *Agent) record(sample []byte) error {
 	case bpf.WeftRecordKindRECORD_WAITERS:
 		err = decodeWaiters(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_THREAD:
-		err = decodeThread(sample, &a.ev)
+		if err = decodeThread(sample, &a.ev); err == nil && bpf.WeftDeed(a.ev.Thread.Deed) == bpf.WeftDeedDEED_CREW {
+			a.watchThreads()
+			return nil
+		}
 	case bpf.WeftRecordKindRECORD_HELLO:
 		if err = decodeHello(sample, &a.ev); err == nil {
 			a.scout.greets(a.ev.PID)

@@ -52,6 +52,20 @@ static __always_inline void add_credit(__u32 pid)
 		c->credit += CREDIT;
 }
 
+/* There is a first crew: wakes the reader, for user space has to have wakes looked at, and those until then are lost. */
+static __always_inline void tell_crew(__u32 pid, __u32 tid)
+{
+	struct thread_record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+
+	if (!r) {
+		count_add(COUNT_RING_FULL, 1);
+		return;
+	}
+	*r = (struct thread_record){.head = {.kind = RECORD_THREAD, .time = bpf_ktime_get_boot_ns(), .pid = pid, .tid = tid},
+				    .deed = DEED_CREW};
+	bpf_ringbuf_submit(r, BPF_RB_FORCE_WAKEUP);
+}
+
 /* Notes what a thread does. */
 static __noinline int note_hand(__u32 pid, __u32 tid, __u32 does)
 {
@@ -66,6 +80,8 @@ static __noinline int note_hand(__u32 pid, __u32 tid, __u32 does)
 	remember_last(&hands, FORGETFUL_HANDS, &tid, &value);
 	if (does == HAND_CALLS && !(value.does & HAND_SERVES)) {
 		remember(&crews, FORGETFUL_CREWS, &pid, &crew);
+		if (!*(volatile __u32 *)&crewed)
+			tell_crew(pid, tid);
 		*(volatile __u32 *)&crewed = 1;
 	}
 	return 0;

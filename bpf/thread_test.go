@@ -107,7 +107,7 @@ func (k *capture) deeds(t *testing.T, of ...*worker) (found []deed) {
 	k.drain()
 	for _, r := range k.threads {
 		known := func(tid uint32) bool { return slices.ContainsFunc(of, func(w *worker) bool { return w.tid == tid }) }
-		if known(r.Head.Tid) && (r.Other == 0 || known(r.Other)) {
+		if known(r.Head.Tid) && WeftDeed(r.Deed) != WeftDeedDEED_CREW && (r.Other == 0 || known(r.Other)) {
 			found = append(found, deed{WeftDeed(r.Deed), r.Head.Tid, r.Other, r.Address&1 != 0})
 		}
 	}
@@ -165,6 +165,39 @@ func (k *capture) credit(t testing.TB, n int32) {
 	t.Helper()
 	if err := k.objects.Crews.Put(uint32(os.Getpid()), WeftCrew{Credit: n}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestFirstCrew: the first thread that makes a call and reads no requests is told, once, to a reader that is woken for it.
+func TestFirstCrew(t *testing.T) {
+	k := start(t)
+	const patience = 10 * time.Second
+	k.reader.SetDeadline(time.Now().Add(patience))
+	told := make(chan uint32, 1)
+	go func() {
+		defer close(told)
+		for k.reader.ReadInto(&k.record) == nil {
+			r := (*WeftThreadRecord)(unsafe.Pointer(&k.record.RawSample[0]))
+			if WeftRecordKind(r.Head.Kind) == WeftRecordKindRECORD_THREAD && WeftDeed(r.Deed) == WeftDeedDEED_CREW {
+				told <- r.Head.Tid
+				return
+			}
+		}
+	}()
+	time.Sleep(100 * time.Millisecond) // it waits
+	began := time.Now()
+	server, caller := k.crew(t)
+	if got := <-told; got != caller.tid || time.Since(began) > patience/2 {
+		t.Errorf("after %v thread %d is told to be the first, want %d", time.Since(began), got, caller.tid)
+	}
+	p := families["ipv4"](t)
+	server.do(func() { _, _ = unix.Write(p.client, []byte(get)) })
+	newWorker(t).do(func() { _, _ = unix.Write(p.client, []byte(get)) })
+	k.drain()
+	for _, r := range k.threads {
+		if WeftDeed(r.Deed) == WeftDeedDEED_CREW {
+			t.Errorf("thread %d is told to be the first one as well", r.Head.Tid)
+		}
 	}
 }
 

@@ -95,6 +95,7 @@ const (
 	WeftDeedDEED_ENDS     WeftDeed = 3
 	WeftDeedDEED_CONNECTS WeftDeed = 4
 	WeftDeedDEED_UNUSED   WeftDeed = 5
+	WeftDeedDEED_CREW     WeftDeed = 6
 )
 
 type WeftDirection uint32

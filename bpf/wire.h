@@ -196,6 +196,7 @@ enum deed {
 	DEED_ENDS,     /* the thread itself ends */
 	DEED_CONNECTS, /* it begins to open the connection of `head.socket` */
 	DEED_UNUSED,   /* a connection that was told with DEED_CONNECTS is over before it was used; the thread is not known */
+	DEED_CREW,     /* it has made a call and reads no requests, the first one of this machine: for weft itself */
 };
 
 struct thread_record {

@@ -27,11 +27,12 @@ const (
 	kept
 	wrote
 	handedJob
+	passing
 	woken // + way
 )
 
 // kinds are what links by a rule say of themselves.
-var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter, kept: span.Thread, wrote: span.Goroutine, handedJob: span.Task, woken: span.Wake}
+var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter, kept: span.Thread, wrote: span.Goroutine, handedJob: span.Task, passing: span.Payload, woken: span.Wake}
 
 const earlyMax = 512 // of a process
 

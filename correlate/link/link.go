@@ -40,6 +40,7 @@ type Linker struct {
 	evidences   []evidence
 	text, other text
 	unproven    *flow.Exchange // what the thread of the call has read, where it is not known yet whether that tells anything
+	unpassed    *flow.Exchange // the request that looks like the call, where it is not known yet whether the process passes requests on
 	opened      int            // calls that are left open, see late.go
 	keeping     int            // processes whose heads are kept
 	lossy       uint64         // boot time until which turns are not believed
@@ -115,7 +116,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 	x.Cause.Process = p
 	l.readCarrier(x)
 	l.crewWorks(p, x)
-	l.unproven = nil
+	l.unproven, l.unpassed = nil, nil
 	p.tasks.sees(p, x.Task)
 	if x.Server {
 		l.readsRequest(p, x)
@@ -133,6 +134,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.lineStarts(p, x)
 		l.leaveOpen(p, x)
 		l.promiseRead(p, x)
+		l.promisePassed(p, x)
 		l.awaitOpener(p, x)
 		l.awaitWaiter(p, x)
 		l.awaitWriter(p, x)

@@ -32,6 +32,7 @@ const (
 	headsMax   = 512 // processes whose heads are kept at a time; each has a table of 128 KiB
 	passesSeen = 12  // calls after which a process is known to pass requests on
 	passesOdds = 20
+	passesSure = 0.99
 )
 
 // note takes the head of a request that has come in.
@@ -192,9 +193,28 @@ func (payload) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exch
 	case len(found) > 0:
 		return found, 0.99
 	case h.proxies():
-		return passed, 0.99
+		return passed, passesSure
+	case len(passed) == 1:
+		l.unpassed = passed[0]
 	}
 	return nil, 0
+}
+
+// promisePassed keeps for later that one request alone looks like a call that passes it on, until it is known whether the process does so.
+func (l *Linker) promisePassed(p *Process, x *flow.Exchange) {
+	c := &x.Cause
+	switch {
+	case p.heads.proxies():
+		if len(p.early) > 0 {
+			l.redeem(p, passing, func(*flow.Exchange) float64 { return passesSure })
+		}
+	case l.unpassed != nil && c.Parent == nil && p.heads.mayPass() && !p.ended:
+		if !c.Open {
+			c.Open = true
+			l.opened++
+		}
+		l.promise(p, x, l.unpassed, passing)
+	}
 }
 
 // proxies tells whether the process was seen to pass requests on.

@@ -83,6 +83,23 @@ func TestProxy(t *testing.T) {
 	}
 }
 
+// TestProxyFromTheStart: the calls by which it is learned that a process passes requests on have links, too, but for the first one, which has
+// its heads kept.
+func TestProxyFromTheStart(t *testing.T) {
+	n := newNode(t, 1)
+	n.l.options.Hold = 1e9
+	n.play(crowded)
+	for i := 1; i <= passesSeen+2; i++ {
+		n.play(fmt.Sprintf("s%[1]d server 1 1 A at=%[1]d path=/feed fields=U:a; c%[1]d client 1 9 C at=%[1]d path=/feed fields=U:a,X:1; end c%[1]d; end s%[1]d", i))
+	}
+	n.l.Close()
+	for i := 1; i <= passesSeen+2; i++ {
+		if got, want := n.parent(fmt.Sprint("c", i)), fmt.Sprintf("s%d payload", i); got != want {
+			t.Errorf("c%d < %s, want %s", i, got, want)
+		}
+	}
+}
+
 // TestLateCopy: a proxy may send a copy of a request that it has answered, and that is not the one that it works on alone.
 func TestLateCopy(t *testing.T) {
 	for passed, want := range map[uint32]bool{0: true, 20: false} {
