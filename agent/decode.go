@@ -121,7 +121,7 @@ func decodeWaiters(sample []byte, ev *event.Event) error {
 	ev.Waiters.Worker, ev.Waiters.Count = r.Worker, uint8(min(r.Count, 255))
 	ev.Waiters.Ready = r.Ready != 0
 	for i, w := range r.Waiters {
-		ev.Waiters.Of[i] = event.Waiter{Goroutine: w.Goroutine, Parent: w.Parent, Place: uint32(w.Place)}
+		ev.Waiters.Of[i] = event.Waiter{Goroutine: w.Goroutine, Parent: w.Parent, Place: w.Place}
 	}
 	return nil
 }

@@ -80,6 +80,7 @@ var forgetful = map[string]bpf.WeftForgetful{
 	"given":         bpf.WeftForgetfulFORGETFUL_GIVEN,
 	"workers":       bpf.WeftForgetfulFORGETFUL_WORKERS,
 	"hands":         bpf.WeftForgetfulFORGETFUL_HANDS,
+	"cradles":       bpf.WeftForgetfulFORGETFUL_CRADLES,
 	"crews":         bpf.WeftForgetfulFORGETFUL_CREWS,
 	"words":         bpf.WeftForgetfulFORGETFUL_WORDS,
 	"tasks":         bpf.WeftForgetfulFORGETFUL_TASKS,

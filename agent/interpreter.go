@@ -123,6 +123,9 @@ func (s *interpreters) lookAtJava(pid uint32, p *interpreter, now time.Time) {
 	case err == nil:
 		err = s.kernel.watchTasks(pid, &bpf.WeftInterpreter{Machine: bpf.WeftMachine{
 			Slot: m.Slot, Current: m.Current, System: m.System, Pointer: m.Pointer, Mounted: m.Mounted, Number: m.Number,
+		}, Heap: bpf.WeftHeap{
+			Base: m.Heap.Base, Collections: m.Heap.Collections, Entry: m.Heap.Entry,
+			Shift: m.Heap.Shift, Buffer: m.Heap.Buffer, Stack: m.Heap.Stack,
 		}})
 	case p.lookLater(now):
 		return

@@ -1,6 +1,7 @@
 /* Puts records on the ring, and decides whose. */
 #pragma once
 #include "ancestor.h"
+#include "birth.h"
 #include "hand.h"
 #include "handed.h"
 #include "head.h"
@@ -175,6 +176,7 @@ __noinline int emit(TAKES_STATE, __u32 flags, __u32 length, __u64 offset)
 	struct scratch *area;
 	struct follower *f;
 	__u64 size;
+	bool begins;
 
 	if (!op || !s)
 		return 0;
@@ -187,17 +189,23 @@ __noinline int emit(TAKES_STATE, __u32 flags, __u32 length, __u64 offset)
 		return 0; /* as the step before in the same operation has found */
 	f = &s->follower[op->direction & 1];
 	if (s->tasks) {
-		int begins = f->request && (flags & MESSAGE_START) && op->direction == DIRECTION_RECEIVE;
+		int reads = f->request && (flags & MESSAGE_START) && op->direction == DIRECTION_RECEIVE;
 
-		find_task(GIVE_OPERATION(op), begins);
-		find_job(GIVE_OPERATION(op), begins);
+		find_task(GIVE_OPERATION(op), reads);
+		find_job(GIVE_OPERATION(op), reads);
 	}
 	if (holds_back(op, s, f, flags, offset))
 		return 0;
+	begins = s->tasks && (flags & (MESSAGE_START | MESSAGE_FRAME)) == MESSAGE_START && f->request;
 	if (!s->announced) {
 		announce(op, s);
 		if (s->go)
 			tell_handed(op, s);
+	}
+	if (begins && op->direction == DIRECTION_SEND) {
+		note_hand(op->pid, op->tid, HAND_CALLS);
+		if (hold_stack(GIVE_OPERATION(op)))
+			tell_birth(GIVE_STATE(op, s));
 	}
 	size = sizeof(*r) + clamp(length, PIECE_MAX);
 	r = &area->record;
@@ -224,9 +232,11 @@ __noinline int emit(TAKES_STATE, __u32 flags, __u32 length, __u64 offset)
 	count_add(COUNT_RECORDS, 1);
 	if (!(flags & MESSAGE_START) || !f->request)
 		return 0;
-	if (!s->go)
+	if (!s->go && !(begins && op->direction == DIRECTION_SEND))
 		note_hand(op->pid, op->tid, op->direction == DIRECTION_RECEIVE ? HAND_SERVES : HAND_CALLS);
 	else if (op->direction == DIRECTION_RECEIVE && op->work)
 		note_serving(op->pid, op->work);
+	if (begins && op->direction == DIRECTION_RECEIVE)
+		note_cradle(GIVE_OPERATION(op));
 	return 0;
 }

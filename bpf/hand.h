@@ -5,6 +5,9 @@
 struct hand {
 	__u32 pid;
 	__u32 does;
+	__u16 cradle; /* in a process of Java: the number of the thread's entry in `cradles`; 0: none */
+	__u16 entry;  /* the same: where on its stack Java begins, see bpf/birth.h; 0: not looked for */
+	__u32 pad;
 };
 /* What a thread does, or that one of these has started it. */
 enum { HAND_SERVES = 1 << 0, HAND_CALLS = 1 << 1, HAND_STARTED = 1 << 2 };
@@ -69,14 +72,15 @@ static __always_inline void tell_crew(__u32 pid, __u32 tid)
 /* Notes what a thread does. */
 static __noinline int note_hand(__u32 pid, __u32 tid, __u32 does)
 {
-	struct hand *h = hand_of(pid, tid), value = {.pid = pid, .does = does};
+	struct hand *h = hand_of(pid, tid), value = {.pid = pid};
 	struct crew crew = {.credit = CREDIT};
 
 	add_credit(pid);
 	if (h && (h->does & does) == does)
 		return 0;
 	if (h)
-		value.does |= h->does;
+		value = *h;
+	value.does |= does;
 	remember_last(&hands, FORGETFUL_HANDS, &tid, &value);
 	if (does == HAND_CALLS && !(value.does & HAND_SERVES)) {
 		remember(&crews, FORGETFUL_CREWS, &pid, &crew);

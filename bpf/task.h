@@ -21,6 +21,7 @@ struct interpreter {
 	__u8 pad[2];
 	struct machine machine;
 	struct jobs jobs;
+	struct heap heap;
 };
 enum { LOOPS_MANY = 0xffffffff, ENTRIES_LAST = 4, ENTRIES_MAX = 1 << 16 };
 

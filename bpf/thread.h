@@ -2,6 +2,7 @@
  * wakes it. A request's thread that waits for a result waits on a word of its own, and is woken by the thread that has it. On a word
  * on which many threads wait, as on that of a lock or a queue, a wake says nothing. */
 #pragma once
+#include "birth.h"
 #include "emit.h"
 #include "hand.h"
 
@@ -110,6 +111,7 @@ static __always_inline void thread_ends(const struct task_struct *task)
 		return;
 	if (!(h->does & HAND_SERVES))
 		tell_thread(task, DEED_ENDS, 0, 0);
+	leave_cradle(h);
 	take_out(&hands, FORGETFUL_HANDS, &tid);
 }
 

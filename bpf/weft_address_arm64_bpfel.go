@@ -16,6 +16,8 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	ByAddressMapBirths                   = "births"
+	ByAddressMapCradles                  = "cradles"
 	ByAddressMapCrews                    = "crews"
 	ByAddressMapFunctionCalls            = "function_calls"
 	ByAddressMapGiven                    = "given"
@@ -215,6 +217,8 @@ type ByAddressProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ByAddressMapSpecs struct {
+	Births           *ebpf.MapSpec `ebpf:"births"`
+	Cradles          *ebpf.MapSpec `ebpf:"cradles"`
 	Crews            *ebpf.MapSpec `ebpf:"crews"`
 	FunctionCalls    *ebpf.MapSpec `ebpf:"function_calls"`
 	Given            *ebpf.MapSpec `ebpf:"given"`
@@ -304,6 +308,8 @@ func (o *ByAddressObjects) Close() error {
 //
 // It can be passed to LoadByAddressObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ByAddressMaps struct {
+	Births           *ebpf.Map `ebpf:"births"`
+	Cradles          *ebpf.Map `ebpf:"cradles"`
 	Crews            *ebpf.Map `ebpf:"crews"`
 	FunctionCalls    *ebpf.Map `ebpf:"function_calls"`
 	Given            *ebpf.Map `ebpf:"given"`
@@ -333,6 +339,8 @@ type ByAddressMaps struct {
 
 func (m *ByAddressMaps) Close() error {
 	return _ByAddressClose(
+		m.Births,
+		m.Cradles,
 		m.Crews,
 		m.FunctionCalls,
 		m.Given,

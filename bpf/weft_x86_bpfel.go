@@ -13,6 +13,36 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type WeftBirth struct {
+	_     structs.HostLayout
+	Words [256]uint64
+	Held  [64]struct {
+		_       structs.HostLayout
+		Address uint64
+		Place   uint64
+	}
+	Ranges [3]struct {
+		_    structs.HostLayout
+		Low  uint64
+		High uint64
+	}
+	Buffer      [4]uint64
+	Stack       uint64
+	Places      uint64
+	Shift       uint64
+	Heap        WeftHeap
+	Collections uint32
+	Count       uint32
+	Found       uint32
+	Pid         uint32
+	Tid         uint32
+	Depth       uint32
+	Entry       uint32
+	_           [4]byte
+	Cradle      WeftCradle
+	Record      WeftWaitersRecord
+}
+
 type WeftChoice uint32
 
 const (
@@ -82,6 +112,31 @@ const (
 	WeftCountCOUNTS                WeftCount = 40
 )
 
+type WeftCradle struct {
+	_           structs.HostLayout
+	Thread      uint64
+	Head        uint64
+	Tid         uint32
+	Collections uint32
+	Start       uint64
+	Now         struct {
+		_    structs.HostLayout
+		Low  uint64
+		High uint64
+	}
+	Before [2]struct {
+		_    structs.HostLayout
+		Low  uint64
+		High uint64
+	}
+}
+
+type WeftCradleKey struct {
+	_      structs.HostLayout
+	Pid    uint32
+	Number uint32
+}
+
 type WeftCrew struct {
 	_      structs.HostLayout
 	Credit int32
@@ -113,15 +168,16 @@ const (
 	WeftForgetfulFORGETFUL_GIVEN         WeftForgetful = 2
 	WeftForgetfulFORGETFUL_WORKERS       WeftForgetful = 3
 	WeftForgetfulFORGETFUL_HANDS         WeftForgetful = 4
-	WeftForgetfulFORGETFUL_CREWS         WeftForgetful = 5
-	WeftForgetfulFORGETFUL_WORDS         WeftForgetful = 6
-	WeftForgetfulFORGETFUL_TASKS         WeftForgetful = 7
-	WeftForgetfulFORGETFUL_WRITTEN       WeftForgetful = 8
-	WeftForgetfulFORGETFUL_STREAMS       WeftForgetful = 9
-	WeftForgetfulFORGETFUL_THREADS       WeftForgetful = 10
-	WeftForgetfulFORGETFUL_RUST_PROGRAMS WeftForgetful = 11
-	WeftForgetfulFORGETFUL_SOCKETS       WeftForgetful = 12
-	WeftForgetfulFORGETFULS              WeftForgetful = 13
+	WeftForgetfulFORGETFUL_CRADLES       WeftForgetful = 5
+	WeftForgetfulFORGETFUL_CREWS         WeftForgetful = 6
+	WeftForgetfulFORGETFUL_WORDS         WeftForgetful = 7
+	WeftForgetfulFORGETFUL_TASKS         WeftForgetful = 8
+	WeftForgetfulFORGETFUL_WRITTEN       WeftForgetful = 9
+	WeftForgetfulFORGETFUL_STREAMS       WeftForgetful = 10
+	WeftForgetfulFORGETFUL_THREADS       WeftForgetful = 11
+	WeftForgetfulFORGETFUL_RUST_PROGRAMS WeftForgetful = 12
+	WeftForgetfulFORGETFUL_SOCKETS       WeftForgetful = 13
+	WeftForgetfulFORGETFULS              WeftForgetful = 14
 )
 
 type WeftGoroutineKey struct {
@@ -140,9 +196,12 @@ type WeftGoroutineValue struct {
 }
 
 type WeftHand struct {
-	_    structs.HostLayout
-	Pid  uint32
-	Does uint32
+	_      structs.HostLayout
+	Pid    uint32
+	Does   uint32
+	Cradle uint16
+	Entry  uint16
+	Pad    uint32
 }
 
 type WeftHanded struct {
@@ -170,6 +229,19 @@ type WeftHandoverRecord struct {
 	ParentGoroutine uint64
 }
 
+type WeftHeap struct {
+	_           structs.HostLayout
+	Base        uint64
+	Collections uint64
+	Entry       uint64
+	Low         uint64
+	High        uint64
+	Shift       uint32
+	Buffer      uint32
+	Stack       uint32
+	Cradles     uint32
+}
+
 type WeftInterpreter struct {
 	_         structs.HostLayout
 	Current   uint64
@@ -183,6 +255,7 @@ type WeftInterpreter struct {
 	Pad       [2]uint8
 	Machine   WeftMachine
 	Jobs      WeftJobs
+	Heap      WeftHeap
 }
 
 type WeftJobKind uint32
@@ -768,6 +841,13 @@ const (
 	WeftUnreadReasonUNREAD_REASONS   WeftUnreadReason = 9
 )
 
+type WeftWaiter struct {
+	_         structs.HostLayout
+	Goroutine uint64
+	Parent    uint64
+	Place     uint64
+}
+
 type WeftWaitersRecord struct {
 	_    structs.HostLayout
 	Head struct {
@@ -784,12 +864,7 @@ type WeftWaitersRecord struct {
 	Worker  uint64
 	Count   uint32
 	Ready   uint32
-	Waiters [4]struct {
-		_         structs.HostLayout
-		Goroutine uint64
-		Parent    uint64
-		Place     uint64
-	}
+	Waiters [4]WeftWaiter
 }
 
 type WeftWord struct {
@@ -818,6 +893,8 @@ type WeftWorker struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	WeftMapBirths                 = "births"
+	WeftMapCradles                = "cradles"
 	WeftMapCrews                  = "crews"
 	WeftMapGiven                  = "given"
 	WeftMapGoroutines             = "goroutines"
@@ -997,6 +1074,8 @@ type WeftProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type WeftMapSpecs struct {
+	Births           *ebpf.MapSpec `ebpf:"births"`
+	Cradles          *ebpf.MapSpec `ebpf:"cradles"`
 	Crews            *ebpf.MapSpec `ebpf:"crews"`
 	Given            *ebpf.MapSpec `ebpf:"given"`
 	Goroutines       *ebpf.MapSpec `ebpf:"goroutines"`
@@ -1084,6 +1163,8 @@ func (o *WeftObjects) Close() error {
 //
 // It can be passed to LoadWeftObjects or ebpf.CollectionSpec.LoadAndAssign.
 type WeftMaps struct {
+	Births           *ebpf.Map `ebpf:"births"`
+	Cradles          *ebpf.Map `ebpf:"cradles"`
 	Crews            *ebpf.Map `ebpf:"crews"`
 	Given            *ebpf.Map `ebpf:"given"`
 	Goroutines       *ebpf.Map `ebpf:"goroutines"`
@@ -1112,6 +1193,8 @@ type WeftMaps struct {
 
 func (m *WeftMaps) Close() error {
 	return _WeftClose(
+		m.Births,
+		m.Cradles,
 		m.Crews,
 		m.Given,
 		m.Goroutines,

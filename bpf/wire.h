@@ -13,7 +13,8 @@ enum record_kind {
 	RECORD_HELLO = 16,   /* a message record with bytes of a direction's first TLS record */
 	RECORD_SESSION,	     /* what is known of a TLS session */
 	RECORD_STREAM = 20,  /* a goroutine works on a stream of HTTP/2, or has opened one */
-	RECORD_WAITERS = 24, /* who waits for the goroutine that has made a call, before the reply to it */
+	RECORD_WAITERS = 24, /* who waits for the goroutine that has made a call, before the reply to it; of Java, before the call: who has
+				allocated what its thread holds */
 	RECORD_THREAD = 28,  /* what a thread does to another one of its process */
 };
 
@@ -175,15 +176,18 @@ struct stream_record {
 
 enum { WAITERS_MAX = 4 };
 
+/* In a process of Java: a thread that reads requests and has allocated what the one that makes the call holds. */
 struct waiter {
-	__u64 goroutine;
-	__u64 parent; /* that has started it; 0: not known */
-	__u64 place;  /* where the channel was found: words from the outermost end of the stack, times 32, and in a job 1 + the word */
+	__u64 goroutine; /* of Java: the thread */
+	__u64 parent;	 /* that has started it; 0: not known. Of Java: the time of the head that the thread has read last */
+	__u64 place;	 /* where the channel was found: words from the outermost end of the stack, times 32, and in a job 1 + the word. Of
+			    Java: in the highest 16 bits how many words of its stack are Java's, and in bytes, lowest first, up to six of
+			    these, from 1 on, the outermost first */
 };
 
 struct waiters_record {
 	struct record head; /* socket: the connection of the call */
-	__u64 worker;	    /* the goroutine that has made the call */
+	__u64 worker;	    /* the goroutine that has made the call; 0: a thread of Java is about to make it */
 	__u32 count;	    /* of waiters; those above WAITERS_MAX are not told */
 	__u32 ready; /* 1: those told do not wait yet, but were made ready where the worker was to make its call, and share the channel */
 	struct waiter waiters[WAITERS_MAX];

@@ -167,8 +167,9 @@ type Config struct {
 	// memory of the process, and where one is started, or put into a queue, gets a probe. It tells which request a call belongs to
 	// where one thread works on many, or for another one. auto: where the program and the kernel allow it.
 	PythonTasks string `key:"python.tasks"`
-	// Whether the virtual thread that a thread of Java runs, 21 and later, is read from the memory of the process. It tells which
-	// request a call belongs to where one thread works on many. No probe is put on. auto: where the program allows it.
+	// Whether the virtual thread that a thread of Java runs, 21 and later, is read from the memory of the process, and which thread has
+	// allocated what another one holds on its stack that makes a call: addresses, no contents. It tells which request a call belongs to
+	// where one thread works on many, or for another one. No probe is put on. auto: where the program allows it.
 	JavaThreads string `key:"java.threads"`
 
 	// Whether TLS is read where it is in clear: in the functions of TLS libraries, which get probes for that. off: what is

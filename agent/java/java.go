@@ -1,5 +1,5 @@
-// Package java owns what weft must know of a HotSpot process to read, from outside, which virtual thread runs on a thread: where the
-// machine keeps that for its own flight recorder.
+// Package java owns what weft must know of a HotSpot process to read, from outside, which virtual thread runs on a thread, where the
+// machine keeps that for its own flight recorder, and which thread has allocated an object.
 //
 // Nothing is known by version. libjvm holds tables of its own structures for its serviceability tools, hotspot/share/runtime/vmStructs.hpp:
 // their rows are found by the names that they point to, whether or not the symbol of a table is exported. The number of a virtual thread
@@ -22,18 +22,20 @@ import (
 // What Inspect can say of a process.
 var (
 	ErrNotJava   = errors.New("not a process of HotSpot")
-	ErrNoVirtual = errors.New("this Java has no virtual threads")
+	ErrNoVirtual = errors.New("this Java has no virtual threads, and its heap is not understood")
 	ErrLayout    = errors.New("the machine's memory is none of the known kinds")
 )
 
-// Machine is what the kernel side needs to read the virtual thread that runs on a thread of one process. Offsets are in bytes.
+// Machine is what the kernel side needs to read the virtual thread that runs on a thread of one process, and who has allocated what a
+// thread holds. Offsets are in bytes.
 type Machine struct {
 	Slot    uint32 // in the thread's vector of modules: of the address of libjvm's thread-local memory
 	Current uint32 // in that memory: of the address of the thread's structure
 	System  uint32 // in that structure: of the address of what is known of the system's thread
 	Pointer uint32 // in that: of its thread pointer
 	Mounted uint32 // in the thread's structure: of the byte that is not 0 while it runs a virtual thread
-	Number  uint32 // in the thread's structure: of the number of the virtual thread
+	Number  uint32 // in the thread's structure: of the number of the virtual thread; 0: this Java has none
+	Heap    Heap
 }
 
 // Inspect looks into the memory of a process. The error is ErrNotJava, ErrNoVirtual, ErrLayout, or says what could not be read. It
@@ -74,9 +76,16 @@ var (
 	mountedRow = row{"JfrThreadLocal", "_vthread"}
 )
 
-var wanted = map[row]bool{
-	listRow: true, lengthRow: true, threadsRow: true, systemRow: true, earlierRow: true, pointerRow: true,
-	virtualRow: true, recordsRow: true, numberRow: true, mountedRow: true,
+var wanted = rowsOf(append([]row{
+	listRow, lengthRow, threadsRow, systemRow, earlierRow, pointerRow, virtualRow, recordsRow, numberRow, mountedRow,
+}, heapRows...))
+
+func rowsOf(all []row) map[row]bool {
+	m := make(map[row]bool, len(all))
+	for _, r := range all {
+		m[r] = true
+	}
+	return m
 }
 
 func inspect(m *memory.Memory) (found Machine, err error) {
@@ -93,21 +102,25 @@ func inspect(m *memory.Memory) (found Machine, err error) {
 	if err := j.readRows(); err != nil {
 		return found, err
 	}
-	if _, ok := j.rows[virtualRow]; !ok {
+	found.Heap = j.findHeap()
+	needed := []row{listRow, lengthRow, threadsRow, systemRow, pointerRow}
+	if _, ok := j.rows[virtualRow]; ok {
+		needed = append(needed, recordsRow, numberRow, mountedRow)
+	} else if found.Heap == (Heap{}) {
 		return found, ErrNoVirtual
 	}
 	if _, ok := j.rows[systemRow]; !ok {
 		j.rows[systemRow] = j.rows[earlierRow]
 	}
-	for _, r := range [...]row{listRow, lengthRow, threadsRow, systemRow, pointerRow, recordsRow, numberRow, mountedRow} {
+	for _, r := range needed {
 		if v := j.rows[r]; v == (value{}) {
 			return found, fmt.Errorf("%w: its tables do not tell %s::%s", ErrLayout, r.kind, r.field)
 		}
 	}
-	found = Machine{
-		System: uint32(j.rows[systemRow].offset), Pointer: uint32(j.rows[pointerRow].offset),
-		Mounted: uint32(j.rows[recordsRow].offset + j.rows[mountedRow].offset),
-		Number:  uint32(j.rows[recordsRow].offset + j.rows[numberRow].offset),
+	found.System, found.Pointer = uint32(j.rows[systemRow].offset), uint32(j.rows[pointerRow].offset)
+	if _, ok := j.rows[virtualRow]; ok {
+		found.Mounted = uint32(j.rows[recordsRow].offset + j.rows[mountedRow].offset)
+		found.Number = uint32(j.rows[recordsRow].offset + j.rows[numberRow].offset)
 	}
 	return found, j.findCurrent(&found)
 }
@@ -119,7 +132,7 @@ const (
 	rowOffset = 32
 	rowPlace  = 40
 	offsetMax = 1 << 16 // in a structure
-	nameMax   = 24
+	nameMax   = 32
 	scanMax   = 8 << 20
 )
 

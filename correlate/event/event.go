@@ -26,7 +26,8 @@ const (
 	KindRename Kind = 10
 	// KindHello: Message.Payload holds bytes of the first TLS record of that direction, from stream offset Message.Offset on.
 	KindHello Kind = 12
-	// KindWaiters: Waiters is set: who waits for the goroutine that has made the call on Socket, before the reply to it.
+	// KindWaiters: Waiters is set: who waits for the goroutine that has made the call on Socket, before the reply to it; or of Java who has
+	// allocated what the thread holds that is about to make it.
 	KindWaiters Kind = 16
 	KindThread  Kind = 21 // Thread is set: what the thread TID does to another one of its process, or to the connection Socket
 	KindPause   Kind = 19 // nothing was seen from the event before on; what is still open has no end
@@ -149,9 +150,10 @@ type Process struct {
 	Program uint64
 }
 
-// Waiters are the goroutines that wait for a result of one that has made a call.
+// Waiters are the goroutines that wait for a result of one that has made a call. Of Java they are the threads that have allocated what
+// the thread of a call holds, told before the call.
 type Waiters struct {
-	Worker uint64 // the goroutine that has made the call
+	Worker uint64 // the goroutine that has made the call; 0: it is Java
 	Count  uint8  // of the waiters that were found; those above WaitersMax are not in Of
 	Of     [WaitersMax]Waiter
 	Ready  bool // they do not wait yet, but were made ready where the worker was to make its call, and have the channel on their stacks
@@ -161,10 +163,11 @@ type Waiters struct {
 const WaitersMax = 4
 
 // Waiter is a goroutine, the one that has started it, 0 if that is not known, and where on the worker's stack the channel between the
-// two was found: the same for all calls that come from the same place of the program.
+// two was found: the same for all calls that come from the same place of the program. Of Java: a thread, the time of the head that it has
+// read last, and in Place bytes from the lowest on: where on the stack objects of it
+// were, the outermost first, 0 if there were no more, and in the highest 16 bits how deep the stack is.
 type Waiter struct {
-	Goroutine, Parent uint64
-	Place             uint32
+	Goroutine, Parent, Place uint64
 }
 
 // Deed is what a thread does to another one.

@@ -166,7 +166,7 @@ func (c *cursor) waiters(w *Waiters) {
 		w.Count = b[0]
 	}
 	for i := range min(w.Count, WaitersMax) {
-		w.Of[i] = Waiter{Goroutine: c.uvarint(), Parent: c.uvarint(), Place: c.uint32()}
+		w.Of[i] = Waiter{Goroutine: c.uvarint(), Parent: c.uvarint(), Place: c.uvarint()}
 	}
 	if len(c.rest) > 0 {
 		w.Ready = c.flags(1) != 0

@@ -127,7 +127,7 @@ func appendWaiters(b []byte, w *Waiters) []byte {
 	b = binary.AppendUvarint(b, w.Worker)
 	b = append(b, w.Count)
 	for _, one := range w.Of[:min(w.Count, WaitersMax)] {
-		b = binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint(b, one.Goroutine), one.Parent), uint64(one.Place))
+		b = binary.AppendUvarint(binary.AppendUvarint(binary.AppendUvarint(b, one.Goroutine), one.Parent), one.Place)
 	}
 	if w.Ready {
 		b = append(b, 1)

@@ -160,7 +160,7 @@ type Cause struct {
 	WireTrace  [16]byte     // with Repaired: what the carrier names
 	Place      int          // among the requests that the process has open
 	Lists      [2]Neighbors // of link
-	Votes      [10]Vote     // strongest first; those without Kind are none
+	Votes      [11]Vote     // strongest first; those without Kind are none
 	Judged     any          // of propagation: what was found of the calls that this request has caused
 }
 

@@ -36,7 +36,7 @@ func TestCrew(t *testing.T) {
 	}
 	if c := n.spans["c200"]; span.Evidence(c.Evidence) != span.Thread || c.Confidence < 0.97 || !c.Confirmed {
 		t.Errorf("a late call is linked by %v, %v sure", span.Evidence(c.Evidence), c.Confidence)
-	} else if v := c.Votes[6]; span.Evidence(v.Kind) != span.Thread || v.Found != 1 || float64(v.Sure) < 0.97 {
+	} else if v := c.Votes[7]; span.Evidence(v.Kind) != span.Thread || v.Found != 1 || float64(v.Sure) < 0.97 {
 		t.Errorf("its evidence is told as %+v", c.Votes)
 	}
 }

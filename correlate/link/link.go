@@ -32,6 +32,7 @@ type Linker struct {
 	openers     openers
 	openings    map[uint64]opening       // by socket, for the first call on it
 	waiters     map[uint64]event.Waiters // by socket, for the next reply on it
+	births      map[uint64]event.Waiters // by socket, for the next call on it
 	woken       []pendingWake            // in order of time
 	waiting     []*flow.Exchange         // ended, in order of their ends
 	gone        []gone                   // the same, of calls whose other end was not seen
@@ -61,8 +62,9 @@ func New(o Options, release func(*flow.Exchange), put func(*flow.Exchange, *Proc
 		states:    make(map[string]string),
 		handovers: make(map[uint64]given),
 		waiters:   make(map[uint64]event.Waiters),
+		births:    make(map[uint64]event.Waiters),
 		used:      newUsedIDs(),
-		evidences: []evidence{handover{}, goroutine{}, waiter{}, wake{}, inTask{}, thread{}, payload{}, inTurn{}, alone{}},
+		evidences: []evidence{handover{}, goroutine{}, waiter{}, birth{}, wake{}, inTask{}, thread{}, payload{}, inTurn{}, alone{}},
 	}
 	l.text.k0, l.text.k1 = binary.LittleEndian.Uint64(o.Key[0:]), binary.LittleEndian.Uint64(o.Key[8:])
 	l.other.k0, l.other.k1 = l.text.k0, l.text.k1
@@ -90,7 +92,11 @@ func (l *Linker) Feed(ev *event.Event) {
 	case event.KindStream:
 		l.streamBelongs(ev)
 	case event.KindWaiters:
-		l.keepWaiters(ev)
+		if ev.Waiters.Worker == 0 {
+			l.keepBirths(ev)
+		} else {
+			l.keepWaiters(ev)
+		}
 	case event.KindThread:
 		l.threadDoes(ev)
 	case event.KindLoss:
@@ -138,6 +144,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.awaitOpener(p, x)
 		l.awaitWaiter(p, x)
 		l.awaitWriter(p, x)
+		l.awaitBirth(p, x)
 		l.awaitWake(p, x)
 		l.containsLate(p, x)
 		l.doubts(x)
@@ -230,6 +237,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		p := owner(x)
 		p.closes(x)
 		p.tasks.closes(x)
+		p.births.closes(x)
 		if x.FirstByte == 0 && x.Goroutine == 0 {
 			p.habits.givesUp(x)
 			p.crew.excuses = min(p.crew.excuses+1, excusesMax)
@@ -242,6 +250,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		p.habits.asks(x, false)
 		l.crewWaited(p, x, x.TID)
 		l.passed(p, x)
+		l.provesBirth(p, x)
 		l.forgetOpener(x)
 		l.leavesWord(x)
 		if x.FirstByte == 0 && x.Goroutine != 0 && x.Stream == 0 {
@@ -297,6 +306,7 @@ func (l *Linker) Close() {
 		l.dropTurns(p)
 		l.dropTasks(p)
 		l.dropHelpers(&p.wakes)
+		l.letBirthsGo(p, len(p.births.held))
 	}
 }
 

@@ -29,6 +29,7 @@ type Process struct {
 	lines      lines
 	heirs      heirs
 	waits      waits
+	births     births
 	wakes      wakes
 	contained  containing
 	early      early
@@ -98,6 +99,7 @@ func (l *Linker) forget(pid uint32) {
 	l.dropTurns(p)
 	l.dropTasks(p)
 	l.dropHelpers(&p.wakes)
+	l.letBirthsGo(p, len(p.births.held))
 	l.giveUp(p)
 	p.ended = true
 }

@@ -175,13 +175,14 @@ func (p *Process) waited(told *event.Waiters) (found *flow.Exchange, place uint3
 	usual := false
 	for _, one := range told.Of[:told.Count] {
 		x, unsure := p.waitsOn(one)
-		often := p.waits.often(one.Place)
+		at := uint32(one.Place)
+		often := p.waits.often(at)
 		switch {
 		case unsure:
 			return nil, 0, true
 		case x == nil:
 		case found == nil || often && !usual:
-			found, place, usual, several = x, one.Place, often, false
+			found, place, usual, several = x, at, often, false
 		case x != found && often == usual:
 			several = true
 		}

@@ -11,6 +11,7 @@ import (
 // waits tells who waits for the goroutine that has made the call on a connection.
 func (n *node) waits(wire rune, of ...event.Waiter) {
 	ev := event.Event{Kind: event.KindWaiters, Socket: uint64(wire) * 2}
+	ev.Waiters.Worker = 70
 	ev.Waiters.Count = uint8(copy(ev.Waiters.Of[:], of))
 	n.l.Feed(&ev)
 }
@@ -18,6 +19,7 @@ func (n *node) waits(wire rune, of ...event.Waiter) {
 // ready tells who is about to wait for the goroutine that has made the call on a connection.
 func (n *node) ready(wire rune, of ...event.Waiter) {
 	ev := event.Event{Kind: event.KindWaiters, Socket: uint64(wire) * 2}
+	ev.Waiters.Worker = 70
 	ev.Waiters.Count, ev.Waiters.Ready = uint8(copy(ev.Waiters.Of[:], of)), true
 	n.l.Feed(&ev)
 }

@@ -203,6 +203,9 @@ func (l *Linker) proveWake(p *Process, call, x *flow.Exchange, by way) {
 		w.ways[by].add(c.Parent == x)
 		return
 	}
+	if w.trust(by) >= threshold {
+		l.provesBirthBy(p, call, x)
+	}
 	if c.Beside > 1 {
 		w.ways[by].add(true)
 		if by != begun {

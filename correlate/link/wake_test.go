@@ -72,7 +72,7 @@ func TestWakes(t *testing.T) {
 	n.hasLinked(200)
 	if c := n.spans["c200"]; span.Evidence(c.Evidence) != span.Wake || c.Confidence < 0.98 || !c.Confirmed {
 		t.Errorf("a late call is linked by %v, %v sure", span.Evidence(c.Evidence), c.Confidence)
-	} else if v := c.Votes[4]; span.Evidence(v.Kind) != span.Wake || v.Found != 1 {
+	} else if v := c.Votes[5]; span.Evidence(v.Kind) != span.Wake || v.Found != 1 {
 		t.Errorf("its evidence is told as %+v", c.Votes)
 	}
 }

@@ -90,6 +90,7 @@ var meanings = map[span.Evidence]string{
 	span.Goroutine:  "the goroutine that sent it, which is or descends from the one that received",
 	span.Handover:   "the goroutine that handed it to its pooled connection",
 	span.Waiter:     "the goroutine that waits for the one which sent it, on a channel that this one holds",
+	span.Birth:      "the thread of that one, which has made the job that the thread which sent it holds",
 	span.Wake:       "the thread that made it for that one: the thread of that one has started it, or is woken when the reply is there",
 	span.Task:       "the task of an event loop that sent it, which is or comes from the one that served that one",
 	span.Thread:     "the thread that sent it, which was working on that one and on no other",

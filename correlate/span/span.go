@@ -47,6 +47,7 @@ const (
 	Goroutine                  // same goroutine or an ancestor
 	Handover                   // the goroutine handed the request to the connection that carried it
 	Waiter                     // the goroutine that waits for the one which handed it over
+	Birth                      // the thread of the request has allocated what the one that makes the call holds
 	Wake                       // the thread that it has started for the call, or that the one which has the reply wakes
 	Task                       // the task of an event loop that serves the request, or one that it has started
 	Thread                     // same thread
@@ -55,7 +56,7 @@ const (
 	Order                      // order and time among all requests under way
 )
 
-var evidenceNames = [...]string{"none", "wire", "header", "goroutine", "handover", "waiter", "wake", "task", "thread", "turn", "payload", "order"}
+var evidenceNames = [...]string{"none", "wire", "header", "goroutine", "handover", "waiter", "birth", "wake", "task", "thread", "turn", "payload", "order"}
 
 // String gives the value of the attribute weft.parent.evidence.
 func (e Evidence) String() string { return evidenceNames[e] }

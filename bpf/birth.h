@@ -1,0 +1,399 @@
+/* Who has allocated what a thread of Java works on. HotSpot gives each thread a buffer in which it alone allocates, and a pointer to
+ * what is free of it: what was allocated by the thread of a request since it has read the head lies between where that pointer was then
+ * and where it is, until objects are moved by a collection. A thread that makes a call for the request has been given a job, which the
+ * thread of the request has made: a reference to it is on the stack of the one that makes the call, near its outermost end.
+ *
+ * A stack also holds what is over, and objects that many share: correlate/link finds out which places on the stack are to be believed.
+ * agent/java finds out where all that is; x86-64, and collectors that keep such buffers and move objects only while all threads stand. */
+#pragma once
+#include "ancestor.h"
+#include "hand.h"
+#include "task.h"
+
+struct range {
+	__u64 low, high;
+};
+
+/* What the thread of a request has allocated in. */
+struct cradle {
+	__u64 thread; /* address of the machine's structure of it */
+	__u64 head;   /* time of the head that it has read last */
+	__u32 tid;
+	__u32 collections;	/* as many as there were when it was looked at last: another one moves all */
+	__u64 start;		/* of the buffer that it has */
+	struct range now;	/* what is the request's of that */
+	struct range before[2]; /* the same of buffers that are used up: of the first one, and of the last one that was seen */
+};
+struct cradle_key {
+	__u32 pid, number;
+};
+
+/* The threads of Java that read requests. Key: process and a number from 1 on. Born when one reads a head, removed when it ends; of
+ * too many the one goes first that was not used for the longest time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct cradle_key);
+	__type(value, struct cradle);
+} cradles SEC(".maps");
+
+enum {
+	CRADLES_MAX = 256,	/* of a process */
+	HELD_WORDS = 255,	/* of a stack that are looked at: the outermost of Java */
+	HELD_MAX = 64,		/* references among them */
+	STACK_WORDS_MAX = 2048, /* of a stack in which the beginning of Java is looked for */
+	NO_ENTRY = 0xffff,
+	PLACE_BITS = 8, /* of what is told, from 1 on */
+	PLACES_BITS = 6 * PLACE_BITS,
+	DEPTH_MAX = 0xffff,
+	BUFFER_START = 0, /* the words of a buffer */
+	BUFFER_TOP = 1,
+	BUFFER_END = 3,
+	BUFFER_WORDS = 4,
+};
+#define BUFFER_SIZE_MAX (64ULL << 20)
+#define BUFFERS_AROUND (16ULL << 20)
+
+struct held {
+	__u64 address, place;
+};
+
+/* What one look needs; too much for the stack. One of each area on a CPU. */
+struct birth {
+	__u64 words[HELD_WORDS + 1]; /* of the stack, innermost first */
+	struct held held[HELD_MAX];
+	struct range ranges[3]; /* of one thread */
+	__u64 buffer[BUFFER_WORDS];
+	__u64 stack;  /* its outermost end */
+	__u64 places; /* that one thread has allocated */
+	__u64 shift;  /* of the next one of these */
+	struct heap heap;
+	__u32 collections;
+	__u32 count; /* of words */
+	__u32 found; /* of held */
+	__u32 pid, tid;
+	__u32 depth; /* words of Java on the stack */
+	__u32 entry; /* words from the end of the stack */
+	struct cradle cradle;
+	struct waiters_record record;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, AREAS);
+	__type(key, __u32);
+	__type(value, struct birth);
+} births SEC(".maps");
+
+/* Reads the buffer of a thread. False if it has none, or is just given another one. */
+static __always_inline bool read_buffer(struct birth *b, __u64 thread)
+{
+	__u64 *w = b->buffer;
+
+	if (bpf_probe_read_user(w, sizeof(b->buffer), (void *)(thread + b->heap.buffer)))
+		return false;
+	return w[BUFFER_START] && w[BUFFER_START] <= w[BUFFER_TOP] && w[BUFFER_TOP] <= w[BUFFER_END] &&
+	       w[BUFFER_END] - w[BUFFER_START] <= BUFFER_SIZE_MAX;
+}
+
+/* Notes where buffers are, with what is around. */
+static __always_inline void widen(const struct birth *b)
+{
+	__u64 low = b->buffer[BUFFER_START] & ~(BUFFERS_AROUND - 1), high = (b->buffer[BUFFER_END] | (BUFFERS_AROUND - 1)) + 1;
+	__u32 pid = b->pid;
+	struct interpreter *i = bpf_map_lookup_elem(&interpreters, &pid);
+
+	if (!i)
+		return;
+	if (!i->heap.low || low < i->heap.low)
+		i->heap.low = low;
+	if (high > i->heap.high)
+		i->heap.high = high;
+}
+
+/* Begins to look at a process. */
+static __always_inline struct birth *birth_of(const struct operation *op)
+{
+	__u32 area = op->area & (AREAS - 1), pid = op->pid;
+	struct birth *b = bpf_map_lookup_elem(&births, &area);
+	struct interpreter *i = bpf_map_lookup_elem(&interpreters, &pid);
+
+	if (!b || !i || !i->heap.buffer)
+		return 0;
+	b->heap = i->heap;
+	b->pid = pid;
+	b->tid = op->tid;
+	if (bpf_probe_read_user(&b->collections, sizeof(b->collections), (void *)b->heap.collections))
+		return 0;
+	return b;
+}
+
+/* The number of a thread's entry. Two threads that come at the same time may get one, and have it in turn. */
+static __always_inline __u32 cradle_number(struct hand *h, __u32 pid, __u32 tid)
+{
+	struct interpreter *i = bpf_map_lookup_elem(&interpreters, &pid);
+
+	if (!i)
+		return 0;
+	if (h->cradle && h->cradle <= i->heap.cradles)
+		return h->cradle;
+	h->cradle = i->heap.cradles < CRADLES_MAX ? ++i->heap.cradles : 1 + tid % CRADLES_MAX;
+	return h->cradle;
+}
+
+/* A thread has read a head: what it allocates from here on is the request's.
+ * verifier: a function of its own, verified once. */
+__noinline int note_cradle(TAKES_OPERATION)
+{
+	FIND_OPERATION;
+	struct interpreter *i;
+	struct birth *b;
+	struct cradle *c;
+	struct hand *h;
+	struct cradle_key key;
+	__u32 pid;
+
+	if (!op || op->task || !KERNEL_LOOPS)
+		return 0;
+	pid = op->pid;
+	b = birth_of(op);
+	i = bpf_map_lookup_elem(&interpreters, &pid);
+	h = hand_of(pid, op->tid);
+	if (!b || !h || !i)
+		return 0;
+	c = &b->cradle;
+	__builtin_memset(c, 0, sizeof(*c));
+	c->thread = own_structure(&i->machine, op->words);
+	if (c->thread <= NO_STRUCTURE)
+		return 0;
+	c->tid = op->tid;
+	c->head = op->now;
+	c->collections = b->collections;
+	if (read_buffer(b, c->thread)) {
+		c->start = b->buffer[BUFFER_START];
+		c->now.low = b->buffer[BUFFER_TOP];
+		c->now.high = b->buffer[BUFFER_END];
+		widen(b);
+	}
+	key.pid = pid;
+	key.number = cradle_number(h, pid, op->tid);
+	remember_last(&cradles, FORGETFUL_CRADLES, &key, c);
+	return 0;
+}
+
+/* The thread ends: its structure is soon that of another one. */
+static __always_inline void leave_cradle(const struct hand *h)
+{
+	struct cradle_key key = {.pid = h->pid, .number = h->cradle};
+
+	if (h->cradle)
+		take_out(&cradles, FORGETFUL_CRADLES, &key);
+}
+
+/* Brings what is known of a thread's buffers up to the moment. */
+static __always_inline void look_into_cradle(struct birth *b, struct cradle *c)
+{
+	bool reads = read_buffer(b, c->thread);
+	__u64 start = reads ? b->buffer[BUFFER_START] : 0;
+
+	if (c->collections != b->collections) {
+		__builtin_memset(c->before, 0, sizeof(c->before));
+		c->collections = b->collections;
+		c->start = 0;
+		c->now.low = c->now.high = 0;
+	}
+	if (c->start != start) {
+		if (c->before[0].high)
+			c->before[1] = c->now;
+		else
+			c->before[0] = c->now;
+		c->start = start;
+		c->now.low = start;
+	}
+	c->now.high = reads ? b->buffer[BUFFER_END] : 0;
+	if (reads)
+		widen(b);
+}
+
+/* Looks whether something that is held lies where the thread of a request has allocated. */
+static long look_at_birth(__u32 index, __u32 *area)
+{
+	struct birth *b = bpf_map_lookup_elem(&births, area);
+	__u64 at, n = clamp(index, HELD_MAX - 1);
+	bool is;
+
+	if (!b || index >= b->found || b->shift >= PLACES_BITS)
+		return 1;
+	at = b->held[n].address;
+	is = (at >= b->ranges[0].low && at < b->ranges[0].high) || (at >= b->ranges[1].low && at < b->ranges[1].high) ||
+	     (at >= b->ranges[2].low && at < b->ranges[2].high);
+	if (!is)
+		return 0;
+	b->places |= (b->held[n].place + 1) << (b->shift & 63);
+	b->shift += PLACE_BITS;
+	return 0;
+}
+
+/* Looks what the thread of a request has allocated of what is held. */
+static long look_at_cradle(__u32 index, __u32 *area)
+{
+	struct birth *b = bpf_map_lookup_elem(&births, area);
+	struct cradle_key key = {.number = index + 1};
+	struct waiter *w;
+	struct cradle *c;
+
+	if (!b || index >= b->heap.cradles)
+		return 1;
+	key.pid = b->pid;
+	c = bpf_map_lookup_elem(&cradles, &key);
+	if (!c || c->tid == b->tid)
+		return 0;
+	look_into_cradle(b, c);
+	b->ranges[0].low = c->now.low;
+	b->ranges[0].high = c->start ? b->buffer[BUFFER_TOP] : 0;
+	b->ranges[1] = c->before[0];
+	b->ranges[2] = c->before[1];
+	b->places = b->shift = 0;
+	LOOP(HELD_MAX, look_at_birth, area);
+	if (!b->places)
+		return 0;
+	if (b->record.count < WAITERS_MAX) {
+		w = &b->record.waiters[b->record.count];
+		w->goroutine = c->tid;
+		w->parent = c->head;
+		w->place = (__u64)b->depth << PLACES_BITS | b->places;
+	}
+	b->record.count++;
+	return 0;
+}
+
+static __always_inline void hold(struct birth *b, __u64 address, __u32 place)
+{
+	__u32 n = b->found;
+
+	if (address & 7 || address < b->heap.low || address >= b->heap.high || n >= HELD_MAX)
+		return;
+	b->held[n].address = address;
+	b->held[n].place = place;
+	b->found = n + 1;
+}
+
+/* A word of the stack may be a reference, or two of 32 bits. */
+static long look_at_held(__u32 index, __u32 *area)
+{
+	struct birth *b = bpf_map_lookup_elem(&births, area);
+	__u64 word;
+
+	if (!b || index >= b->count)
+		return 1;
+	word = b->words[(b->count - 1 - index) & HELD_WORDS];
+	hold(b, word, index);
+	if ((__u32)word != word || b->heap.shift)
+		hold(b, b->heap.base + ((__u64)(__u32)word << b->heap.shift), index);
+	hold(b, b->heap.base + (word >> 32 << b->heap.shift), index);
+	return 0;
+}
+
+static long look_for_entry(__u32 index, __u32 *area)
+{
+	struct birth *b = bpf_map_lookup_elem(&births, area);
+	__u64 word = 0;
+
+	if (!b || bpf_probe_read_user(&word, sizeof(word), (void *)(b->stack - 8 * (index + 1))))
+		return 1;
+	if (word != b->heap.entry)
+		return 0;
+	b->entry = index + 1;
+	return 1;
+}
+
+/* Where on the stack of the current thread Java begins, in words from its outermost end; 0: it does not. It stays there. */
+static __always_inline __u32 entry_of(struct birth *b, struct hand *h, __u32 area)
+{
+	if (!h->entry) {
+		b->entry = NO_ENTRY;
+		LOOP(STACK_WORDS_MAX, look_for_entry, &area);
+		h->entry = b->entry;
+	}
+	return h->entry == NO_ENTRY ? 0 : h->entry;
+}
+
+/* Copies the outermost words of Java from the stack of the current thread, whose structure is known. */
+static __always_inline bool copy_held(struct birth *b, struct hand *h, __u64 structure, __u32 area)
+{
+	struct pt_regs *regs = registers_of(current_task());
+	__u64 sp = FIELD(regs, sp), top, size;
+	__u32 entry;
+
+	if (!read_word(&b->stack, structure + b->heap.stack))
+		return false;
+	entry = entry_of(b, h, area);
+	top = b->stack - (__u64)entry * 8;
+	if (!entry || sp >= top)
+		return false;
+	size = clamp((top - sp) & ~7ULL, HELD_WORDS * sizeof(*b->words));
+	if (bpf_probe_read_user(b->words, size, (void *)(top - size)))
+		return false;
+	b->count = size / 8;
+	b->depth = clamp((top - sp) / 8, DEPTH_MAX);
+	return true;
+}
+
+/* A thread is about to make a call: copies what is on its stack. Returns 0 if that tells nothing.
+ * verifier: a function of its own, as the next one, verified once. */
+__noinline int hold_stack(TAKES_OPERATION)
+{
+	FIND_OPERATION;
+	struct interpreter *i;
+	struct birth *b;
+	struct hand *h;
+	__u64 structure;
+	__u32 key;
+
+	if (!op || op->task || !KERNEL_LOOPS)
+		return 0;
+	b = birth_of(op);
+	if (!b)
+		return 0;
+	key = op->tid;
+	h = bpf_map_lookup_elem(&hands, &key);
+	key = op->pid;
+	if (!h || h->pid != key || h->does & HAND_SERVES)
+		return 0;
+	i = bpf_map_lookup_elem(&interpreters, &key);
+	if (!i || !i->heap.cradles)
+		return 0;
+	structure = own_structure(&i->machine, op->words);
+	key = op->area & (AREAS - 1);
+	return structure > NO_STRUCTURE && copy_held(b, h, structure, key);
+}
+
+/* Tells who has allocated what it holds. */
+__noinline int tell_birth(TAKES_STATE)
+{
+	FIND_STATE;
+	struct birth *b;
+	__u32 area;
+
+	if (!op || !s || !KERNEL_LOOPS)
+		return 0;
+	area = op->area & (AREAS - 1);
+	b = bpf_map_lookup_elem(&births, &area);
+	if (!b)
+		return 0;
+	b->found = 0;
+	__builtin_memset(&b->record, 0, sizeof(b->record));
+	LOOP(HELD_WORDS, look_at_held, &area);
+	if (!b->found)
+		return 0;
+	LOOP(CRADLES_MAX, look_at_cradle, &area);
+	if (!b->record.count)
+		return 0;
+	b->record.head.kind = RECORD_WAITERS;
+	b->record.head.time = op->now;
+	b->record.head.socket = s->cookie;
+	b->record.head.pid = b->pid;
+	b->record.head.tid = b->tid;
+	if (bpf_ringbuf_output(&ring, &b->record, sizeof(b->record), BPF_RB_NO_WAKEUP))
+		count_add(COUNT_RING_FULL, 1);
+	return 0;
+}
