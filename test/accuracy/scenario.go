@@ -66,7 +66,7 @@ var scenarios = []scenario{
 	{name: "tomcat-virtual-cancel", command: newJava("jdk", "tomcat-virtual", "apache"), shape: cancels},
 	{name: "tomcat", command: java("tomcat", "url"), shape: thinks},
 	{name: "tomcat-future", command: java("tomcat", "okhttp", "pool"), shape: fanThink},
-	{name: "tomcat-common", command: java("tomcat", "okhttp", "common"), shape: fanThink},
+	{name: "tomcat-common", command: java("tomcat", "okhttp", "common"), shape: fanThink, floor: 0.95},
 	{name: "tomcat-cancel", command: java("tomcat", "apache"), shape: cancels},
 	{name: "jetty", command: java("jetty", "apache"), shape: thinks},
 	{name: "jetty-http", command: java("jetty", "http"), shape: thinks, floor: 0.8},
