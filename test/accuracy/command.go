@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"os"
 	"path/filepath"
 	"strconv"
 )
@@ -22,10 +24,15 @@ func fasthttp(p place) ([]string, error) {
 	return []string{filepath.Join(p.cache, "accuracy-fasthttp", "service")}, nil
 }
 
+// ofPython gives a program of the Python that is tried: the distribution's, or that of the environment in the folder PYTHON_BIN.
+func ofPython(name string) string {
+	return filepath.Join(cmp.Or(os.Getenv("PYTHON_BIN"), "/usr/bin"), name)
+}
+
 // gunicorn runs workers of a kind; work says who makes the calls, as wsgi.py tells.
 func gunicorn(worker, workers, threads, work string) func(place) ([]string, error) {
 	return func(p place) ([]string, error) {
-		return []string{"/usr/bin/gunicorn", "--chdir", filepath.Join(p.app, "python"), "--workers", workers, "--threads", threads,
+		return []string{ofPython("gunicorn"), "--chdir", filepath.Join(p.app, "python"), "--workers", workers, "--threads", threads,
 			"--worker-class", worker, "--worker-connections", "512", "--backlog", "512", "--timeout", "120", "--keep-alive", "60",
 			"--worker-tmp-dir", p.dir, "--env", "WORK=" + work, "--bind", "127.0.0.1:" + p.text(), "wsgi:app"}, nil
 	}
@@ -34,19 +41,19 @@ func gunicorn(worker, workers, threads, work string) func(place) ([]string, erro
 // uvicorn runs a FastAPI service; work says who makes the calls, as asgi.py tells.
 func uvicorn(loop, work string) func(place) ([]string, error) {
 	return func(p place) ([]string, error) {
-		return []string{"env", "WORK=" + work, "/usr/bin/python3", "-m", "uvicorn", "--app-dir", filepath.Join(p.app, "python"), "--host", "127.0.0.1",
+		return []string{"env", "WORK=" + work, ofPython("python3"), "-m", "uvicorn", "--app-dir", filepath.Join(p.app, "python"), "--host", "127.0.0.1",
 			"--port", p.text(), "--loop", loop, "--no-access-log", "--log-level", "warning", "--timeout-keep-alive", "60", "asgi:app"}, nil
 	}
 }
 
 func hypercorn(p place) ([]string, error) {
-	return []string{"/usr/bin/python3", "-m", "hypercorn", "--bind", "127.0.0.1:" + p.text(), "--workers", "1", "--worker-class", "asyncio",
+	return []string{ofPython("python3"), "-m", "hypercorn", "--bind", "127.0.0.1:" + p.text(), "--workers", "1", "--worker-class", "asyncio",
 		"--keep-alive", "60", "--backlog", "512", filepath.Join(p.app, "python", "asgi.py") + ":app"}, nil
 }
 
 func aiohttp(loop string) func(place) ([]string, error) {
 	return func(p place) ([]string, error) {
-		return []string{"/usr/bin/python3", filepath.Join(p.app, "python", "aio.py"), loop}, nil
+		return []string{ofPython("python3"), filepath.Join(p.app, "python", "aio.py"), loop}, nil
 	}
 }
 
