@@ -136,7 +136,7 @@ type Cause struct {
 	Doubted   bool      // records are missing: whether Parent was under way is still to be seen
 	Queued    *Exchange // what its thread had read first of what it had not passed on; held
 	Beside    int       // requests that the process had under way when a call was sent
-	WaitPlace uint32    // of a call: where the channel was on which somebody waits for it, see link
+	WaitPlace uint32    // of a call: the word on which the thread had waited that was woken with its reply, see link
 	RestPlace uint32    // of a call: where its thread had rested before it was woken for it, see link
 	Unwritten bool      // of a call: left open until the next one on its connection, see link
 	Contained bool      // of a call: left open until its reply, see link

@@ -14,6 +14,8 @@ type early []promise
 type promise struct {
 	call, parent *flow.Exchange // held
 	by           rule
+	place        uint32 // by waited: where the channel was found
+	void         bool   // by waited: the request can't be it
 }
 
 // rule is how a process works, of which it is being learned whether it does.
@@ -44,7 +46,15 @@ func (l *Linker) promise(p *Process, call, parent *flow.Exchange, by rule) {
 	if len(p.early) == earlyMax {
 		l.thinEarly(p)
 	}
-	p.early = append(p.early, promise{call.Hold(), parent.Hold(), by})
+	p.early = append(p.early, promise{call: call.Hold(), parent: parent.Hold(), by: by})
+}
+
+// lastEarly gives the link that was kept last; nil: none is.
+func (p *Process) lastEarly() *promise {
+	if len(p.early) == 0 {
+		return nil
+	}
+	return &p.early[len(p.early)-1]
 }
 
 // later says of a promised link that it is not time yet.

@@ -47,6 +47,8 @@ type Linker struct {
 	lossy       uint64         // boot time until which turns are not believed
 	share       float64        // see background; below 0: not asked yet
 
+	guesses []promise // room for promiseWaited; they are not held
+
 	named, left, weak, same, alike, common []*flow.Exchange // room for findCause; named outlasts what the runtime is asked
 }
 

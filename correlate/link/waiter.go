@@ -147,23 +147,81 @@ func (l *Linker) tellWaiter(p *Process, x *flow.Exchange) {
 	if !several && !(told.Ready && found != nil) {
 		w.learn(found != nil, place) // of one that is about to wait, other channels than that of the result are found, too
 	}
-	sure := w.trust()
-	switch {
-	case found == nil:
-	case sure >= threshold && w.often(place):
-		l.redeem(p, waited, func(call *flow.Exchange) float64 {
-			if !w.often(call.Cause.WaitPlace) {
-				return 0
-			}
-			return sure
-		})
+	switch sure := w.trust(); {
+	case found != nil && sure >= threshold && w.often(place):
+		l.redeemWaited(p, sure)
 		l.tell(x, found, span.Waiter, sure)
-	case w.mayHold():
-		c.WaitPlace = place
-		l.promise(p, x, found, waited)
+	case w.mayHold() && (found != nil || sure < threshold) && l.promiseWaited(p, x, &told):
 		return
 	}
 	l.settled(x)
+}
+
+// promiseWaited keeps for later who waits for a worker, as long as it is not known at which place channels on which requests wait are found;
+// false if nobody does.
+func (l *Linker) promiseWaited(p *Process, call *flow.Exchange, told *event.Waiters) bool {
+	if !call.Cause.Open || told.Count > event.WaitersMax {
+		return false
+	}
+	all := l.guesses[:0]
+	for _, one := range told.Of[:told.Count] {
+		switch x, unsure := p.waitsOn(one); {
+		case unsure:
+			return false
+		case x != nil:
+			all = append(all, promise{parent: x, place: uint32(one.Place), void: x.Start > call.Start || !works(x)})
+		}
+	}
+	for _, one := range all {
+		l.promise(p, call, one.parent, waited)
+		if e := p.lastEarly(); e != nil && e.call == call {
+			e.place, e.void = one.place, one.void
+		}
+	}
+	l.guesses = all[:0]
+	return len(all) > 0
+}
+
+// redeemWaited makes the links of the time of learning: those to the one request that waited on a channel where such are often found.
+func (l *Linker) redeemWaited(p *Process, sure float64) {
+	kept := p.early[:0]
+	for i := 0; i < len(p.early); {
+		first, n := p.early[i], 1
+		for i+n < len(p.early) && p.early[i+n].by == waited && p.early[i+n].call == first.call {
+			n++
+		}
+		of := p.early[i : i+n]
+		i += n
+		found, several := p.waits.among(of)
+		if first.by != waited || found == nil && first.call.Cause.Open {
+			kept = append(kept, of...)
+			continue
+		}
+		if found != nil && !several {
+			l.tell(first.call, found, span.Waiter, sure)
+		}
+		for _, e := range of {
+			l.release(e.call)
+			l.release(e.parent)
+		}
+	}
+	clear(p.early[len(kept):])
+	p.early = kept
+}
+
+// among gives the one request that was found where such often are. several: more than one was, or one that can't be it; or another one
+// where such were found at all, for of the beginning little is known.
+func (w *waits) among(of []promise) (found *flow.Exchange, several bool) {
+	for _, e := range of {
+		if w.often(e.place) {
+			several = several || e.void || found != nil && found != e.parent
+			found = e.parent
+		}
+	}
+	for _, e := range of {
+		several = several || w.places[e.place] > 0 && e.parent != found
+	}
+	return found, several
 }
 
 // waited gives the request that those who wait for a worker work on, and where the channel was; several of them are none, unless one

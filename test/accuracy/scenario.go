@@ -40,7 +40,7 @@ var scenarios = []scenario{
 	{name: "go-pool", command: goService("pool"), shape: fanThink, floor: 0.99},
 	{name: "go-queue", command: goService("queue"), shape: thinks, late: true},
 	{name: "go-flight", command: goService("flight"), shape: fanThink},
-	{name: "go-timer", command: goService("timer"), shape: fanThink, floor: 0.8},
+	{name: "go-timer", command: goService("timer"), shape: fanThink, floor: 0.88},
 	{name: "go-stripped", command: goBinary("service-stripped", "fresh"), shape: fanThink},
 	{name: "go-old", command: goBinary("service-old", "same"), shape: thinks},
 	{name: "go-old-fresh", command: goBinary("service-old", "fresh"), shape: fanThink},
