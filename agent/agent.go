@@ -48,6 +48,7 @@ type Options struct {
 	Handover bool // put a probe on Go's HTTP client where a program has one
 	Tasks    bool // read which task an event loop runs, and put a probe on where tasks are started
 	Threads  bool // read which virtual thread of Java a thread runs
+	Timers   bool // put a probe on where Node.js runs timers
 	TLS      bool // put probes on TLS libraries, and read what passes through them
 	Limits   watchdog.Limits
 	Log      *slog.Logger

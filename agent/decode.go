@@ -132,7 +132,10 @@ func decodeThread(sample []byte, ev *event.Event) error {
 		return err
 	}
 	*ev = event.Event{Kind: event.KindThread, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid}
-	ev.Thread = event.Thread{Deed: event.Deed(r.Deed), Other: r.Other, Address: r.Address & (1<<32 - 1)}
+	ev.Thread = event.Thread{Deed: event.Deed(r.Deed), Other: r.Other, Address: r.Address}
+	if ev.Thread.Deed == event.Wakes {
+		ev.Thread.Address &= 1<<32 - 1
+	}
 	return nil
 }
 

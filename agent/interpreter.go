@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"syscall"
 	"time"
 
@@ -11,30 +12,33 @@ import (
 	"github.com/cilium/ebpf/link"
 
 	"weft/agent/java"
+	"weft/agent/node"
 	"weft/agent/python"
 	"weft/bpf"
 )
 
 // interpreters tells the kernel side how to find the running tasks and greenlets of the processes that run Python, and the virtual
-// threads of those that run Java. The scout looks at a process when its first event is there: its modules are loaded then, usually; if
+// threads of those that run Java, and puts probes on where Node.js goes on with timers. The scout looks at a process when its first event is there: its modules are loaded then, usually; if
 // not, some time later. A nil one does nothing.
 type interpreters struct {
 	kernel         *kernel
 	log            *slog.Logger
 	tasks, threads bool // of Python, of Java
+	timers         bool // of Node.js
 	running        map[uint32]*interpreter
 	probes         map[place]*placed
-	warned         [2]bool // of tasks, of virtual threads
+	warned         [3]bool // of tasks, of virtual threads, of timers
 }
 
 // interpreter is what was found in one process.
 type interpreter struct {
-	probes []place
-	looks  int
-	next   time.Time // when it is looked at again; zero: not any more
-	jobs   bool      // the kernel side asks for another look where it does not understand a thread
-	asks   int       // such looks
-	asked  time.Time // the last one
+	probes  []place
+	follows bool // Node.js: what its event loop does is told
+	looks   int
+	next    time.Time // when it is looked at again; zero: not any more
+	jobs    bool      // the kernel side asks for another look where it does not understand a thread
+	asks    int       // such looks
+	asked   time.Time // the last one
 }
 
 // place is one instruction of one file.
@@ -57,7 +61,7 @@ var asksAfter = [...]time.Duration{time.Second, 5 * time.Second, 30 * time.Secon
 
 func newInterpreters(k *kernel, o *Options) *interpreters {
 	return &interpreters{
-		kernel: k, log: o.Log, tasks: o.Tasks, threads: o.Threads,
+		kernel: k, log: o.Log, tasks: o.Tasks, threads: o.Threads, timers: o.Timers,
 		running: make(map[uint32]*interpreter), probes: make(map[place]*placed),
 	}
 }
@@ -78,10 +82,10 @@ func (s *interpreters) look(pid uint32, now time.Time) {
 		found, err = python.Inspect(pid)
 	}
 	switch {
-	case errors.Is(err, python.ErrNotPython) && s.threads:
-		s.lookAtJava(pid, p, now)
+	case errors.Is(err, python.ErrNotPython):
+		s.lookAtOthers(pid, p, now)
 		return
-	case errors.Is(err, python.ErrNotPython), err != nil && ended(pid):
+	case err != nil && ended(pid):
 		delete(s.running, pid)
 		return
 	case errors.Is(err, python.ErrNoTasks):
@@ -112,14 +116,77 @@ func (p *interpreter) lookLater(now time.Time) bool {
 	return true
 }
 
+// lookAtOthers looks at a process that is no Python.
+func (s *interpreters) lookAtOthers(pid uint32, p *interpreter, now time.Time) {
+	if s.threads && s.lookAtJava(pid, p, now) || s.timers && s.lookAtNode(pid, p) {
+		return
+	}
+	delete(s.running, pid)
+}
+
+// follow puts probes on where a process goes on with what is no socket, if it runs Node.js: when it was executed, for its first requests are linked
+// only if all that its event loop does was told before.
+func (s *interpreters) follow(pid uint32, turns []uint64) {
+	if s == nil || !s.timers || len(turns) == 0 {
+		return
+	}
+	p := &interpreter{}
+	s.running[pid] = p
+	name, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err == nil {
+		err = s.addTurns(pid, p, name, turns)
+	}
+	p.follows = err == nil
+}
+
+// lookAtNode does so when the process has sent or received its first message, if that was not possible before; false if it runs no Node.js.
+func (s *interpreters) lookAtNode(pid uint32, p *interpreter) bool {
+	if p.follows {
+		return true
+	}
+	name, turns, err := node.Library(pid)
+	if errors.Is(err, node.ErrNotNode) {
+		turns, err = node.Executable(fmt.Sprintf("/proc/%d/exe", pid))
+		name, _ = os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	}
+	if errors.Is(err, node.ErrNotNode) || err != nil && ended(pid) {
+		return false
+	}
+	if err == nil {
+		err = s.addTurns(pid, p, name, turns)
+	}
+	if err != nil && !s.warned[2] {
+		s.log.Warn("what Node.js does for timers and databases is not told apart", "pid", pid, "reason", err)
+		s.warned[2] = true
+	}
+	p.follows = err == nil
+	return true
+}
+
+func (s *interpreters) addTurns(pid uint32, p *interpreter, name string, turns []uint64) error {
+	for _, at := range turns {
+		if err := s.add(pid, p, python.Code{Path: name, Offset: at}, s.kernel.objects.NodeTurns); err != nil {
+			return err
+		}
+	}
+	return s.kernel.watchLoops(pid)
+}
+
+// watchLoops has the kernel side tell what the event loops of a process do beside what they read of requests and replies.
+func (k *kernel) watchLoops(pid uint32) error {
+	if err := k.objects.Looping.Set(uint32(1)); err != nil {
+		return fmt.Errorf("tell the kernel side of event loops: %w", err)
+	}
+	return k.update(pid, func(p *bpf.WeftProcess) { p.Loops = 1 })
+}
+
 // lookAtJava tells the kernel side where the virtual threads of a process are found. Threads that begin or end meanwhile can hide that:
-// then it is looked at again.
-func (s *interpreters) lookAtJava(pid uint32, p *interpreter, now time.Time) {
+// then it is looked at again. False if it has none.
+func (s *interpreters) lookAtJava(pid uint32, p *interpreter, now time.Time) bool {
 	m, err := java.Inspect(pid)
 	switch {
 	case errors.Is(err, java.ErrNotJava), errors.Is(err, java.ErrNoVirtual), err != nil && ended(pid):
-		delete(s.running, pid)
-		return
+		return false
 	case err == nil:
 		err = s.kernel.watchTasks(pid, &bpf.WeftInterpreter{Machine: bpf.WeftMachine{
 			Slot: m.Slot, Current: m.Current, System: m.System, Pointer: m.Pointer, Mounted: m.Mounted, Number: m.Number,
@@ -128,12 +195,13 @@ func (s *interpreters) lookAtJava(pid uint32, p *interpreter, now time.Time) {
 			Shift: m.Heap.Shift, Buffer: m.Heap.Buffer, Stack: m.Heap.Stack,
 		}})
 	case p.lookLater(now):
-		return
+		return true
 	}
 	if err != nil && !s.warned[1] {
 		s.log.Warn("virtual threads of a Java process are not told apart", "pid", pid, "reason", err)
 		s.warned[1] = true
 	}
+	return true
 }
 
 // again looks at the processes whose time has come.

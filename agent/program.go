@@ -8,6 +8,7 @@ import (
 	"github.com/cilium/ebpf/link"
 
 	"weft/agent/golang"
+	"weft/agent/node"
 )
 
 // program is one executable.
@@ -20,6 +21,7 @@ type program struct {
 	// streams are the probes that tell which goroutine works on which stream of HTTP/2; streamsWatched: watchStreams was here.
 	streams        []link.Link
 	streamsWatched bool
+	turns          []uint64  // where Node's event loop goes on with what is no socket; none: it is no Node
 	rested         time.Time // without users: when the last one ended
 }
 
@@ -50,6 +52,7 @@ func (s *scout) read(path string) *program {
 	offsets, version, err := golang.Inspect(path)
 	switch {
 	case errors.Is(err, golang.ErrNotGo):
+		p.turns, _ = node.Executable(path) // one that can't be read is told of when it talks
 		return p
 	case err != nil:
 		name, _ := os.Readlink(path)

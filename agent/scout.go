@@ -70,7 +70,7 @@ func startScout(k *kernel, o *Options, running []uint32) *scout {
 		tasks: make(chan task, tasksMax), greetings: make(chan task, tasksMax), quit: make(chan struct{}), done: make(chan struct{}), scanned: make(chan struct{}),
 		programs: make(map[inode]*program), running: make(map[uint32]*program),
 	}
-	if o.Tasks || o.Threads {
+	if o.Tasks || o.Threads || o.Timers {
 		s.loops = newInterpreters(k, o)
 	}
 	if o.TLS {
@@ -205,6 +205,7 @@ func (s *scout) inspectGo(pid uint32) {
 	p.users++
 	s.running[pid] = p
 	if !p.isGo {
+		s.loops.follow(pid, p.turns)
 		return
 	}
 	if err := s.kernel.update(pid, func(w *bpf.WeftProcess) { tellOffsets(&p.offsets, w) }); err != nil {

@@ -154,6 +154,23 @@ static __always_inline void locate(struct operation *op, struct socket_state *s,
 	f->phase = PHASE_REST;
 }
 
+/* Bytes of no known protocol have passed. The peers of a process are told apart by a port and an address, of IPv6 a part of it.
+ * verifier: a function of its own, for its caller has no room. */
+static __noinline int strange_passes(const struct socket_state *s, struct sock *sk, __u32 direction)
+{
+	__u32 address = FIELD(sk, __sk_common.skc_family) == AF_INET6 ? FIELD(sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[3])
+								      : FIELD(sk, __sk_common.skc_daddr);
+
+	moves_strange(s->cookie, (__u64)FIELD(sk, __sk_common.skc_dport) << 32 | address, direction);
+	return 0;
+}
+
+/* Nothing that is told was seen to pass yet. */
+static __always_inline bool looks_strange(const struct socket_state *s)
+{
+	return *(volatile __u32 *)&looping && !s->known && !s->tls;
+}
+
 /* First sight of a socket by an operation, or the first one after it was ignored: true when it is to be followed. */
 static __always_inline bool first_sight(struct operation *op, struct socket_state *s, struct sock *sk, const struct tcp_sock *tcp)
 {
@@ -230,6 +247,8 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 	s = socket_of(sk);
 	if (s && s->muted) {
 		count_add(COUNT_MUTED, 1);
+		if (*(volatile __u32 *)&looping && ret > 0)
+			strange_passes(s, sk, direction);
 		return 0;
 	}
 	task = current_task();
@@ -252,6 +271,8 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 		return 0;
 	if ((!s && !(s = state_of(sk))) || !(place = take_place(direction)))
 		return 0;
+	if (direction == DIRECTION_RECEIVE && looks_strange(s) && ret > 0)
+		strange_passes(s, sk, direction); /* if it is a message after all, it is told next */
 	op = &place->operation;
 	op->sk = (__u64)sk;
 	op->pid = FIELD(task, tgid);
@@ -265,6 +286,8 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 			tell_waiters(GIVE_STATE(op, s));
 		find_buffer(op, s, task);
 		follow(op, s, sk, tcp, flags);
+		if (direction == DIRECTION_SEND && looks_strange(s) && ret > 0)
+			strange_passes(s, sk, direction);
 		if (direction == DIRECTION_SEND && s->closing == CLOSING_WRITE)
 			tell_close(s, tcp ? FIELD(tcp, total_retrans) : 0);
 		if (op->timed)

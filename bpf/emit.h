@@ -8,6 +8,7 @@
 #include "operation.h"
 #include "pressure.h"
 #include "task.h"
+#include "turn.h"
 
 /* Wakes the reader once for many records; those that are too few for that are fetched by the reader's timer. */
 static __always_inline __u64 wake_flags(__u32 size)
@@ -119,6 +120,7 @@ static __always_inline bool judge(struct operation *op, struct socket_state *s)
 	    choice == CHOICE_IGNORE || (!s->included && (choice == CHOICE_OTHER || (choice == CHOICE_NONE && settings.ignore_unknown)));
 	s->go = p && p->go;
 	s->tasks = p && p->tasks;
+	s->loops = p && p->loops;
 	s->judged = now;
 	s->judged_pid = pid;
 	if (s->ignored)
@@ -196,6 +198,8 @@ __noinline int emit(TAKES_STATE, __u32 flags, __u32 length, __u64 offset)
 	}
 	if (holds_back(op, s, f, flags, offset))
 		return 0;
+	if (s->loops && op->direction == DIRECTION_RECEIVE)
+		turn_is_known(op->pid, op->tid);
 	begins = s->tasks && (flags & (MESSAGE_START | MESSAGE_FRAME)) == MESSAGE_START && f->request;
 	if (!s->announced) {
 		announce(op, s);

@@ -5,12 +5,13 @@
 struct hand {
 	__u32 pid;
 	__u32 does;
-	__u16 cradle; /* in a process of Java: the number of the thread's entry in `cradles`; 0: none */
-	__u16 entry;  /* the same: where on its stack Java begins, see bpf/birth.h; 0: not looked for */
-	__u32 pad;
+	__u64 strange;	     /* what it was last told to do beside what it reads; see bpf/turn.h */
+	__u32 strange_count; /* since it has read something that is told */
+	__u16 cradle;	     /* in a process of Java: the number of the thread's entry in `cradles`; 0: none */
+	__u16 entry;	     /* the same: where on its stack Java begins, see bpf/birth.h; 0: not looked for */
 };
-/* What a thread does, or that one of these has started it. */
-enum { HAND_SERVES = 1 << 0, HAND_CALLS = 1 << 1, HAND_STARTED = 1 << 2 };
+/* What a thread does, or that one of these has started it; LOOPS: it runs an event loop. */
+enum { HAND_SERVES = 1 << 0, HAND_CALLS = 1 << 1, HAND_STARTED = 1 << 2, HAND_LOOPS = 1 << 3 };
 
 /* Threads that have read a request, made a call, or were started by one of these. Key: thread. Removed when it ends; of too many the
  * one goes first that was not used for the longest time. */

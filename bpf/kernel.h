@@ -51,6 +51,7 @@ enum { PF_IO_WORKER = 0x10, PF_KTHREAD = 0x200000 };
 struct in6_addr {
 	union {
 		__u8 u6_addr8[16];
+		__u32 u6_addr32[4];
 	} in6_u;
 };
 

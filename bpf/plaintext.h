@@ -247,6 +247,8 @@ static __always_inline void tell_call(struct session *session, struct thread *th
 
 	if (session->state.muted) {
 		count_add(COUNT_MUTED, 1);
+		if (*(volatile __u32 *)&looping)
+			moves_strange(session->under, 0, thread->direction & 1);
 		return;
 	}
 	place = take_place(AREA_CALL + (thread->direction & 1));

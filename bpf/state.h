@@ -123,9 +123,9 @@ struct socket_state {
 	__u8 session;  /* this is the state of a TLS session's plaintext */
 	__u8 tasks;    /* what was found: a process whose tasks or greenlets are told */
 	__u8 opening;  /* it was told who opens it */
-	__u8 pad;
-	__u64 heads; /* which of the requests since the last turn were HEAD, oldest lowest */
-	__u32 lost;  /* records refused since the last one that was not */
+	__u8 loops;    /* what was found: a process of which bpf/turn.h tells */
+	__u64 heads;   /* which of the requests since the last turn were HEAD, oldest lowest */
+	__u32 lost;    /* records refused since the last one that was not */
 	__u32 name_local;
 	__u32 name_peer;
 	__u32 owner;
@@ -210,7 +210,8 @@ struct process {
 	__s32 tls;  /* of g, from the thread pointer */
 	__u32 goid, parent_goid, m, curg;
 	__s32 g_at; /* of g, from the thread pointer, as a probe has found it before Go has told; 0: not */
-	__u32 pad2;
+	__u8 loops; /* its threads that read requests run event loops, of which bpf/turn.h tells */
+	__u8 pad2[3];
 	/* From net/http.persistConn to the file descriptor of a plain TCP connection. */
 	__u32 conn, tls_state, fd, sysfd, itab_hash, tcp_conn_hash;
 	/* From a channel to the goroutine that waits to receive from it; see agent/golang. */

@@ -232,6 +232,12 @@ int uvloop_stream_write(struct pt_regs *regs)
 }
 
 SEC("uprobe")
+int node_turns(struct pt_regs *regs)
+{
+	return turns_away(C_ARGUMENT(regs));
+}
+
+SEC("uprobe")
 int ssl_read_begins(struct pt_regs *regs)
 {
 	return openssl_begins(regs, DIRECTION_RECEIVE, 0);

@@ -54,6 +54,7 @@ const (
 	ByAddressProgGoTlsWriteBegins        = "go_tls_write_begins"
 	ByAddressProgGreenletInit            = "greenlet_init"
 	ByAddressProgInetSockSetState        = "inet_sock_set_state"
+	ByAddressProgNodeTurns               = "node_turns"
 	ByAddressProgNsprCallBegins          = "nspr_call_begins"
 	ByAddressProgPythonItemPut           = "python_item_put"
 	ByAddressProgReceiveReturns          = "receive_returns"
@@ -103,6 +104,7 @@ const (
 	ByAddressVarJobKindType              = "job_kind_type"
 	ByAddressVarKept                     = "kept"
 	ByAddressVarKindType                 = "kind_type"
+	ByAddressVarLooping                  = "looping"
 	ByAddressVarMessageFlagType          = "message_flag_type"
 	ByAddressVarNoProcess                = "no_process"
 	ByAddressVarNoRustProgram            = "no_rust_program"
@@ -178,6 +180,7 @@ type ByAddressProgramSpecs struct {
 	GoTlsWriteBegins        *ebpf.ProgramSpec `ebpf:"go_tls_write_begins"`
 	GreenletInit            *ebpf.ProgramSpec `ebpf:"greenlet_init"`
 	InetSockSetState        *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
+	NodeTurns               *ebpf.ProgramSpec `ebpf:"node_turns"`
 	NsprCallBegins          *ebpf.ProgramSpec `ebpf:"nspr_call_begins"`
 	PythonItemPut           *ebpf.ProgramSpec `ebpf:"python_item_put"`
 	ReceiveReturns          *ebpf.ProgramSpec `ebpf:"receive_returns"`
@@ -266,6 +269,7 @@ type ByAddressVariableSpecs struct {
 	JobKindType        *ebpf.VariableSpec `ebpf:"job_kind_type"`
 	Kept               *ebpf.VariableSpec `ebpf:"kept"`
 	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
+	Looping            *ebpf.VariableSpec `ebpf:"looping"`
 	MessageFlagType    *ebpf.VariableSpec `ebpf:"message_flag_type"`
 	NoProcess          *ebpf.VariableSpec `ebpf:"no_process"`
 	NoRustProgram      *ebpf.VariableSpec `ebpf:"no_rust_program"`
@@ -389,6 +393,7 @@ type ByAddressVariables struct {
 	JobKindType        *ebpf.Variable `ebpf:"job_kind_type"`
 	Kept               *ebpf.Variable `ebpf:"kept"`
 	KindType           *ebpf.Variable `ebpf:"kind_type"`
+	Looping            *ebpf.Variable `ebpf:"looping"`
 	MessageFlagType    *ebpf.Variable `ebpf:"message_flag_type"`
 	NoProcess          *ebpf.Variable `ebpf:"no_process"`
 	NoRustProgram      *ebpf.Variable `ebpf:"no_rust_program"`
@@ -426,6 +431,7 @@ type ByAddressPrograms struct {
 	GoTlsWriteBegins        *ebpf.Program `ebpf:"go_tls_write_begins"`
 	GreenletInit            *ebpf.Program `ebpf:"greenlet_init"`
 	InetSockSetState        *ebpf.Program `ebpf:"inet_sock_set_state"`
+	NodeTurns               *ebpf.Program `ebpf:"node_turns"`
 	NsprCallBegins          *ebpf.Program `ebpf:"nspr_call_begins"`
 	PythonItemPut           *ebpf.Program `ebpf:"python_item_put"`
 	ReceiveReturns          *ebpf.Program `ebpf:"receive_returns"`
@@ -474,6 +480,7 @@ func (p *ByAddressPrograms) Close() error {
 		p.GoTlsWriteBegins,
 		p.GreenletInit,
 		p.InetSockSetState,
+		p.NodeTurns,
 		p.NsprCallBegins,
 		p.PythonItemPut,
 		p.ReceiveReturns,

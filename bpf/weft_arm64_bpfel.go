@@ -150,7 +150,9 @@ const (
 	WeftDeedDEED_ENDS     WeftDeed = 3
 	WeftDeedDEED_CONNECTS WeftDeed = 4
 	WeftDeedDEED_UNUSED   WeftDeed = 5
-	WeftDeedDEED_CREW     WeftDeed = 6
+	WeftDeedDEED_TURNS    WeftDeed = 6
+	WeftDeedDEED_ASKS     WeftDeed = 7
+	WeftDeedDEED_CREW     WeftDeed = 8
 )
 
 type WeftDirection uint32
@@ -196,12 +198,13 @@ type WeftGoroutineValue struct {
 }
 
 type WeftHand struct {
-	_      structs.HostLayout
-	Pid    uint32
-	Does   uint32
-	Cradle uint16
-	Entry  uint16
-	Pad    uint32
+	_            structs.HostLayout
+	Pid          uint32
+	Does         uint32
+	Strange      uint64
+	StrangeCount uint32
+	Cradle       uint16
+	Entry        uint16
 }
 
 type WeftHanded struct {
@@ -435,7 +438,8 @@ type WeftProcess struct {
 	M             uint32
 	Curg          uint32
 	G_at          int32
-	Pad2          uint32
+	Loops         uint8
+	Pad2          [3]uint8
 	Conn          uint32
 	TlsState      uint32
 	Fd            uint32
@@ -643,7 +647,7 @@ type WeftSocketState struct {
 	Session        uint8
 	Tasks          uint8
 	Opening        uint8
-	Pad            uint8
+	Loops          uint8
 	Heads          uint64
 	Lost           uint32
 	NameLocal      uint32
@@ -930,6 +934,7 @@ const (
 	WeftProgGoTlsWriteBegins      = "go_tls_write_begins"
 	WeftProgGreenletInit          = "greenlet_init"
 	WeftProgInetSockSetState      = "inet_sock_set_state"
+	WeftProgNodeTurns             = "node_turns"
 	WeftProgNsprCallBegins        = "nspr_call_begins"
 	WeftProgPythonItemPut         = "python_item_put"
 	WeftProgRustlsFunction        = "rustls_function"
@@ -970,6 +975,7 @@ const (
 	WeftVarJobKindType            = "job_kind_type"
 	WeftVarKept                   = "kept"
 	WeftVarKindType               = "kind_type"
+	WeftVarLooping                = "looping"
 	WeftVarMessageFlagType        = "message_flag_type"
 	WeftVarNoProcess              = "no_process"
 	WeftVarNoRustProgram          = "no_rust_program"
@@ -1044,6 +1050,7 @@ type WeftProgramSpecs struct {
 	GoTlsWriteBegins      *ebpf.ProgramSpec `ebpf:"go_tls_write_begins"`
 	GreenletInit          *ebpf.ProgramSpec `ebpf:"greenlet_init"`
 	InetSockSetState      *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
+	NodeTurns             *ebpf.ProgramSpec `ebpf:"node_turns"`
 	NsprCallBegins        *ebpf.ProgramSpec `ebpf:"nspr_call_begins"`
 	PythonItemPut         *ebpf.ProgramSpec `ebpf:"python_item_put"`
 	RustlsFunction        *ebpf.ProgramSpec `ebpf:"rustls_function"`
@@ -1122,6 +1129,7 @@ type WeftVariableSpecs struct {
 	JobKindType        *ebpf.VariableSpec `ebpf:"job_kind_type"`
 	Kept               *ebpf.VariableSpec `ebpf:"kept"`
 	KindType           *ebpf.VariableSpec `ebpf:"kind_type"`
+	Looping            *ebpf.VariableSpec `ebpf:"looping"`
 	MessageFlagType    *ebpf.VariableSpec `ebpf:"message_flag_type"`
 	NoProcess          *ebpf.VariableSpec `ebpf:"no_process"`
 	NoRustProgram      *ebpf.VariableSpec `ebpf:"no_rust_program"`
@@ -1242,6 +1250,7 @@ type WeftVariables struct {
 	JobKindType        *ebpf.Variable `ebpf:"job_kind_type"`
 	Kept               *ebpf.Variable `ebpf:"kept"`
 	KindType           *ebpf.Variable `ebpf:"kind_type"`
+	Looping            *ebpf.Variable `ebpf:"looping"`
 	MessageFlagType    *ebpf.Variable `ebpf:"message_flag_type"`
 	NoProcess          *ebpf.Variable `ebpf:"no_process"`
 	NoRustProgram      *ebpf.Variable `ebpf:"no_rust_program"`
@@ -1278,6 +1287,7 @@ type WeftPrograms struct {
 	GoTlsWriteBegins      *ebpf.Program `ebpf:"go_tls_write_begins"`
 	GreenletInit          *ebpf.Program `ebpf:"greenlet_init"`
 	InetSockSetState      *ebpf.Program `ebpf:"inet_sock_set_state"`
+	NodeTurns             *ebpf.Program `ebpf:"node_turns"`
 	NsprCallBegins        *ebpf.Program `ebpf:"nspr_call_begins"`
 	PythonItemPut         *ebpf.Program `ebpf:"python_item_put"`
 	RustlsFunction        *ebpf.Program `ebpf:"rustls_function"`
@@ -1317,6 +1327,7 @@ func (p *WeftPrograms) Close() error {
 		p.GoTlsWriteBegins,
 		p.GreenletInit,
 		p.InetSockSetState,
+		p.NodeTurns,
 		p.NsprCallBegins,
 		p.PythonItemPut,
 		p.RustlsFunction,

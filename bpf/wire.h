@@ -200,6 +200,8 @@ enum deed {
 	DEED_ENDS,     /* the thread itself ends */
 	DEED_CONNECTS, /* it begins to open the connection of `head.socket` */
 	DEED_UNUSED,   /* a connection that was told with DEED_CONNECTS is over before it was used; the thread is not known */
+	DEED_TURNS,    /* it reads from a connection whose messages are not told: `head.socket`; 0: it goes on with timers, and the like */
+	DEED_ASKS,     /* it writes to such a connection */
 	DEED_CREW,     /* it has made a call and reads no requests, the first one of this machine: for weft itself */
 };
 
@@ -208,7 +210,9 @@ struct thread_record {
 	__u32 deed;	    /* enum deed */
 	__u32 other;	    /* the thread that it is done to */
 	__u64 address;	    /* of a wake: the word on which the other one waits; lowest bit: for a limited time. Of a connection that
-			       is over unused: 1: it was open */
+			       is over unused: 1: it was open. Of TURNS and ASKS: the peer, its port above its address; of TURNS
+			       without a socket 1: what follows is not told any more, until the thread reads what is; 2: it does not go
+			       on, but all that it does is told from now on */
 };
 
 /* Of a TLS session, before its first message. */

@@ -48,6 +48,12 @@ const (
 	ThreadsOff  = "off"
 )
 
+// The values of Config.NodeTimers.
+const (
+	TimersAuto = "auto"
+	TimersOff  = "off"
+)
+
 // The values of Config.Hook.
 const (
 	HookAuto       = "auto"
@@ -171,6 +177,9 @@ type Config struct {
 	// allocated what another one holds on its stack that makes a call: addresses, no contents. It tells which request a call belongs to
 	// where one thread works on many, or for another one. No probe is put on. auto: where the program allows it.
 	JavaThreads string `key:"java.threads"`
+	// Whether Node.js gets a probe where it runs the timers that are due, so that what it sends then, or when a database has
+	// answered, is not taken for part of the request that it has read last. auto: where the program and the kernel allow it.
+	NodeTimers string `key:"node.timers"`
 
 	// Whether TLS is read where it is in clear: in the functions of TLS libraries, which get probes for that. off: what is
 	// encrypted is left alone, and no program gets such a probe.
@@ -255,6 +264,7 @@ func Default() Config {
 		GoHandover:   HandoverAuto,
 		PythonTasks:  TasksAuto,
 		JavaThreads:  ThreadsAuto,
+		NodeTimers:   TimersAuto,
 		TLS:          On,
 		Hook:         HookAuto,
 		Probes:       ProbesAuto,

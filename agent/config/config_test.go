@@ -54,6 +54,7 @@ var examples = map[string]struct {
 	"go.handover":            {"off", "", "off"},
 	"python.tasks":           {"off", "", "off"},
 	"java.threads":           {"off", "", "off"},
+	"node.timers":            {"off", "", "off"},
 	"tls":                    {"off", "", "off"},
 	"hook":                   {"fexit", "", "fexit"},
 	"probes":                 {"single", "", "single"},

@@ -93,6 +93,7 @@ var settings = []setting{
 	choice("go.handover", func(c *Config) *string { return &c.GoHandover }, HandoverAuto, HandoverOn, HandoverOff),
 	choice("python.tasks", func(c *Config) *string { return &c.PythonTasks }, TasksAuto, TasksOff),
 	choice("java.threads", func(c *Config) *string { return &c.JavaThreads }, ThreadsAuto, ThreadsOff),
+	choice("node.timers", func(c *Config) *string { return &c.NodeTimers }, TimersAuto, TimersOff),
 	choice("tls", func(c *Config) *string { return &c.TLS }, On, Off),
 	choice("hook", func(c *Config) *string { return &c.Hook }, HookAuto, HookTracepoint, HookFexit, HookKretprobe),
 	choice("probes", func(c *Config) *string { return &c.Probes }, ProbesAuto, ProbesMulti, ProbesSingle),

@@ -88,42 +88,53 @@ func inspect(r io.ReaderAt) (Functions, error) {
 const symbolSize = 24
 
 func symbols(image *elf.File, kind elf.SectionType) (Functions, error) {
+	f := Functions{}
+	err := eachFunction(image, kind, func(text []byte, at uint32, address uint64) {
+		name, kind := wanted(text, at)
+		if name == "" && kind == "" {
+			return
+		}
+		at64, ok := offset(image, address)
+		switch {
+		case ok && kind != "":
+			f.add(kind, at64)
+		case ok:
+			f[name] = at64
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	f.settle()
+	return f, nil
+}
+
+// eachFunction visits the functions that a table of symbols defines: where in text the name begins, and the address.
+func eachFunction(image *elf.File, kind elf.SectionType, visit func(text []byte, at uint32, address uint64)) error {
 	table := image.SectionByType(kind)
 	if table == nil || int(table.Link) >= len(image.Sections) {
-		return nil, nil
+		return nil
 	}
 	texts := image.Sections[table.Link]
 	if table.Size > tableMax || texts.Size > tableMax {
-		return nil, fmt.Errorf("symbols: %d and %d bytes, more than %d are not read", table.Size, texts.Size, tableMax)
+		return fmt.Errorf("symbols: %d and %d bytes, more than %d are not read", table.Size, texts.Size, tableMax)
 	}
 	entries, err := table.Data()
 	if err != nil {
-		return nil, fmt.Errorf("read symbols: %w", err)
+		return fmt.Errorf("read symbols: %w", err)
 	}
 	text, err := texts.Data()
 	if err != nil {
-		return nil, fmt.Errorf("read names of symbols: %w", err)
+		return fmt.Errorf("read names of symbols: %w", err)
 	}
-	f := Functions{}
 	for ; len(entries) >= symbolSize; entries = entries[symbolSize:] {
 		section, address := binary.LittleEndian.Uint16(entries[6:]), binary.LittleEndian.Uint64(entries[8:])
 		if elf.ST_TYPE(entries[4]) != elf.STT_FUNC || elf.SectionIndex(section) == elf.SHN_UNDEF {
 			continue
 		}
-		name, kind := wanted(text, binary.LittleEndian.Uint32(entries))
-		if name == "" && kind == "" {
-			continue
-		}
-		at, ok := offset(image, address)
-		switch {
-		case ok && kind != "":
-			f.add(kind, at)
-		case ok:
-			f[name] = at
-		}
+		visit(text, binary.LittleEndian.Uint32(entries), address)
 	}
-	f.settle()
-	return f, nil
+	return nil
 }
 
 // wanted gives the name at an offset if it is one of those that are looked for, or which kind of rustls's functions it is.

@@ -182,6 +182,10 @@ const (
 	// is not known.
 	Connects Deed = 4
 	Unused   Deed = 5
+	// Turns: it runs timers, or reads from the connection Socket, whose messages are not told; Socket is 0 for timers. Asks: it writes to
+	// such a connection. Neither is told twice in a row.
+	Turns Deed = 6
+	Asks  Deed = 7
 )
 
 // Thread is what a thread that serves requests or makes calls does to another one of its process, or to a connection.
@@ -189,7 +193,9 @@ type Thread struct {
 	Deed  Deed
 	Other uint32
 	// Address is, of a wake, that of the word on which the other one waits, its lower half; with its lowest bit set it does so for a limited
-	// time. Of a connection that is over unused: 1 if it was open, 0 if it never was.
+	// time. Of a connection that is over unused: 1 if it was open, 0 if it never was. Of Turns and Asks the peer, whatever stands for it; of
+	// Turns without a socket 1 if what follows is not told, until the thread reads something that is, and 2 if the thread goes on with nothing, but all
+	// that it does is told from now on.
 	Address uint64
 }
 

@@ -169,7 +169,8 @@ type Chain struct {
 	Steps [8]uint8
 	N     uint8
 	Opens bool  // one of the calls was the first on a connection that was opened for it
-	From  uint8 // with Opens: the place of its step
+	Asks  bool  // it goes on with what was read from a connection whose messages are not told
+	From  uint8 // with Opens or Asks: the place of the step behind that
 }
 
 // Add appends a step; of a chain that is full the first one goes.

@@ -56,18 +56,19 @@ const chainMax = 16
 // tellLate: the turn that the reply to a call has begun is that of request x. So the call is part of it, and so are those before
 // that are known to belong together.
 func (l *Linker) tellLate(p *Process, call, x *flow.Exchange) {
-	sure := p.turns.steps.trust(&flow.Chain{}, p.open, len(p.turns.byThread))
-	if sure < threshold {
-		return
-	}
+	s, threads := &p.turns.steps, len(p.turns.byThread)
+	sure := s.trustLate(p.open, threads)
 	for range chainMax {
-		if !l.tell(call, x, span.Turn, sure) {
+		if sure < threshold || !l.tell(call, x, span.Turn, sure) {
 			return
 		}
-		if opensConn(call) {
-			sure = min(sure, p.turns.steps.trust(&flow.Chain{Opens: true}, p.open, len(p.turns.byThread)))
+		sure = min(sure, s.trust(&flow.Chain{}, p.open, threads)) // of those before
+		for _, hop := range [...]flow.Chain{{Opens: opensConn(call)}, {Asks: call.Cause.Chain.Asks}} {
+			if hop.Opens || hop.Asks {
+				sure = min(sure, s.trust(&hop, p.open, threads))
+			}
 		}
-		if call = call.Cause.Via; call == nil || sure < threshold {
+		if call = call.Cause.Via; call == nil {
 			return
 		}
 	}

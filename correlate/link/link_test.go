@@ -175,6 +175,21 @@ func (n *node) play(script string) {
 				ev.TID, ev.Thread.Deed = uint32(tid), event.Connects
 			}
 			n.l.Feed(&ev)
+		case "away", "asks", "untold": // TID, and of the first two the connection: of a store
+			tid, _ := strconv.Atoi(f[1])
+			ev := event.Event{Kind: event.KindThread, Time: n.now, PID: 1, TID: uint32(tid), Thread: event.Thread{Deed: event.Turns, Address: 7}}
+			switch {
+			case f[0] == "asks":
+				ev.Thread.Deed = event.Asks
+			case f[0] == "untold":
+				ev.Thread.Address = 1
+			case len(f) < 3:
+				ev.Thread.Address = 0
+			}
+			if len(f) > 2 {
+				ev.Socket = clientSocket(f[2])
+			}
+			n.l.Feed(&ev)
 		case "threads":
 			n.threads()
 		case "long":

@@ -15,7 +15,7 @@ func (n *node) openLoop(rounds int, format string) {
 	for range rounds {
 		n.round++
 		x, y := string(rune(0x4000+2*n.round)), string(rune(0x4001+2*n.round))
-		n.play(strings.NewReplacer("X", x, "Y", y, "N0", fmt.Sprint(n.round*2), "N1", fmt.Sprint(n.round*2+1), "AT", fmt.Sprint(n.round)).Replace(format))
+		n.play(strings.NewReplacer("X", x, "Y", y, "N0", fmt.Sprint(n.round*2), "N1", fmt.Sprint(n.round*2+1), "N2", fmt.Sprint("x", n.round), "AT", fmt.Sprint(n.round)).Replace(format))
 	}
 }
 

@@ -13,20 +13,41 @@ import (
 type steps struct {
 	numbers map[stepKey]uint8
 	tallies []tally // by number; 0 is for those that found no place
-	levels  levels
-	opened  levels  // the same of chains with a connection that was opened
-	broken  [2]bool // what was promised by the levels, and by those of opened, was given up
-	stays   tally   // requests on a connection, by whether the thread has read them that has read the one before
+	levels  [classes]levels
+	broken  [classes]bool // what was promised by the levels was given up
+	lates   lates
+	stays   tally // requests on a connection, by whether the thread has read them that has read the one before
 }
 
 // levels are of the process, by how many requests were under way: the logarithm.
 type levels [9]tally
 
+// class tells apart what has proofs of its own: plain chains, those with a connection that was opened, those with a connection whose messages
+// are not told, and those with both.
+type class uint8
+
+const (
+	plain   class = 0
+	opens   class = 1
+	asks    class = 2
+	classes       = 4
+)
+
+func classOf(c *flow.Chain) (of class) {
+	if c.Opens {
+		of |= opens
+	}
+	if c.Asks {
+		of |= asks
+	}
+	return of
+}
+
 // stepKey names a step: what was read, and whom the call goes to.
 type stepKey struct {
 	place    string         // of the request that was read: the beginning of its path
 	from, to netip.AddrPort // of the reply that was read, and of the call
-	opens    bool           // the connection of this call, or of one before it, was opened
+	class    class
 }
 
 // tally counts how often something was seen to be right and wrong.
@@ -77,24 +98,17 @@ func (s *steps) learn(c *flow.Chain, right bool, open int) {
 	if open < 2 {
 		return
 	}
-	if !right || c.N > 0 {
-		s.of(c.Opens)[level(open)].add(right)
+	if !right || c.N > 0 || c.Asks {
+		s.levels[classOf(c)][level(open)].add(right)
 	}
-	for _, n := range c.Steps[min(c.From, c.N):c.N] { // those before an opened connection have proofs of their own
+	for _, n := range c.Steps[min(c.From, c.N):c.N] { // those before have proofs of their own
 		s.tallies[n].add(right)
 	}
 }
 
-func (s *steps) of(opens bool) *levels {
-	if opens {
-		return &s.opened
-	}
-	return &s.levels
-}
-
 // holds tells whether what was seen of such chains does not speak against them.
-func (s *steps) holds(opens bool, all tally) bool {
-	if opens {
+func (s *steps) holds(of class, all tally) bool {
+	if of&opens != 0 {
 		return uint64(all.wrong)*openOdds <= uint64(all.right)
 	}
 	return all.holds()
@@ -112,15 +126,15 @@ func (s *levels) sum(open int) (all tally, near uint32) {
 }
 
 // state sums up what was seen. enough: of times with about as many requests under way, for as many threads as read.
-func (s *steps) state(opens bool, open, threads int) (all tally, enough bool) {
-	all, near := s.of(opens).sum(open)
+func (s *steps) state(of class, open, threads int) (all tally, enough bool) {
+	all, near := s.levels[of].sum(open)
 	least := uint32(steadily)
 	if threads > 1 {
 		least *= manyfold
 	}
-	if !opens && near < least && all.holds() {
-		// Chains with a connection that was opened have steps as any other: if they are right, so are those.
-		if more, nearer := s.opened.sum(open); s.holds(true, more) {
+	for other := opens; of == plain && other < classes && near < least && all.holds(); other++ {
+		// Chains of the other classes have steps as any other: if they are right, so are those.
+		if more, nearer := s.levels[other].sum(open); s.holds(other, more) {
 			all.right, all.wrong, near = all.right+more.right, all.wrong+more.wrong, near+nearer
 		}
 	}
@@ -129,12 +143,13 @@ func (s *steps) state(opens bool, open, threads int) (all tally, enough bool) {
 
 // trust says how sure the steps of a chain are, 0 if they are not.
 func (s *steps) trust(c *flow.Chain, open, threads int) float64 {
-	all, enough := s.state(c.Opens, open, threads)
+	of := classOf(c)
+	all, enough := s.state(of, open, threads)
 	if !enough {
 		return 0
 	}
-	steady := s.holds(c.Opens, all)
-	if c.Opens && (!steady || !s.sound(open, threads)) {
+	steady := s.holds(of, all)
+	if of != plain && (!steady || !s.sound(open, threads)) {
 		return 0
 	}
 	for _, n := range c.Steps[:c.N] {
@@ -154,8 +169,8 @@ func (s *steps) trust(c *flow.Chain, open, threads int) float64 {
 
 // mayHold tells that nothing speaks against chains of that kind.
 func (s *steps) mayHold(c *flow.Chain) bool {
-	all, _ := s.of(c.Opens).sum(0)
-	return s.holds(c.Opens, all)
+	all, _ := s.levels[classOf(c)].sum(0)
+	return s.holds(classOf(c), all)
 }
 
 // untried tells that nothing is known yet of a step of a chain.
@@ -170,8 +185,64 @@ func (s *steps) untried(c *flow.Chain) bool {
 
 // sound tells that turns were not seen to be wrong.
 func (s *steps) sound(open, threads int) bool {
-	all, _ := s.state(false, open, threads)
+	all, _ := s.state(plain, open, threads)
 	return all.holds()
+}
+
+// lates are replies in the turn that the reply to a call has begun, several requests being under way. If the thread did not go on with the request
+// of the call, the one that is answered would have come after the call as often as others have that are under way.
+type lates struct {
+	right, wrong uint32
+	chance       float64 // how many would be wrong by chance
+}
+
+const (
+	latesChance = 20   // expected by chance
+	latesOdds   = 1000 // times as many right ones as wrong ones
+	latesLooks  = 16   // requests that are looked at for what chance does
+)
+
+// learn takes a reply to x in the turn that the reply to a call has begun; under way are others. again: another reply was sent in the same turn.
+func (t *lates) learn(call, x *flow.Exchange, underWay []*flow.Exchange, again bool) {
+	if again || call.Start < x.Start {
+		t.wrong++
+	} else {
+		t.right++
+	}
+	after := 0
+	underWay = underWay[:min(len(underWay), latesLooks)]
+	for _, other := range underWay {
+		if other.Start > call.Start {
+			after++
+		}
+	}
+	t.chance += float64(after) / float64(max(len(underWay), 1))
+	if t.right+t.wrong >= tallyFull {
+		t.right, t.wrong, t.chance = t.right/2, t.wrong/2, t.chance/2
+	}
+}
+
+func (t *lates) sure() float64 {
+	if t.chance < latesChance || uint64(t.wrong)*latesOdds > uint64(t.right) {
+		return 0
+	}
+	return float64(t.right) / float64(t.right+t.wrong+1)
+}
+
+// trustLate says how sure it is that a thread which answers a request goes on with it since it has read the reply to a call of it, 0 if it is
+// not: by the steps, or by lates.
+func (s *steps) trustLate(open, threads int) float64 {
+	sure := s.trust(&flow.Chain{}, open, threads)
+	if sure > 0 || threads > 1 || !s.sound(open, threads) {
+		return sure
+	}
+	return s.lates.sure()
+}
+
+// forget gives up what was seen; the steps keep their numbers, for chains are under way.
+func (s *steps) forget() {
+	clear(s.tallies)
+	s.levels, s.broken, s.lates = [classes]levels{}, [classes]bool{}, lates{}
 }
 
 // number gives the number of a step, 0 if there is no more room.

@@ -16,17 +16,21 @@ type turns struct {
 	spare    []*turn
 	pools    map[netip.AddrPort]*pool
 	steps    steps
+	stores   stores
+	told     bool   // turns of which no request or reply tells are told
 	refused  uint64 // boot time at which a connection could not be opened last
 }
 
 // turn is what a thread has read last.
 type turn struct {
-	owner *flow.Exchange // the request that it belongs to; held; nil: not known
-	chain flow.Chain     // the steps that say so
-	via   *flow.Exchange // the call whose reply it is, when the owner is not known; held
-	conn  *flow.Conn     // it was read from
-	from  stepKey        // to is not set
-	at    uint64         // boot time
+	owner    *flow.Exchange // the request that it belongs to; held; nil: not known
+	chain    flow.Chain     // the steps that say so
+	via      *flow.Exchange // the call whose reply it is, when the owner is not known; held
+	conn     *flow.Conn     // it was read from
+	from     stepKey        // to is not set
+	store    uint64         // or from that socket, whose messages are not told
+	at       uint64         // boot time
+	answered bool           // a reply was sent in it, while via is set
 }
 
 // pool is how many connections to one peer have a call under way.
@@ -89,6 +93,7 @@ func (l *Linker) dropTurns(p *Process) {
 	l.dropCrew(&p.crew)
 	l.dropLines(p)
 	l.dropEarly(p)
+	l.dropStores(p)
 	for _, o := range p.turns.byThread {
 		l.over(o)
 		p.turns.spare = append(p.turns.spare, o)
@@ -133,10 +138,13 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 	case t.Sent:
 	default:
 		next := turn{owner: c.Parent, conn: x.Conn, at: t.Time, from: stepKey{from: x.Conn.Peer}}
-		if certain := c.Chain.Opens && span.Evidence(c.Evidence) != span.Turn; c.Parent == nil || c.Parent == c.Guess && !certain {
+		if certain := classOf(&c.Chain) != plain && span.Evidence(c.Evidence) != span.Turn; c.Parent == nil || c.Parent == c.Guess && !certain {
 			next.owner, next.chain = c.Guess, c.Chain
 		}
-		if next.owner == nil || next.chain.Opens {
+		if p.turns.told && x.Start < p.turns.stores.since && c.Parent == nil {
+			next.owner, next.chain = nil, flow.Chain{} // of a time when not all turns were told
+		}
+		if next.owner == nil || classOf(&next.chain) != plain {
 			next.via = x // as long as it is not known whether that is believed
 		}
 		l.reads(p, t.TID, next)
@@ -158,11 +166,19 @@ func (l *Linker) answers(p *Process, x *flow.Exchange, tid uint32) {
 		p.turns.steps.learn(&o.chain, o.owner == x, p.open)
 		l.turnsLearned(p)
 	}
-	if o.via != nil {
-		l.tellLate(p, o.via, x)
+	if o.via == nil {
+		return
+	}
+	if p.open > 1 && x.Start >= l.lossy {
+		p.turns.steps.lates.learn(o.via, x, p.requests, o.answered)
+	}
+	if o.answered {
 		l.release(o.via)
 		o.via = nil // a second reply in the same turn is of another request
+		return
 	}
+	o.answered = true
+	l.tellLate(p, o.via, x)
 }
 
 // turnsLearned makes or gives up the links of the time of learning, when that is over.
@@ -171,22 +187,20 @@ func (l *Linker) turnsLearned(p *Process) {
 		return
 	}
 	s, threads := &p.turns.steps, len(p.turns.byThread)
-	var learned, due [2]bool // for chains without and with a connection that was opened
-	for i, opens := range [2]bool{false, true} {
-		all, enough := s.state(opens, p.open, threads)
-		broken := !s.holds(opens, all)
-		learned[i], due[i] = enough, enough || broken && !s.broken[i]
-		s.broken[i] = broken
+	var learned, due [classes]bool
+	for of := range class(classes) {
+		all, enough := s.state(of, p.open, threads)
+		broken := !s.holds(of, all)
+		learned[of], due[of] = enough, enough || broken && !s.broken[of]
+		s.broken[of] = broken
 	}
-	if !due[0] && !due[1] {
+	if due == ([classes]bool{}) {
 		return
 	}
 	l.redeem(p, turned, func(call *flow.Exchange) float64 {
-		c, i := &call.Cause.Chain, 0
-		if c.Opens {
-			i = 1
-		}
-		if !due[i] || learned[i] && s.untried(c) {
+		c := &call.Cause.Chain
+		of := classOf(c)
+		if !due[of] || learned[of] && s.untried(c) {
 			return later
 		}
 		return s.trust(c, p.open, threads)
@@ -212,15 +226,16 @@ func (p *Process) guessIn(x *flow.Exchange, t *turn, opens bool) {
 	if t.via != nil {
 		c.Via = t.via.Hold()
 	}
+	c.Chain.Asks = t.chain.Asks
 	if t.owner == nil || !opens && !works(t.owner) {
 		return
 	}
 	key := t.from
-	key.to, key.opens = x.Conn.Peer, opens || t.chain.Opens
 	c.Guess, c.Chain = t.owner.Hold(), t.chain
 	if opens && !c.Chain.Opens {
 		c.Chain.Opens, c.Chain.From = true, c.Chain.N
 	}
+	key.to, key.class = x.Conn.Peer, classOf(&c.Chain)
 	c.Chain.Add(p.turns.steps.number(key))
 }
 

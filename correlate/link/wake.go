@@ -121,6 +121,10 @@ func (l *Linker) threadDoes(ev *event.Event) {
 		l.connects(p, ev)
 	case event.Unused:
 		l.unused(p, ev)
+	case event.Turns:
+		l.turnsAway(p, ev)
+	case event.Asks:
+		l.asks(p, ev)
 	case event.Wakes:
 		if x := p.worksFor(ev.Thread.Other); x != nil {
 			l.wakesWaiter(p, ev, x)

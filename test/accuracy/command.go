@@ -63,6 +63,14 @@ func node(client string) func(place) ([]string, error) {
 	}
 }
 
+// stored runs the Node service with a store of its own, which it asks between its steps.
+func stored(kind string) func(place) ([]string, error) {
+	return func(p place) ([]string, error) {
+		port, err := freePort()
+		return []string{"sh", filepath.Join(p.cache, "accuracy-node", "stored.sh"), kind, p.dir, strconv.Itoa(port)}, err
+	}
+}
+
 // java runs a server with a client, as Service.java tells.
 func java(args ...string) func(place) ([]string, error) {
 	return func(p place) ([]string, error) { return javaBy("java", p, args), nil }

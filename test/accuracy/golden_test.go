@@ -32,7 +32,7 @@ func TestGolden(t *testing.T) {
 		size += info.Size()
 		t.Run(name, func(t *testing.T) { golden(t, path, scenarios[i]) })
 	}
-	if size > 950<<10 {
+	if size > 1200<<10 {
 		t.Errorf("the recordings have %d bytes", size)
 	}
 }

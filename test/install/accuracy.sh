@@ -6,7 +6,7 @@ cache=$1
 root=$(cd "$(dirname "$0")/../.." && pwd)
 bash "$root/test/install/packages.sh" \
   python3-httpx python3-aiohttp python3-uvloop python3-httptools python3-hypercorn python3-gevent python3-eventlet python3-venv \
-  libapache2-mod-php8.2 golang-1.19-go
+  libapache2-mod-php8.2 golang-1.19-go postgresql redis-server redis-tools
 
 . "$(dirname "$0")/part.sh"
 
@@ -34,6 +34,6 @@ build_jdk21() {
 }
 
 app=$root/test/accuracy/app
-for name in go fasthttp rust java jdk jdk21; do
+for name in go fasthttp rust java jdk jdk21 node; do
   part accuracy- $name "$app/$name"
 done

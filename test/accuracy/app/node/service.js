@@ -1,5 +1,5 @@
-// A Node service on PORT: `node service.js CLIENT`, with CLIENT http, fetch, limited for a pool of eight connections, or queue for
-// a queue in the program, from which four calls at a time are made.
+// A Node service on PORT: `node service.js CLIENT`, with CLIENT http, fetch, limited for a pool of eight connections, queue for
+// a queue in the program, from which four calls at a time are made, or postgres or redis to ask such a store on port STORE before each step.
 'use strict';
 const crypto = require('crypto');
 const http = require('http');
@@ -87,18 +87,42 @@ function byQueue(job) {
 
 const call = { fetch: byFetch, queue: byQueue }[process.argv[2]] || byHTTP;
 
+// ask gives what asks the store: PostgreSQL on one of ten connections, or Redis on one that all requests share.
+async function ask(kind) {
+  const port = Number(process.env.STORE);
+  if (kind === 'postgres') {
+    const { Pool } = require('pg');
+    const pool = new Pool({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres', max: 10 });
+    return () => pool.query('select $1::int', [port]);
+  }
+  if (kind === 'redis') {
+    const client = await require('redis').createClient({ url: `redis://127.0.0.1:${port}` }).connect();
+    return () => client.incr('asked');
+  }
+  return null;
+}
+
+let asks = null;
+
 async function serve(request, response) {
   const parts = [];
   for await (const part of request) parts.push(part);
   const program = steps(Buffer.concat(parts), request.headers.traceparent);
   for (const step of program) {
     if (typeof step === 'number') await new Promise((resolve) => setTimeout(resolve, step));
-    else await Promise.all(step.map(call));
+    else {
+      if (asks) await asks();
+      await Promise.all(step.map(call));
+    }
   }
   const text = 'ok\n'.repeat((program.size || 3) / 3);
   response.writeHead(200, { 'content-length': text.length }).end(text);
 }
 
-http.createServer((request, response) => {
+const server = http.createServer((request, response) => {
   serve(request, response).catch((error) => response.writeHead(502).end(String(error)));
-}).listen({ port: Number(process.env.PORT), host: '127.0.0.1', backlog: 511 });
+});
+ask(process.argv[2]).then((found) => {
+  asks = found;
+  server.listen({ port: Number(process.env.PORT), host: '127.0.0.1', backlog: 511 });
+});
