@@ -286,8 +286,6 @@ static __always_inline int operation_ends(struct sock *sk, int ret, __u8 directi
 			tell_waiters(GIVE_STATE(op, s));
 		find_buffer(op, s, task);
 		follow(op, s, sk, tcp, flags);
-		if (direction == DIRECTION_SEND && looks_strange(s) && ret > 0)
-			strange_passes(s, sk, direction);
 		if (direction == DIRECTION_SEND && s->closing == CLOSING_WRITE)
 			tell_close(s, tcp ? FIELD(tcp, total_retrans) : 0);
 		if (op->timed)

@@ -68,7 +68,13 @@ func TestStores(t *testing.T) {
 	k.loops(os.Getpid())
 	serve()
 	k.strangers(loop.tid)
-	for name, p := range map[string]pair{"muted": store, "young": other} {
+	ask(other, 1)
+	if got, _ := k.strangers(loop.tid); len(got) == 0 || got[len(got)-1].deed != WeftDeedDEED_TURNS {
+		t.Errorf("of the first answer on a connection: %+v", got)
+	}
+	ask(other, 4)
+	k.strangers(loop.tid)
+	for name, p := range map[string]pair{"muted": store, "muted since": other} {
 		ask(p, 1)
 		got, first := k.strangers(loop.tid)
 		if len(got) != 2 || got[0].deed != WeftDeedDEED_ASKS || got[1].deed != WeftDeedDEED_TURNS || got[0].peer != got[1].peer || got[0].peer == 0 {
