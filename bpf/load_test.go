@@ -29,7 +29,7 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer objects.Close()
-	budget := 290_000
+	budget := 300_000
 	if wayHere().build == ByAddress {
 		budget = 400_000 // each function looks for what it works on
 	}
