@@ -17,7 +17,8 @@ struct range {
 /* What the thread of a request has allocated in. */
 struct cradle {
 	__u64 thread; /* address of the machine's structure of it */
-	__u64 head;   /* time of the head that it has read last */
+	__u64 head;   /* time of the head that it has read last; 0: that is being answered */
+	__u64 socket; /* by which it has read that */
 	__u32 tid;
 	__u32 collections;	/* as many as there were when it was looked at last: another one moves all */
 	__u64 start;		/* of the buffer that it has */
@@ -38,7 +39,7 @@ struct {
 } cradles SEC(".maps");
 
 enum {
-	CRADLES_MAX = 256,	/* of a process */
+	CRADLES_MAX = 255,	/* of a process: the number is kept in a byte */
 	HELD_WORDS = 255,	/* of a stack that are looked at: the outermost of Java */
 	HELD_MAX = 64,		/* references among them */
 	STACK_WORDS_MAX = 2048, /* of a stack in which the beginning of Java is looked for */
@@ -75,6 +76,7 @@ struct birth {
 	__u32 depth; /* words of Java on the stack */
 	__u32 entry; /* words from the end of the stack */
 	struct cradle cradle;
+	struct cradle_key key;
 	struct waiters_record record;
 };
 struct {
@@ -142,17 +144,16 @@ static __always_inline __u32 cradle_number(struct hand *h, __u32 pid, __u32 tid)
 
 /* A thread has read a head: what it allocates from here on is the request's.
  * verifier: a function of its own, verified once. */
-__noinline int note_cradle(TAKES_OPERATION)
+__noinline int note_cradle(TAKES_STATE)
 {
-	FIND_OPERATION;
+	FIND_STATE;
 	struct interpreter *i;
 	struct birth *b;
 	struct cradle *c;
 	struct hand *h;
-	struct cradle_key key;
 	__u32 pid;
 
-	if (!op || op->task || !KERNEL_LOOPS)
+	if (!op || !s || op->task || !KERNEL_LOOPS)
 		return 0;
 	pid = op->pid;
 	b = birth_of(op);
@@ -167,6 +168,7 @@ __noinline int note_cradle(TAKES_OPERATION)
 		return 0;
 	c->tid = op->tid;
 	c->head = op->now;
+	c->socket = s->cookie;
 	c->collections = b->collections;
 	if (read_buffer(b, c->thread)) {
 		c->start = b->buffer[BUFFER_START];
@@ -174,9 +176,28 @@ __noinline int note_cradle(TAKES_OPERATION)
 		c->now.high = b->buffer[BUFFER_END];
 		widen(b);
 	}
-	key.pid = pid;
-	key.number = cradle_number(h, pid, op->tid);
-	remember_last(&cradles, FORGETFUL_CRADLES, &key, c);
+	b->key.pid = pid;
+	b->key.number = cradle_number(h, pid, op->tid);
+	s->cradle = b->key.number;
+	remember_last(&cradles, FORGETFUL_CRADLES, &b->key, c);
+	return 0;
+}
+
+/* A request is being answered: what the thread allocates that has read it is for nobody from here on, if it was the last one.
+ * verifier: a function of its own, verified once. */
+__noinline int rest_cradle(TAKES_STATE)
+{
+	FIND_STATE;
+	struct cradle_key key = {};
+	struct cradle *c;
+
+	if (!op || !s)
+		return 0;
+	key.pid = op->pid;
+	key.number = s->cradle;
+	c = bpf_map_lookup_elem(&cradles, &key);
+	if (c && c->socket == s->cookie)
+		c->head = 0;
 	return 0;
 }
 
@@ -245,7 +266,7 @@ static long look_at_cradle(__u32 index, __u32 *area)
 		return 1;
 	key.pid = b->pid;
 	c = bpf_map_lookup_elem(&cradles, &key);
-	if (!c || c->tid == b->tid)
+	if (!c || !c->head || c->tid == b->tid)
 		return 0;
 	look_into_cradle(b, c);
 	b->ranges[0].low = c->now.low;

@@ -109,11 +109,12 @@ func (k *capture) asks(t *testing.T, w *javaThread) (told []WeftWaiter) {
 	return told
 }
 
-// reads has a thread read a request.
-func (k *capture) reads(t testing.TB, w *javaThread) {
+// reads has a thread read a request, and gives the connection.
+func (k *capture) reads(t testing.TB, w *javaThread) pair {
 	p := families["ipv4"](t)
 	_, _ = unix.Write(p.client, []byte(get))
 	w.do(func() { _, _ = unix.Read(p.server, make([]byte, 100)) })
+	return p
 }
 
 // TestBirth: what the thread of a request has allocated since it has read the head, another one holds that makes a call.
@@ -237,20 +238,43 @@ func (k *capture) cradles(t *testing.T, want int) {
 	}
 }
 
-// BenchmarkBirth is a call by a thread of Java, where so many have read requests.
-func BenchmarkBirth(b *testing.B) {
-	for _, threads := range []int{0, 1, 64, 200} {
-		b.Run(strconv.Itoa(threads), func(b *testing.B) { benchmarkBirth(b, threads) })
+// TestBirthAfterTheAnswer: what a thread allocates when its request is being answered is for nobody, until it reads again.
+func TestBirthAfterTheAnswer(t *testing.T) {
+	k, j := startJava(t, 0, 0)
+	server, caller := j.thread(t), j.thread(t)
+	caller.holds(0, j.eden)
+	for range 2 {
+		server.buffer(j.eden, 0)
+		p := k.reads(t, server)
+		server.buffer(j.eden, 64)
+		if told := k.asks(t, caller); len(told) != 1 {
+			t.Errorf("before the answer it is told: %+v", told)
+		}
+		_, _ = unix.Write(p.server, []byte(okReply)) // by another thread
+		if told := k.asks(t, caller); len(told) != 0 {
+			t.Errorf("after the answer it is told: %+v", told)
+		}
 	}
 }
 
-func benchmarkBirth(b *testing.B, threads int) {
+// BenchmarkBirth is a call by a thread of Java, where so many work on requests, and where these have answered.
+func BenchmarkBirth(b *testing.B) {
+	for _, threads := range []int{0, 1, 8, 64, 200} {
+		b.Run(strconv.Itoa(threads), func(b *testing.B) { benchmarkBirth(b, threads, false) })
+	}
+	b.Run("idle", func(b *testing.B) { benchmarkBirth(b, 200, true) })
+}
+
+func benchmarkBirth(b *testing.B, threads int, answer bool) {
 	k, j := startJava(b, 0, 0)
 	for i := range threads {
 		w, at := j.thread(b), j.eden+uint64(i)<<16
 		w.buffer(at, 0)
-		k.reads(b, w)
+		p := k.reads(b, w)
 		w.buffer(at, 64)
+		if answer {
+			w.do(func() { _, _ = unix.Write(p.server, []byte(okReply)) })
+		}
 	}
 	caller := j.thread(b)
 	for i := range 20 {

@@ -234,13 +234,18 @@ __noinline int emit(TAKES_STATE, __u32 flags, __u32 length, __u64 offset)
 	}
 	s->lost = 0;
 	count_add(COUNT_RECORDS, 1);
-	if (!(flags & MESSAGE_START) || !f->request)
+	if (!(flags & MESSAGE_START))
 		return 0;
+	if (!f->request) {
+		if (s->cradle && op->direction == DIRECTION_SEND)
+			rest_cradle(GIVE_STATE(op, s));
+		return 0;
+	}
 	if (!s->go && !(begins && op->direction == DIRECTION_SEND))
 		note_hand(op->pid, op->tid, op->direction == DIRECTION_RECEIVE ? HAND_SERVES : HAND_CALLS);
 	else if (op->direction == DIRECTION_RECEIVE && op->work)
 		note_serving(op->pid, op->work);
 	if (begins && op->direction == DIRECTION_RECEIVE)
-		note_cradle(GIVE_OPERATION(op));
+		note_cradle(GIVE_STATE(op, s));
 	return 0;
 }

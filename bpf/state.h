@@ -124,8 +124,10 @@ struct socket_state {
 	__u8 tasks;    /* what was found: a process whose tasks or greenlets are told */
 	__u8 opening;  /* it was told who opens it */
 	__u8 loops;    /* what was found: a process of which bpf/turn.h tells */
-	__u64 heads;   /* which of the requests since the last turn were HEAD, oldest lowest */
-	__u32 lost;    /* records refused since the last one that was not */
+	__u8 cradle;   /* of the thread of Java that has read the last request, see bpf/birth.h; 0: none */
+	__u8 pad[7];
+	__u64 heads; /* which of the requests since the last turn were HEAD, oldest lowest */
+	__u32 lost;  /* records refused since the last one that was not */
 	__u32 name_local;
 	__u32 name_peer;
 	__u32 owner;

@@ -40,6 +40,7 @@ type WeftBirth struct {
 	Entry       uint32
 	_           [4]byte
 	Cradle      WeftCradle
+	Key         WeftCradleKey
 	Record      WeftWaitersRecord
 }
 
@@ -116,6 +117,7 @@ type WeftCradle struct {
 	_           structs.HostLayout
 	Thread      uint64
 	Head        uint64
+	Socket      uint64
 	Tid         uint32
 	Collections uint32
 	Start       uint64
@@ -648,6 +650,8 @@ type WeftSocketState struct {
 	Tasks          uint8
 	Opening        uint8
 	Loops          uint8
+	Cradle         uint8
+	Pad            [7]uint8
 	Heads          uint64
 	Lost           uint32
 	NameLocal      uint32
