@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"weft/agent/library"
@@ -130,5 +131,48 @@ func TestTimersRun(t *testing.T) {
 	timers := strange{deed: WeftDeedDEED_TURNS}
 	if want := []strange{{deed: WeftDeedDEED_TURNS, peer: 2}, timers, timers}; !slices.Equal(got, want) {
 		t.Errorf("from the first reply on, before the second and the third request: %+v", got)
+	}
+}
+
+// BenchmarkStore gives the kernel time of the operations by which a store is asked and answers, above that of an empty program: where they are told of
+// the one that asks, which is every other one of the sends and of the receives, and where none is.
+func BenchmarkStore(b *testing.B) {
+	for name, told := range map[string]bool{"untold": false, "told": true} {
+		b.Run(name, func(b *testing.B) {
+			const questions = 15 // 32 operations are told between two requests
+			k := load(b, everything())
+			k.choose(os.Getpid(), WeftChoiceCHOICE_TRACE)
+			k.attach()
+			stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
+			check(b, err)
+			defer stats.Close()
+			if told {
+				k.loops(os.Getpid())
+			}
+			web, store := families["ipv4"](b), families["ipv4"](b)
+			loop, peer := newWorker(b), newWorker(b)
+			pass := func(by *worker, from, to int, text string) {
+				by.do(func() { _, _ = unix.Write(from, []byte(text)) })
+				other := map[*worker]*worker{loop: peer, peer: loop}[by]
+				other.do(func() { _, _ = unix.Read(to, make([]byte, 256)) })
+			}
+			ask := func() {
+				for range questions {
+					pass(loop, store.client, store.server, "\x00\x01\x02")
+					pass(peer, store.server, store.client, "\x03\x04")
+				}
+			}
+			send := newMeter(b, k, "sock_send_length", k.objects.SockSendLength)
+			receive := newMeter(b, k, "sock_recv_length", k.objects.SockRecvLength)
+			for range max(b.N, 20) {
+				pass(peer, web.client, web.server, get)
+				pass(loop, web.server, web.client, okReply)
+				send.round(2*questions, func() { receive.round(2*questions, ask) })
+				k.forget()
+			}
+			b.ReportMetric(0, "ns/op")
+			send.report(b, "send")
+			receive.report(b, "receive")
+		})
 	}
 }
