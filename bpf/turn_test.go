@@ -122,7 +122,11 @@ func TestTimersRun(t *testing.T) {
 	run := exec.Command(program)
 	input, err := run.StdinPipe()
 	check(t, err)
+	output, err := run.StdoutPipe()
+	check(t, err)
 	check(t, run.Start())
+	_, err = output.Read(make([]byte, 1)) // what was told of a process is forgotten when it executes something
+	check(t, err)
 	k.loops(run.Process.Pid)
 	_, err = input.Write([]byte{1})
 	check(t, err)

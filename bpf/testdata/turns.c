@@ -18,7 +18,8 @@ int main(void)
 	char buffer[256];
 	int ends[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) || read(0, buffer, 1) != 1)
+	/* It says that it runs, and is told to go on. */
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) || write(1, "r", 1) != 1 || read(0, buffer, 1) != 1)
 		return 1;
 	for (int i = 0; i < 3; i++) {
 		run_timers(ends);
