@@ -214,7 +214,11 @@ static __always_inline void leave_cradle(const struct hand *h)
 static __always_inline void look_into_cradle(struct birth *b, struct cradle *c)
 {
 	bool reads = read_buffer(b, c->thread);
-	__u64 start = reads ? b->buffer[BUFFER_START] : 0;
+	__u64 start;
+
+	if (!reads)
+		__builtin_memset(b->buffer, 0, sizeof(b->buffer));
+	start = b->buffer[BUFFER_START];
 
 	if (c->collections != b->collections) {
 		__builtin_memset(c->before, 0, sizeof(c->before));
@@ -230,9 +234,7 @@ static __always_inline void look_into_cradle(struct birth *b, struct cradle *c)
 		c->start = start;
 		c->now.low = start;
 	}
-	c->now.high = reads ? b->buffer[BUFFER_END] : 0;
-	if (reads)
-		widen(b);
+	c->now.high = b->buffer[BUFFER_END];
 }
 
 /* Looks whether something that is held lies where the thread of a request has allocated. */
@@ -258,14 +260,14 @@ static long look_at_birth(__u32 index, __u32 *area)
 static long look_at_cradle(__u32 index, __u32 *area)
 {
 	struct birth *b = bpf_map_lookup_elem(&births, area);
-	struct cradle_key key = {.number = index + 1};
 	struct waiter *w;
 	struct cradle *c;
 
 	if (!b || index >= b->heap.cradles)
 		return 1;
-	key.pid = b->pid;
-	c = bpf_map_lookup_elem(&cradles, &key);
+	b->key.pid = b->pid;
+	b->key.number = index + 1;
+	c = bpf_map_lookup_elem(&cradles, &b->key);
 	if (!c || !c->head || c->tid == b->tid)
 		return 0;
 	look_into_cradle(b, c);
