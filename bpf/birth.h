@@ -65,9 +65,11 @@ struct birth {
 	struct held held[HELD_MAX];
 	struct range ranges[3]; /* of one thread */
 	__u64 buffer[BUFFER_WORDS];
-	__u64 stack;  /* its outermost end */
-	__u64 places; /* that one thread has allocated */
-	__u64 shift;  /* of the next one of these */
+	__u64 stack;	/* its outermost end */
+	__u64 places;	/* that one thread has allocated */
+	__u64 shift;	/* of the next one of these */
+	__u64 at, head; /* the thread, and its request */
+	__u64 turns;
 	struct heap heap;
 	__u32 collections;
 	__u32 count; /* of words */
@@ -237,55 +239,67 @@ static __always_inline void look_into_cradle(struct birth *b, struct cradle *c)
 	c->now.high = b->buffer[BUFFER_END];
 }
 
-/* Looks whether something that is held lies where the thread of a request has allocated. */
-static long look_at_birth(__u32 index, __u32 *area)
+/* Begins with the thread of a request. */
+static __always_inline void begin_cradle(struct birth *b, __u32 index)
 {
-	struct birth *b = bpf_map_lookup_elem(&births, area);
-	__u64 at, n = clamp(index, HELD_MAX - 1);
-	bool is;
-
-	if (!b || index >= b->found || b->shift >= PLACES_BITS)
-		return 1;
-	at = b->held[n].address;
-	is = (at >= b->ranges[0].low && at < b->ranges[0].high) || (at >= b->ranges[1].low && at < b->ranges[1].high) ||
-	     (at >= b->ranges[2].low && at < b->ranges[2].high);
-	if (!is)
-		return 0;
-	b->places |= (b->held[n].place + 1) << (b->shift & 63);
-	b->shift += PLACE_BITS;
-	return 0;
-}
-
-/* Looks what the thread of a request has allocated of what is held. */
-static long look_at_cradle(__u32 index, __u32 *area)
-{
-	struct birth *b = bpf_map_lookup_elem(&births, area);
-	struct waiter *w;
 	struct cradle *c;
 
-	if (!b || index >= b->heap.cradles)
-		return 1;
+	b->places = b->shift = 0;
+	b->at = 0;
 	b->key.pid = b->pid;
 	b->key.number = index + 1;
 	c = bpf_map_lookup_elem(&cradles, &b->key);
 	if (!c || !c->head || c->tid == b->tid)
-		return 0;
+		return;
 	look_into_cradle(b, c);
 	b->ranges[0].low = c->now.low;
 	b->ranges[0].high = c->start ? b->buffer[BUFFER_TOP] : 0;
 	b->ranges[1] = c->before[0];
 	b->ranges[2] = c->before[1];
-	b->places = b->shift = 0;
-	LOOP(HELD_MAX, look_at_birth, area);
+	b->head = c->head;
+	b->at = c->tid;
+}
+
+/* Ends with it. */
+static __always_inline void end_cradle(struct birth *b)
+{
+	struct waiter *w;
+
 	if (!b->places)
-		return 0;
+		return;
 	if (b->record.count < WAITERS_MAX) {
 		w = &b->record.waiters[b->record.count];
-		w->goroutine = c->tid;
-		w->parent = c->head;
+		w->goroutine = b->at;
+		w->parent = b->head;
 		w->place = (__u64)b->depth << PLACES_BITS | b->places;
 	}
 	b->record.count++;
+}
+
+/* One turn for each thread of a request and each reference that is held, and one before: a loop in a loop would need more stack. */
+static long look_at_birth(__u32 index, __u32 *area)
+{
+	struct birth *b = bpf_map_lookup_elem(&births, area);
+	__u64 at, n;
+
+	if (!b || index >= b->turns)
+		return 1;
+	n = index % (b->found + 1);
+	if (!n) {
+		begin_cradle(b, index / (b->found + 1));
+		return 0;
+	}
+	if (!b->at)
+		return 0;
+	at = b->held[clamp(n - 1, HELD_MAX - 1)].address;
+	if (b->shift < PLACES_BITS &&
+	    ((at >= b->ranges[0].low && at < b->ranges[0].high) || (at >= b->ranges[1].low && at < b->ranges[1].high) ||
+	     (at >= b->ranges[2].low && at < b->ranges[2].high))) {
+		b->places |= (b->held[clamp(n - 1, HELD_MAX - 1)].place + 1) << (b->shift & 63);
+		b->shift += PLACE_BITS;
+	}
+	if (n == b->found)
+		end_cradle(b);
 	return 0;
 }
 
@@ -408,7 +422,8 @@ __noinline int tell_birth(TAKES_STATE)
 	LOOP(HELD_WORDS, look_at_held, &area);
 	if (!b->found)
 		return 0;
-	LOOP(CRADLES_MAX, look_at_cradle, &area);
+	b->turns = b->heap.cradles * (b->found + 1);
+	LOOP(CRADLES_MAX * (HELD_MAX + 1), look_at_birth, &area);
 	if (!b->record.count)
 		return 0;
 	b->record.head.kind = RECORD_WAITERS;

@@ -30,6 +30,9 @@ type WeftBirth struct {
 	Stack       uint64
 	Places      uint64
 	Shift       uint64
+	At          uint64
+	Head        uint64
+	Turns       uint64
 	Heap        WeftHeap
 	Collections uint32
 	Count       uint32
