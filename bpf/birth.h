@@ -55,6 +55,12 @@ enum {
 #define BUFFER_SIZE_MAX (64ULL << 20)
 #define BUFFERS_AROUND (16ULL << 20)
 
+/* The verifier of Linux 6.1 refuses the loop: it is left out before 6.2, which a call that came with it tells. */
+enum bpf_func_id___birth {
+	BPF_FUNC_cgrp_storage_get___birth = 210,
+};
+#define KERNEL_BIRTHS (KERNEL_LOOPS && bpf_core_enum_value_exists(enum bpf_func_id___birth, BPF_FUNC_cgrp_storage_get___birth))
+
 struct held {
 	__u64 address, place;
 };
@@ -155,7 +161,7 @@ __noinline int note_cradle(TAKES_STATE)
 	struct hand *h;
 	__u32 pid;
 
-	if (!op || !s || op->task || !KERNEL_LOOPS)
+	if (!op || !s || op->task || !KERNEL_BIRTHS)
 		return 0;
 	pid = op->pid;
 	b = birth_of(op);
@@ -386,7 +392,7 @@ __noinline int hold_stack(TAKES_OPERATION)
 	__u64 structure;
 	__u32 key;
 
-	if (!op || op->task || !KERNEL_LOOPS)
+	if (!op || op->task || !KERNEL_BIRTHS)
 		return 0;
 	b = birth_of(op);
 	if (!b)
@@ -411,7 +417,7 @@ __noinline int tell_birth(TAKES_STATE)
 	struct birth *b;
 	__u32 area;
 
-	if (!op || !s || !KERNEL_LOOPS)
+	if (!op || !s || !KERNEL_BIRTHS)
 		return 0;
 	area = op->area & (AREAS - 1);
 	b = bpf_map_lookup_elem(&births, &area);

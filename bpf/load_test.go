@@ -69,7 +69,8 @@ var processed = regexp.MustCompile(`processed ([0-9]+) insns`)
 var stackDepth = regexp.MustCompile(`stack depth ([0-9+]+)`)
 
 // deepest is the stack of the deepest chain of calls, as kernels before 6.13 count: each frame in steps of 32 bytes
-// (check_max_stack_depth of kernel/bpf/verifier.c). The log gives the frames in the order of the functions.
+// (check_max_stack_depth of kernel/bpf/verifier.c). What a loop calls is not counted. The log gives the frames in the order of the functions. A kernel
+// that has left functions out, for it does without them, has counted itself: then it is 0.
 func deepest(t *testing.T, spec *ebpf.ProgramSpec, log string) int {
 	found := stackDepth.FindStringSubmatch(log)
 	if found == nil {
@@ -81,6 +82,9 @@ func deepest(t *testing.T, spec *ebpf.ProgramSpec, log string) int {
 	for i := range spec.Instructions {
 		ins := &spec.Instructions[i]
 		if name := ins.Symbol(); name != "" {
+			if len(frames) == len(sizes) {
+				return 0
+			}
 			n, err := strconv.Atoi(sizes[len(frames)])
 			if err != nil {
 				t.Fatal(err)
