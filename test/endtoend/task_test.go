@@ -29,7 +29,7 @@ func TestTasks(t *testing.T) {
 func TestJobs(t *testing.T) { tellTasks(t, "jobs.py", "") }
 
 func tellTasks(t *testing.T, script, way string) {
-	pid, port := startTasks(t, script, way)
+	pid, port := startService(t, "/usr/bin/python3", "testdata/"+script, way)
 	// The connections of the service to itself are opened before, and its worker is started by a request that ends before.
 	work(t, port, 1, 0, []string{"queue"})
 	work(t, port, 40, 1, []string{"work"})
@@ -85,8 +85,8 @@ func pathOf(s *tracer.Span) string {
 	return full[strings.Index(full+"/leaf/", "/leaf/"):]
 }
 
-// startTasks starts the service with the system's Python.
-func startTasks(t *testing.T, script, way string) (pid, port int) {
+// startService runs a service until it listens on PORT.
+func startService(t *testing.T, argv ...string) (pid, port int) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -94,7 +94,7 @@ func startTasks(t *testing.T, script, way string) (pid, port int) {
 	}
 	port = l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	c := exec.Command("/usr/bin/python3", "testdata/"+script, way)
+	c := exec.Command(argv[0], argv[1:]...)
 	c.Env = append(os.Environ(), "PORT="+strconv.Itoa(port))
 	c.Stderr = os.Stderr
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
