@@ -38,6 +38,7 @@ type Process struct {
 	unnamed    unnamed
 	handlers   handlers
 	lingers    bool // what its requests start goes on after their replies
+	carried    bool // a request was answered by another thread than the one that has read it, in the same task: what is woken for it is no thread
 	ended      bool
 
 	previous, next *Process

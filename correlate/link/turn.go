@@ -118,6 +118,7 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 	}
 	p, c := owner(x), &x.Cause
 	if x.Server && t.Sent && t.Task.Root != 0 {
+		p.carried = p.carried || t.Task.Root == x.Task.Root && t.TID != x.TID
 		l.answersInTask(p, x, t)
 	}
 	if !x.Server {

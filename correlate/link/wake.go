@@ -145,6 +145,9 @@ func (p *Process) worksFor(tid uint32) *flow.Exchange {
 
 // wakesWaiter: the thread that has read request x is woken.
 func (l *Linker) wakesWaiter(p *Process, ev *event.Event, x *flow.Exchange) {
+	if p.carried {
+		return
+	}
 	if p.threads[ev.TID] != nil {
 		p.wakes.locks.add(false)
 		return

@@ -230,3 +230,18 @@ func TestStartedForLater(t *testing.T) {
 	}
 	n.hasLinked(0)
 }
+
+// TestWakesOfCarriers: where a task is answered by another thread than the one that has read it, as virtual threads are, what wakes the
+// thread that has read it says nothing.
+func TestWakesOfCarriers(t *testing.T) {
+	n := bench(t)
+	n.play("s server 1 5 A at=9000 task=77; q server 1 6 B at=9000")
+	n.now++
+	n.repliesBy(n.exchanges["s"], 6, taskOf("77"))
+	n.play("end s; end q")
+	n.tasks(100, "", func(first, second uint32) {
+		n.does(second, event.Wakes, 6)
+		n.does(first, event.Wakes, 5)
+	})
+	n.hasLinked(0)
+}
