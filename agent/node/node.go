@@ -20,12 +20,15 @@ const (
 	// uv__work_done(uv_async_t*) of libuv's src/threadpool.c: what other threads have done is there: of files, names, compression, ciphers. It is
 	// seen where the symbols were left in the file, as in the builds of the Node project.
 	workDone = "uv__work_done"
+	// node::fs::FSReqAfterScope::FSReqAfterScope(FSReqBase*, uv_fs_t*) of src/node_file.cc, which is exported: what other threads have done with a
+	// file is there. It is for those without the other one.
+	fileDone = "_ZN4node2fs15FSReqAfterScopeC1EPNS0_9FSReqBaseEP7uv_fs_s"
 )
 
 // Executable gives where in the file at path, which a process runs, Node's event loop goes on with what is no socket; timers first. The error is
 // ErrNotNode, or says what could not be read. Of another file it reads some hundred bytes, of Node's up to some megabytes: not for the data path.
 func Executable(path string) ([]uint64, error) {
-	found, err := library.Named(path, runTimers, workDone)
+	found, err := library.Named(path, runTimers, workDone, fileDone)
 	at, runs := found[runTimers]
 	switch {
 	case errors.Is(err, library.ErrNone), err == nil && !runs:
@@ -34,8 +37,10 @@ func Executable(path string) ([]uint64, error) {
 		return nil, err
 	}
 	all := []uint64{at}
-	if at, there := found[workDone]; there {
-		all = append(all, at)
+	for _, name := range [...]string{workDone, fileDone} {
+		if at, there := found[name]; there {
+			return append(all, at), nil
+		}
 	}
 	return all, nil
 }
