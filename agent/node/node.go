@@ -20,15 +20,16 @@ const (
 	// uv__work_done(uv_async_t*) of libuv's src/threadpool.c: what other threads have done is there: of files, names, compression, ciphers. It is
 	// seen where the symbols were left in the file, as in the builds of the Node project.
 	workDone = "uv__work_done"
-	// node::fs::FSReqAfterScope::FSReqAfterScope(FSReqBase*, uv_fs_t*) of src/node_file.cc, which is exported: what other threads have done with a
-	// file is there. It is for those without the other one.
-	fileDone = "_ZN4node2fs15FSReqAfterScopeC1EPNS0_9FSReqBaseEP7uv_fs_s"
 )
+
+// fileDone are for those without symbols: node::fs::FSReqAfterScope::FSReqAfterScope(FSReqBase*, uv_fs_t*) and node::fs::FileHandle::CloseReq::Resolve()
+// of src/node_file.cc, which are exported. What other threads have done with a file is there, or it is closed.
+var fileDone = []string{"_ZN4node2fs15FSReqAfterScopeC1EPNS0_9FSReqBaseEP7uv_fs_s", "_ZN4node2fs10FileHandle8CloseReq7ResolveEv"}
 
 // Executable gives where in the file at path, which a process runs, Node's event loop goes on with what is no socket; timers first. The error is
 // ErrNotNode, or says what could not be read. Of another file it reads some hundred bytes, of Node's up to some megabytes: not for the data path.
 func Executable(path string) ([]uint64, error) {
-	found, err := library.Named(path, runTimers, workDone, fileDone)
+	found, err := library.Named(path, append([]string{runTimers, workDone}, fileDone...)...)
 	at, runs := found[runTimers]
 	switch {
 	case errors.Is(err, library.ErrNone), err == nil && !runs:
@@ -37,9 +38,12 @@ func Executable(path string) ([]uint64, error) {
 		return nil, err
 	}
 	all := []uint64{at}
-	for _, name := range [...]string{workDone, fileDone} {
+	if at, there := found[workDone]; there {
+		return append(all, at), nil
+	}
+	for _, name := range fileDone {
 		if at, there := found[name]; there {
-			return append(all, at), nil
+			all = append(all, at)
 		}
 	}
 	return all, nil
