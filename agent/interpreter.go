@@ -49,7 +49,7 @@ type place struct {
 
 // placed is a probe, for all processes that have the file.
 type placed struct {
-	link  link.Link
+	links []link.Link
 	users int
 }
 
@@ -164,10 +164,8 @@ func (s *interpreters) lookAtNode(pid uint32, p *interpreter) bool {
 }
 
 func (s *interpreters) addTurns(pid uint32, p *interpreter, name string, turns []uint64) error {
-	for _, at := range turns {
-		if err := s.add(pid, p, python.Code{Path: name, Offset: at}, s.kernel.objects.NodeTurns); err != nil {
-			return err
-		}
+	if err := s.addAll(pid, p, name, turns, s.kernel.objects.NodeTurns); err != nil {
+		return err
 	}
 	return s.kernel.watchLoops(pid)
 }
@@ -276,7 +274,12 @@ func jobsOf(found *python.Interpreter) bpf.WeftJobs {
 
 // add puts a probe on and notes that the process uses it.
 func (s *interpreters) add(pid uint32, p *interpreter, c python.Code, program *ebpf.Program) error {
-	at, err := s.probe(pid, c, program)
+	return s.addAll(pid, p, c.Path, []uint64{c.Offset}, program)
+}
+
+// addAll does so at several places of one file, which are always put on together.
+func (s *interpreters) addAll(pid uint32, p *interpreter, name string, offsets []uint64, program *ebpf.Program) error {
+	at, err := s.probe(pid, name, offsets, program)
 	if err == nil {
 		p.probes = append(p.probes, at)
 	}
@@ -295,21 +298,25 @@ func (k *kernel) watchTasks(pid uint32, w *bpf.WeftInterpreter) error {
 	return k.update(pid, func(p *bpf.WeftProcess) { p.Tasks = 1 })
 }
 
-// probe gives the probe at a place in a file of a process.
-func (s *interpreters) probe(pid uint32, c python.Code, program *ebpf.Program) (place, error) {
-	path := fmt.Sprintf("/proc/%d/root%s", pid, c.Path)
+// probe gives the probe at places in a file of a process, by the first one.
+func (s *interpreters) probe(pid uint32, name string, offsets []uint64, program *ebpf.Program) (place, error) {
+	path := fmt.Sprintf("/proc/%d/root%s", pid, name)
 	var st syscall.Stat_t
 	if err := syscall.Stat(path, &st); err != nil {
-		return place{}, fmt.Errorf("look at %s: %w", c.Path, err)
+		return place{}, fmt.Errorf("look at %s: %w", name, err)
 	}
-	key := place{inode{device: st.Dev, number: st.Ino, changed: st.Mtim.Nano()}, c.Offset}
+	key := place{inode{device: st.Dev, number: st.Ino, changed: st.Mtim.Nano()}, offsets[0]}
 	p := s.probes[key]
 	if p == nil {
-		l, err := s.kernel.probe(path, c.Offset, program)
+		var all []placement
+		for _, at := range offsets {
+			all = append(all, placement{program: program, at: at})
+		}
+		links, err := s.kernel.putAll(path, all)
 		if err != nil {
 			return key, err
 		}
-		p = &placed{link: l}
+		p = &placed{links: links}
 		s.probes[key] = p
 	}
 	p.users++
@@ -331,7 +338,7 @@ func (s *interpreters) release(places []place) {
 	for _, key := range places {
 		p := s.probes[key]
 		if p.users--; p.users == 0 {
-			takeOff(p.link)
+			takeOff(p.links...)
 			delete(s.probes, key)
 		}
 	}
@@ -343,7 +350,7 @@ func (s *interpreters) links() (all []link.Link) {
 		return nil
 	}
 	for _, p := range s.probes {
-		all = append(all, p.link)
+		all = append(all, p.links...)
 	}
 	return all
 }
