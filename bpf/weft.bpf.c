@@ -6,6 +6,7 @@
 #include "life.h"
 #include "returns.h"
 #include "rustls.h"
+#include "start.h"
 
 #include <bpf/bpf_tracing.h>
 
