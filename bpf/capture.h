@@ -34,30 +34,57 @@ static __always_inline bool has_finished(const struct sock *sk)
 	return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_LAST_ACK || state == TCP_CLOSING;
 }
 
-/* The name of a TCP connection and the offsets at this moment, 64-bit. Both ends compute the same: what this end has
- * sent, without what it sent again, leads back to the first sequence number, and so does what it received.
- * False when the connection moved meanwhile. */
-static __always_inline bool read_name(struct socket_state *s, const struct tcp_sock *tcp, bool fin)
+/* The name of a TCP connection that opens, while the kernel holds the socket. Both ends compute the same: what this end has sent, without
+ * what it sent again, leads back to the first sequence number, and so does what it received. */
+static __always_inline void name_newborn(struct socket_state *s, const struct tcp_sock *tcp)
 {
-	__u32 nxt = FIELD(tcp, snd_nxt), rcv = FIELD(tcp, rcv_nxt);
-	__u64 sent = FIELD(tcp, bytes_sent) - FIELD(tcp, bytes_retrans), received = FIELD(tcp, bytes_received);
-	__u32 end = FIELD(tcp, write_seq) - fin, last = nxt - (fin && nxt == FIELD(tcp, write_seq));
-
-	s->name_local = last - (__u32)sent;
-	s->name_peer = rcv - (__u32)received;
-	s->follower[DIRECTION_SEND].through = sent + (__s32)(end - last);
-	s->follower[DIRECTION_RECEIVE].through = received + (__s32)(FIELD(tcp, copied_seq) - rcv);
-	return nxt == FIELD(tcp, snd_nxt) && rcv == FIELD(tcp, rcv_nxt);
+	s->name_local = FIELD(tcp, snd_nxt) - (__u32)(FIELD(tcp, bytes_sent) - FIELD(tcp, bytes_retrans));
+	s->name_peer = FIELD(tcp, rcv_nxt) - (__u32)FIELD(tcp, bytes_received);
 }
 
-/* verifier: no loop, for kernels before 6.2 refuse one that is closed by falling through, as this one would be. */
-INLINE_WITH_ROOM void name_socket(struct socket_state *s, const struct sock *sk, const struct tcp_sock *tcp)
+/* Whether a thread or a softirq has the socket, and may be about to change it. */
+static __always_inline bool is_held(const struct sock *sk)
 {
-	bool fin = has_finished(sk);
+	if (bpf_core_field_exists(sk->sk_lock.slock.rlock.raw_lock.val) && FIELD(sk, sk_lock.slock.rlock.raw_lock.val.counter))
+		return true;
+	return FIELD(sk, sk_lock.owned);
+}
 
-	if (!read_name(s, tcp, fin) && !read_name(s, tcp, fin))
-		read_name(s, tcp, fin);
+/* The name of a connection that is older than the programs, by what was acknowledged, for what another thread sends just now is counted
+ * long before snd_nxt moves (__tcp_transmit_skb, tcp_event_new_data_sent). The acknowledgement of a SYN counts as a byte at the end that has sent
+ * it first, which the bytes sent show. False when the connection may have moved meanwhile: the numbers move a moment after their counts
+ * (tcp_snd_una_update, tcp_rcv_nxt_update), while the socket is held. So nobody may have it after the first look, and the second must show the
+ * same. */
+static __always_inline bool name_found(struct socket_state *s, const struct sock *sk, const struct tcp_sock *tcp)
+{
+	__u32 una = FIELD(tcp, snd_una), rcv = FIELD(tcp, rcv_nxt), nxt = FIELD(tcp, snd_nxt);
+	__u64 acked = FIELD(tcp, bytes_acked), received = FIELD(tcp, bytes_received);
+	__u32 first =
+	    nxt - (has_finished(sk) && nxt == FIELD(tcp, write_seq)) - (__u32)(FIELD(tcp, bytes_sent) - FIELD(tcp, bytes_retrans));
+
+	s->name_local = una - (__u32)acked + (first - una + (__u32)acked == 1);
+	s->name_peer = rcv - (__u32)received;
+	return !is_held(sk) && una == FIELD(tcp, snd_una) && acked == FIELD(tcp, bytes_acked) && rcv == FIELD(tcp, rcv_nxt) &&
+	       received == FIELD(tcp, bytes_received);
+}
+
+/* Where both streams are, 64-bit: the name says it but for what is above 2^32, which the counts say. */
+static __always_inline void place_streams(struct socket_state *s, const struct tcp_sock *tcp, bool fin)
+{
+	__u64 sent = FIELD(tcp, bytes_acked), received = FIELD(tcp, bytes_received);
+
+	s->follower[DIRECTION_SEND].through = sent + (__s32)(FIELD(tcp, write_seq) - fin - s->name_local - (__u32)sent);
+	s->follower[DIRECTION_RECEIVE].through = received + (__s32)(FIELD(tcp, copied_seq) - s->name_peer - (__u32)received);
+}
+
+/* False when it can't be told now, which it can be a moment later: this operation is not followed. */
+INLINE_WITH_ROOM bool name_socket(struct socket_state *s, const struct sock *sk, const struct tcp_sock *tcp)
+{
+	if (s->origin == ORIGIN_FOUND && !name_found(s, sk, tcp) && !name_found(s, sk, tcp))
+		return false;
+	place_streams(s, tcp, has_finished(sk));
 	s->named = 1;
+	return true;
 }
 
 /* Whether the configuration's ports, or weft's own connections, rule the socket out. */
@@ -185,7 +212,8 @@ static __always_inline bool first_sight(struct operation *op, struct socket_stat
 		s->named = 1;
 		return true;
 	}
-	name_socket(s, sk, tcp);
+	if (!name_socket(s, sk, tcp))
+		return false;
 	if (op->direction == DIRECTION_RECEIVE)
 		s->follower[DIRECTION_RECEIVE].through -= passed_fin(sk, tcp);
 	s->follower[op->direction & 1].through -= op->size;

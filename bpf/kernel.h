@@ -73,8 +73,30 @@ typedef struct {
 } atomic64_t;
 
 typedef struct {
+	volatile int counter;
+} atomic_t;
+
+typedef struct {
 	struct net *net;
 } possible_net_t;
+
+/* As it is in kernels that are not built for real time (include/asm-generic/qspinlock_types.h). */
+struct qspinlock {
+	atomic_t val;
+};
+
+struct raw_spinlock {
+	struct qspinlock raw_lock;
+};
+
+struct spinlock {
+	struct raw_spinlock rlock;
+};
+
+typedef struct {
+	struct spinlock slock;
+	volatile int owned;
+} socket_lock_t;
 
 struct sock_common {
 	__be32 skc_daddr;
@@ -93,6 +115,7 @@ struct socket;
 
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	__u8 sk_shutdown;
@@ -120,21 +143,20 @@ struct inet_connection_sock {
 	const void *icsk_ulp_ops; /* of what lies on TCP in the kernel, such as its TLS */
 };
 
+/* volatile is what is looked at a second time, to see whether it has moved. */
 struct tcp_sock {
 	__u32 write_seq;
 	__u32 copied_seq;
 	__u32 snd_nxt;
-	__u32 rcv_nxt;
+	volatile __u32 snd_una;
+	volatile __u32 rcv_nxt;
 	__u32 srtt_us;
 	__u32 total_retrans;
 	__u64 bytes_sent;
 	__u64 bytes_retrans;
-	__u64 bytes_received;
+	volatile __u64 bytes_acked;
+	volatile __u64 bytes_received;
 };
-
-typedef struct {
-	int counter;
-} atomic_t;
 
 struct signal_struct {
 	atomic_t live;

@@ -15,9 +15,11 @@ static __always_inline void remember_own(const struct sock *sk)
 static __always_inline void connection_opens(struct sock *sk, int old_state)
 {
 	struct socket_state *s = state_of(sk);
+	struct tcp_sock *tcp = tcp_of(sk);
 
-	if (!s)
+	if (!s || !tcp)
 		return;
+	name_newborn(s, tcp);
 	if (old_state != TCP_SYN_SENT) {
 		s->origin = ORIGIN_ACCEPTED;
 		return;
