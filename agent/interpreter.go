@@ -96,8 +96,11 @@ func (s *interpreters) look(pid uint32, now time.Time) {
 		s.warned[0] = true
 		return
 	default:
-		if err := s.watch(pid, p, &found); err != nil {
+		err = s.watch(pid, p, &found)
+		if err != nil && !ended(pid) {
 			s.log.Warn("tasks of a Python process are not told apart", "pid", pid, "reason", err)
+		}
+		if err != nil {
 			return
 		}
 	}
@@ -155,7 +158,7 @@ func (s *interpreters) lookAtNode(pid uint32, p *interpreter) bool {
 	if err == nil {
 		err = s.addTurns(pid, p, name, turns)
 	}
-	if err != nil && !s.warned[2] {
+	if err != nil && !s.warned[2] && !ended(pid) {
 		s.log.Warn("what Node.js does for timers and databases is not told apart", "pid", pid, "reason", err)
 		s.warned[2] = true
 	}

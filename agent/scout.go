@@ -208,16 +208,16 @@ func (s *scout) inspectGo(pid uint32) {
 		s.loops.follow(pid, p.turns)
 		return
 	}
-	if err := s.kernel.update(pid, func(w *bpf.WeftProcess) { tellOffsets(&p.offsets, w) }); err != nil {
+	if err := s.kernel.update(pid, func(w *bpf.WeftProcess) { tellOffsets(&p.offsets, w) }); err != nil && !ended(pid) {
 		s.log.Warn("goroutines of a process are not told apart", "pid", pid, "reason", err)
 	}
 	s.watchHandover(p, path)
 	s.watchStreams(p, path)
 }
 
-// ended tells whether a process is gone: then it is no news that it could not be looked at.
+// ended tells whether a process is gone, or has ended and was not waited for yet: then it is no news that it could not be looked at.
 func ended(pid uint32) bool {
-	_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	_, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	return errors.Is(err, os.ErrNotExist)
 }
 

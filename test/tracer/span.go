@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The kinds of spans, by the numbers of OTLP.
@@ -102,8 +103,8 @@ func (s *Span) Token() string {
 // String tells what a failed test needs to know of a span.
 func (s *Span) String() string {
 	kind := map[int]string{Server: "SERVER", Client: "CLIENT"}[s.Kind]
-	return fmt.Sprintf("%s %s(%d) port %d %s %s status %d trace %s span %s parent %s (%v %v) bodies %d/%d error %q", kind, s.Service(), s.PID(),
+	return fmt.Sprintf("%s %s(%d) port %d %s %s status %d trace %s span %s parent %s (%v %v) at %d for %v bodies %d/%d error %q", kind, s.Service(), s.PID(),
 		s.Port(), s.Attr.Text("http.request.method"), s.Path(), s.Attr.Int("http.response.status_code"), s.TraceID, s.SpanID, s.ParentID,
-		s.Attr["weft.parent.evidence"], s.Attr["weft.parent.confidence"],
+		s.Attr["weft.parent.evidence"], s.Attr["weft.parent.confidence"], s.Start, time.Duration(s.End-s.Start),
 		s.Attr.Int("http.request.body.size"), s.Attr.Int("http.response.body.size"), s.Attr.Text("error.type"))
 }
