@@ -139,12 +139,16 @@ type Cause struct {
 	WaitPlace uint32    // of a call: the word on which the thread had waited that was woken with its reply, see link
 	RestPlace uint32    // of a call: where its thread had rested before it was woken for it, see link
 	Unwritten bool      // of a call: left open until the next one on its connection, see link
-	Contained bool      // of a call: left open until its reply, see link
+	Contained bool      // of a call: the request that contains it may tell, see link
+	Kept      bool      // it is left open for that alone
+	Promised  bool      // and for longer than until its end
 	Answered  bool      // its reply has begun
 	Asks      bool      // a call whose reply has not begun: it is counted with its thread
 	Spot      int       // among the requests with the same target that were not passed on yet, from 1; 0: it is not there
 	Passes    bool      // it is Parent, passed on
 	Served    bool      // of a request: a call was sent for it
+	Calls     int       // of a request: that were sent for it and have not ended, see link
+	Asker     *Exchange // of a call: the request that it is counted with; held
 	Handled   bool      // of HTTP/2: Goroutine is not the one that has read the request, but the one that works on it
 
 	Peer       any   // of link, of a client: the process at the other end, if that was seen

@@ -39,12 +39,15 @@ func (l *Linker) firstReply(p *Process, call *flow.Exchange) {
 func (l *Linker) helperEnds(p *Process, h *helper) {
 	l.goesOn(p, h, nil, 0)
 	l.drops(&h.rest)
-	inside := h.begun != nil
+	inside, before := h.begun != nil, h.begun != nil && works(h.begun)
 	for _, call := range h.calls {
 		inside = inside && call.FirstByte != 0 && !call.Lost && (works(h.begun) || call.FirstByte <= h.begun.FirstByte)
 	}
 	for _, call := range h.calls {
 		if inside {
+			if before && call.Cause.Beside == 1 {
+				p.wakes.ways[begun].add(true)
+			}
 			l.proveWake(p, call, h.begun, begun)
 		} else {
 			p.wakes.ways[begun].add(false)

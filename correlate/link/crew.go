@@ -229,7 +229,7 @@ func (l *Linker) crewTells(p *Process, h *hand, x *flow.Exchange) {
 	if len(p.early) > 0 && c.mostly() {
 		l.redeem(p, kept, func(call *flow.Exchange) float64 { return p.habits.trust(call.Start) })
 	}
-	if p.habits.gaveUp > 0 && x.Start < p.habits.gaveUp+lastAge {
+	if p.habits.ghosts.walk(x.Start) {
 		return // a thread may have worked for one that nobody waits for any more
 	}
 	sure := c.trust(open)

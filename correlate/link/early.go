@@ -30,11 +30,12 @@ const (
 	wrote
 	handedJob
 	passing
+	within
 	woken // + way
 )
 
 // kinds are what links by a rule say of themselves.
-var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter, kept: span.Thread, wrote: span.Goroutine, handedJob: span.Task, passing: span.Payload, woken: span.Wake}
+var kinds = [...]span.Evidence{turned: span.Turn, crewed: span.Thread, lined: span.Turn, waited: span.Waiter, kept: span.Thread, wrote: span.Goroutine, handedJob: span.Task, passing: span.Payload, within: span.Order, woken: span.Wake}
 
 const earlyMax = 512 // of a process
 

@@ -18,8 +18,8 @@ type habits struct {
 	asking map[uint32]uint32   // calls whose reply has not begun, by thread
 	cut    map[uint32]struct{} // threads with such a call for a request that was given up
 	behind map[uint32]struct{} // threads that have read a request which was given up, and none since
-	gaveUp uint64              // when the last one was, boot time
-	kin    *kin                // what it shares with others, never nil
+	ghosts ghosts
+	kin    *kin // what it shares with others, never nil
 }
 
 // Weights of what was seen against what is expected of a process that is not known yet: nine calls of ten.
@@ -94,7 +94,7 @@ func (h *habits) asks(x *flow.Exchange, begins bool) {
 
 // givesUp notes a request that has ended without an answer. What serves it may go on, and make calls for it.
 func (h *habits) givesUp(x *flow.Exchange) {
-	h.gaveUp = x.End
+	h.ghosts.appears(x)
 	if len(h.behind) < servesMax {
 		if h.behind == nil {
 			h.behind = make(map[uint32]struct{})
@@ -117,7 +117,7 @@ func (h *habits) isBehind(tid uint32) bool {
 
 // lingers tells that a thread may be working on a request that was given up, and on another one as well.
 func (h *habits) lingers(now uint64) bool {
-	return h.gaveUp > 0 && now < h.gaveUp+lastAge && h.free == 0 && h.waited < endsFirst
+	return h.ghosts.walk(now) && h.free == 0 && h.waited < endsFirst
 }
 
 // calls learns from a call: parent is what it is part of, if a header tells; else solitude may tell.

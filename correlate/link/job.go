@@ -8,8 +8,22 @@ import "weft/correlate/flow"
 // handsEnough is how often a thread has to have taken a request while only others were working, and none while it was working itself.
 const handsEnough = 8
 
-// handsOn tells that the threads of a process work side by side, each on what it has read.
-func (p *Process) handsOn() bool { return p.habits.free >= handsEnough && !p.habits.mixes() }
+// handsOn tells that the threads of a process work side by side, each on what it has read. Where they have hardly ever done so, it is enough that
+// all jobs of the times of one request were named by that, and that no thread took a request while it worked on another one.
+func (p *Process) handsOn() bool {
+	h, jobs := &p.habits, &p.tasks.jobs
+	return h.free >= handsEnough && !h.mixes() || jobs.right >= handsEnough && jobs.wrong == 0 && h.mixed == 0
+}
+
+// learnsJob takes the name of a job whose call is sent while one request is under way.
+func (p *Process) learnsJob(x *flow.Exchange) {
+	if p.open != 1 || x.Task.Root == 0 || x.Task.Branch == x.Task.Root || p.habits.ghosts.walk(x.Start) {
+		return
+	}
+	if y, _ := p.handedOn(x); y == nil || y.TID != x.TID {
+		p.tasks.jobs.add(y == p.requests[0])
+	}
+}
 
 // isJob tells that a call is made in work that another thread has handed on, as far as its names tell: those of the first task of a request
 // are one. Tasks of event loops are made and run in one thread.

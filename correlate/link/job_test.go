@@ -77,3 +77,34 @@ func TestHandedOnBefore(t *testing.T) {
 		}
 	}
 }
+
+// TestHandedOnAlone: jobs that were named by the one request under way are so side by side, if several threads read. Of one that reads all it is
+// not known on which request it works, and a job that is of no request may be of any.
+func TestHandedOnAlone(t *testing.T) {
+	for name, test := range map[string]struct {
+		second int
+		other  string
+		want   string
+	}{
+		"several read":     {12, "", "s task"},
+		"one reads":        {11, "", "-"},
+		"some are of none": {12, "x server 1 11 A at=800; d client 1 31 C at=800 task=5000000/5000001; end d; end x", "-"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t, 1)
+			n.now += 2 * tidMax
+			for i := range 20 {
+				n.play(fmt.Sprintf("s%d server 1 %d A at=%d", i, []int{11, test.second}[i%2], i))
+				n.play(fmt.Sprintf("c%d client 1 31 C at=%d task=%d/%d; end c%d; end s%d", i, i, n.now, n.now+1, i, i))
+			}
+			n.play(test.other)
+			n.play("s server 1 11 A at=900")
+			began := n.now
+			n.play(fmt.Sprintf("t server 1 %d B at=900; c client 1 31 C at=900 task=%d/%d; end c; end s; end t; tick", test.second, began, began+2))
+			n.l.Close()
+			if got := n.parent("c"); got != test.want {
+				t.Errorf("the call is of %q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -86,7 +86,7 @@ func (l *Linker) tell(call, x *flow.Exchange, kind span.Evidence, sure float64) 
 	}
 	c.Parent, c.Evidence, c.Confidence = x.Hold(), uint8(kind), sure
 	c.Linked, c.LinkedSure = c.Evidence, c.Confidence
-	c.Confirmed, c.Alternates, c.Passed = true, 0, passes(call, x)
+	c.Confirmed, c.Alternates, c.Passed = kind != span.Order, 0, passes(call, x)
 	for i, e := range l.evidences {
 		if e.kind() == kind {
 			c.Votes[i+1] = flow.Vote{Kind: uint8(kind), Found: 1, Sure: float32(sure)}

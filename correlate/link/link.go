@@ -151,6 +151,8 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.containsLate(p, x)
 		l.doubts(x)
 		p.calls(x)
+		p.learnsJob(x)
+		l.asksFor(p, x)
 		if x.Goroutine == 0 {
 			p.habits.asks(x, true)
 		}
@@ -244,6 +246,9 @@ func (l *Linker) leave(x *flow.Exchange) {
 			p.habits.givesUp(x)
 			p.crew.excuses = min(p.crew.excuses+1, excusesMax)
 		}
+		if x.FirstByte > x.Start && !x.Lost {
+			p.habits.ghosts.answers(x)
+		}
 		l.drop(p, x)
 		l.keepLast(p, x)
 	} else {
@@ -251,6 +256,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		p.turns.uses(x, -1)
 		p.habits.asks(x, false)
 		l.crewWaited(p, x, x.TID)
+		l.asked(p, x)
 		l.passed(p, x)
 		l.provesBirth(p, x)
 		l.forgetOpener(x)

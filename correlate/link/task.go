@@ -21,6 +21,8 @@ type tasks struct {
 	branches int
 	begins   tally            // replies in the root that their request's head has started, and in that of another one
 	keeps    tally            // replies in the root or branch that had replied on their connection before, and in one of another connection
+	jobs     tally            // calls in jobs while one request was under way, by whether they are named by that
+	alone    tally            // the same of replies while no other request was under way
 	pending  []*flow.Exchange // calls that are kept back, a ring
 	next     int              // place in pending
 	awaiting int              // that are there
@@ -53,6 +55,7 @@ const (
 	pendingMax  = 1 << 10
 	shared      = ^uint64(0) // in serves: several connections
 	enough      = 8          // proofs, with several requests under way and none wrong
+	apart       = 3          // connections, each with a root of its own, where the proofs are of one request at a time
 	reads       = 0.99       // how sure it is that what has read a request works for it, and what it has started since
 )
 
@@ -180,11 +183,31 @@ func (l *Linker) answersInTask(p *Process, x *flow.Exchange, t flow.Touch) {
 			r, w := s.replies(t.Task.Branch, x.Conn.Socket, &s.branches)
 			right, wrong = right || r, wrong && w
 		}
-		if several && (right || wrong) {
+		switch {
+		case !right && !wrong:
+		case several:
 			s.keeps.add(!wrong)
+		default:
+			s.alone.add(!wrong)
 		}
 	}
 	l.tellTaskLate(p, x, t.Task)
+}
+
+// keepsConns tells that a root, or branch, serves one connection: that was seen with several requests under way; or with one at a time, on
+// several connections: of workers that take the requests of any, one would have had two of those.
+func (s *tasks) keepsConns() bool { return s.keeps.proven() || s.keepsAlone() }
+
+func (s *tasks) keepsAlone() bool {
+	return s.alone.right >= enough && s.alone.wrong+s.keeps.wrong == 0 && s.pairs >= apart
+}
+
+// keepsSure is how sure that is.
+func (s *tasks) keepsSure() float64 {
+	if s.keeps.proven() {
+		return s.keeps.sure()
+	}
+	return min(s.alone.sure(), late)
 }
 
 // request gives the request that a task works for, as far as the way in which the process serves is proven.
@@ -201,16 +224,16 @@ func (s *tasks) request(t flow.Task) (*flow.Exchange, float64) {
 		}
 		return y, s.begins.sure()
 	}
-	if !s.keeps.proven() {
+	if !s.keepsConns() {
 		return nil, 0
 	}
 	if socket := s.socketOf(t.Branch); socket != 0 && s.branches > 1 && t.Branch != t.Root {
-		return s.onConn[socket].x, s.keeps.sure()
+		return s.onConn[socket].x, s.keepsSure()
 	}
 	if socket := s.socketOf(t.Root); socket != 0 && s.roots > 1 {
 		// What an earlier request has left running is no work for this one.
 		if y := s.onConn[socket].x; y != nil && (t.Branch == t.Root || t.Branch >= y.Start) {
-			return y, s.keeps.sure()
+			return y, s.keepsSure()
 		}
 	}
 	return nil, 0
@@ -220,7 +243,7 @@ func (s *tasks) request(t flow.Task) (*flow.Exchange, float64) {
 // under way, nothing weaker finds one.
 func (p *Process) tasksDecide(x *flow.Exchange) bool {
 	s := &p.tasks
-	return x.Task.Root != 0 && (s.starts() || s.keeps.proven() || x.Task.Branch != x.Task.Root && p.handsOn())
+	return x.Task.Root != 0 && (s.starts() || s.keepsConns() || x.Task.Branch != x.Task.Root && p.handsOn())
 }
 
 // inTask: the task that sends was started for the request, or serves its connection, or was started by such a task.

@@ -28,7 +28,7 @@ func (l *Linker) awaitTask(p *Process, x *flow.Exchange) {
 // tellTaskLate links the calls that were made in the task that answers a request, or that were started by it.
 func (l *Linker) tellTaskLate(p *Process, x *flow.Exchange, t flow.Task) {
 	s := &p.tasks
-	sure := s.keeps.sure()
+	sure := s.keepsSure()
 	switch {
 	case s.awaiting == 0:
 		return
@@ -36,7 +36,7 @@ func (l *Linker) tellTaskLate(p *Process, x *flow.Exchange, t flow.Task) {
 		sure = reads // its name alone says it
 	case x.Stream != 0:
 		return
-	case s.keeps.wrong == 0 && s.pairs >= enough:
+	case s.keeps.wrong == 0 && s.pairs >= enough || s.keepsAlone():
 		sure = late
 	case !s.keeps.proven() || s.socketOf(t.Root) == 0 && s.socketOf(t.Branch) == 0:
 		return

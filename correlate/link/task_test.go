@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"weft/correlate/span"
@@ -164,5 +165,54 @@ func TestTwoInOneTask(t *testing.T) {
 	n.l.Close()
 	if got := n.parent("c"); got != "-" {
 		t.Errorf("c has the parent %q", got)
+	}
+}
+
+// TestTaskForConnectionAlone: tasks serve connections, one request at a time. What was given up goes on in its own task.
+func TestTaskForConnectionAlone(t *testing.T) {
+	const call = "sN0 server 1 1 WIRE at=AT; cN0 client 1 1 C at=AT task=TASK; end cN0; replies sN0 task=TASK; end sN0"
+	for name, test := range map[string]struct {
+		task func(conn int) int
+		want string
+	}{
+		"each its own":    {func(conn int) int { return 1<<40 + conn }, "s task"},
+		"one for several": {func(int) int { return 1 << 40 }, "-"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t, 1)
+			for i := range 40 {
+				root := fmt.Sprint(test.task(i / 10))
+				n.one(1, strings.NewReplacer("WIRE", string("ABGH"[i/10]), "TASK", root).Replace(call))
+			}
+			n.play("g server 1 1 K; q client 1 1 C at=9000 task=99; gone g; s server 1 1 H at=9000")
+			n.play(fmt.Sprintf("r client 1 1 D at=9 task=99; c client 1 1 E task=%d; end r; end c; end q; end s; tick", test.task(3)))
+			n.l.Close()
+			if got := n.parent("c"); got != test.want {
+				t.Errorf("the call is of %q, want %q", got, test.want)
+			}
+			if got := n.parent("r"); got != "-" {
+				t.Errorf("the call of what was given up is of %q", got)
+			}
+		})
+	}
+}
+
+// TestTaskForAnyConnectionAlone: a worker that was seen on one connection, or on several, works for any: what it does for what was given up
+// is not part of the request that it answers next.
+func TestTaskForAnyConnectionAlone(t *testing.T) {
+	for name, conns := range map[string]string{"one connection": "AAAAAAAAAAAA", "several": "AAAAABBBBBGGGGGB"} {
+		n := newNode(t, 1)
+		for i, conn := range conns {
+			task := 1<<40 + strings.IndexRune("ABG", conn)
+			if i == 15 {
+				task--
+			}
+			n.one(1, strings.NewReplacer("WIRE", string(conn), "TASK", fmt.Sprint(task)).Replace("sN0 server 1 1 WIRE at=AT; replies sN0 task=TASK; end sN0"))
+		}
+		n.play("g server 1 1 K; gone g; s server 1 1 H; c client 1 1 E task=88; end c; replies s task=88; end s; tick")
+		n.l.Close()
+		if got := n.parent("c"); got != "-" {
+			t.Errorf("%s: the call is of %q", name, got)
+		}
 	}
 }

@@ -164,7 +164,11 @@ func (l *Linker) answers(p *Process, x *flow.Exchange, tid uint32) {
 		return
 	}
 	if o.owner != nil {
-		p.turns.steps.learn(&o.chain, o.owner == x, p.open)
+		beside := p.open
+		if o.owner != x && p.habits.ghosts.walk(x.Start) {
+			beside++
+		}
+		p.turns.steps.learn(&o.chain, o.owner == x, beside)
 		l.turnsLearned(p)
 	}
 	if o.via == nil {

@@ -245,3 +245,31 @@ func TestWakesOfCarriers(t *testing.T) {
 	})
 	n.hasLinked(0)
 }
+
+// TestStartedAlone: threads that were seen to end with the calls that they were started for, one request at a time, do so side by side. One that
+// stays, if only until the answer, proves nothing.
+func TestStartedAlone(t *testing.T) {
+	for _, ends := range []string{"before", "after", "never"} {
+		n := bench(t)
+		for i := range 40 {
+			helper := uint32(100 + i)
+			n.play(fmt.Sprintf("s%d server 1 5 A at=%d", i, i))
+			n.does(5, event.Starts, helper)
+			n.play(fmt.Sprintf("c%d client 1 %d C at=%d; end c%d", i, helper, i, i))
+			if ends == "before" {
+				n.does(helper, event.Ends, 0)
+			}
+			n.play(fmt.Sprintf("end s%d", i))
+			if ends == "after" {
+				n.does(helper, event.Ends, 0)
+			}
+		}
+		n.play("s server 1 5 A at=900; t server 1 6 B at=900")
+		n.does(5, event.Starts, 300)
+		n.play("c client 1 300 C at=900; end c; end s; end t")
+		n.l.Close()
+		if got := n.parent("c"); (got == "s wake") != (ends == "before") {
+			t.Errorf("threads that end %s the answer: the call is of %q", ends, got)
+		}
+	}
+}
