@@ -48,6 +48,7 @@ type births struct {
 type bornCall struct {
 	told   event.Waiters
 	closed uint64 // as it was when it began
+	newest uint64 // when the request began that was read last of those under way
 }
 
 // heldBirth is a call that is kept back, with the requests that it may be part of.
@@ -62,6 +63,7 @@ type heldBirth struct {
 type spot struct {
 	tally
 	proof float64 // the logarithm of how unlikely it is that chance was as good
+	older uint32  // of the right ones, those of requests that were not read last: these are answered last, whichever made the call
 	last  event.Waiter
 }
 
@@ -69,6 +71,7 @@ const (
 	birthsMax   = 1 << 13
 	birthLeast  = 16
 	birthProof  = 12
+	birthOlder  = 4   // of requests that were not read last
 	birthOdds   = 250 // times as many right ones as wrong ones
 	birthPart   = 2   // with what was seen at other depths of the stack
 	birthHope   = 4   // so many times more has to speak for one thread than for any other
@@ -92,7 +95,7 @@ func placesOf(told uint64, visit func(deep, place uint32)) {
 }
 
 func (s *spot) proven() bool {
-	return s != nil && s.right >= birthLeast && s.proof >= birthProof && !s.refuted()
+	return s != nil && s.right >= birthLeast && s.proof >= birthProof && s.older >= birthOlder && !s.refuted()
 }
 
 func (s *spot) refuted() bool { return s != nil && s.wrong*birthOdds > s.right }
@@ -158,6 +161,14 @@ func (p *Process) bornFor(one event.Waiter) *flow.Exchange {
 	return x
 }
 
+// newest gives when the request began that was read last of those under way, as far as they are looked at.
+func (p *Process) newest() (at uint64) {
+	for _, x := range p.requests[:min(len(p.requests), containMax)] {
+		at = max(at, x.Start)
+	}
+	return at
+}
+
 // keepBirths keeps who has allocated what the thread of a call holds, until the call is fed.
 func (l *Linker) keepBirths(ev *event.Event) {
 	if len(l.births) >= handoversMax {
@@ -180,7 +191,7 @@ func (l *Linker) awaitBirth(p *Process, x *flow.Exchange) {
 	if b.calls == nil || len(b.calls) >= birthsMax {
 		b.calls = make(map[*flow.Exchange]bornCall)
 	}
-	b.calls[x] = bornCall{told, b.closed}
+	b.calls[x] = bornCall{told, b.closed, p.newest()}
 	c := &x.Cause
 	if c.Parent != nil && span.Evidence(c.Evidence) == span.Header {
 		l.provesBirthBy(p, x, c.Parent)
@@ -259,7 +270,7 @@ func (l *Linker) redeemBirths(p *Process) {
 
 // learnBirth takes what a call has shown of a thread that has allocated something: whether the request can be right, and the logarithm of
 // how unlikely chance would be.
-func (l *Linker) learnBirth(p *Process, one event.Waiter, right bool, proof float64) {
+func (l *Linker) learnBirth(p *Process, one event.Waiter, right bool, proof float64, older bool) {
 	b := &p.births
 	if b.places == nil || len(b.places) >= birthPlaces {
 		b.places = make(map[uint32]*spot)
@@ -279,6 +290,9 @@ func (l *Linker) learnBirth(p *Process, one event.Waiter, right bool, proof floa
 			s.add(right)
 			if s.last = one; right {
 				s.proof += proof
+			}
+			if right && older && proof > 0 {
+				s.older++
 			}
 			b.proven = b.proven || s.proven()
 			changed = changed || was != s.proven() || lost != s.refuted()
@@ -304,7 +318,7 @@ func (l *Linker) provesBirth(p *Process, x *flow.Exchange) {
 	left := max(n-float64(b.closed-call.closed), 1)
 	for _, one := range call.told.Of[:min(call.told.Count, event.WaitersMax)] {
 		if tid := uint32(one.Goroutine); b.givenUp[tid] != one.Parent {
-			l.learnBirth(p, one, p.bornFor(one) != nil, math.Log(n/left))
+			l.learnBirth(p, one, p.bornFor(one) != nil, math.Log(n/left), one.Parent != call.newest)
 		}
 	}
 }
@@ -317,7 +331,7 @@ func (l *Linker) provesBirthBy(p *Process, x, y *flow.Exchange) {
 	}
 	n := math.Log(float64(max(p.open, 1)))
 	for _, one := range call.told.Of[:min(call.told.Count, event.WaitersMax)] {
-		l.learnBirth(p, one, uint32(one.Goroutine) == y.TID && one.Parent == y.Start, n)
+		l.learnBirth(p, one, uint32(one.Goroutine) == y.TID && one.Parent == y.Start, n, true)
 	}
 }
 

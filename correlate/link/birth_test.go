@@ -176,3 +176,20 @@ func (n *node) hasLinkedByBirth(want int) {
 		n.t.Errorf("%d calls are linked by birth, want %d; %d are linked wrongly", got, want, wrong)
 	}
 }
+
+// TestBirthsOfNewest: what names the request that was read last, whichever makes the call, is mostly under way until the reply, for those before
+// are answered before.
+func TestBirthsOfNewest(t *testing.T) {
+	n := newNode(t, 1)
+	n.l.options.Hold = 1e6
+	n.play("s0 server 1 5 A at=0; s1 server 1 6 B at=1")
+	for i := 1; i < 100; i++ {
+		next := i + 1
+		tid := uint64(5 + next%3)
+		n.play(fmt.Sprintf("s%d server 1 %d %c at=%d", next, tid, 'A'+rune(next%3), next))
+		n.born('D', n.reader(tid, fmt.Sprint("s", next), at(deep, job)))
+		n.play(fmt.Sprintf("c%d client 1 70 D at=%d; end s%d; end c%d", i, i, i-1, i))
+	}
+	n.play("end s99; end s100")
+	n.hasLinkedByBirth(0)
+}
