@@ -109,16 +109,21 @@ func TestTurnsBesideGhosts(t *testing.T) {
 	const mixes = "x server 1 1 X; y server 1 1 Y; end x; end y"
 	for name, test := range map[string]struct{ script, want string }{
 		"in its turn":               {"gone g; s server 1 1 B; c client 1 1 D at=5; end c", "s order"},
-		"when another one is due":   {"gone g; s server 1 1 B; away 1; c client 1 1 D at=5; end c", "-"},
+		"when another one is due":   {"gone g; s server 1 1 B; away 1; c client 1 1 D at=5; end c; away 1", "-"},
+		"which is answered then":    {"gone g; s server 1 1 B; away 1; c client 1 1 D at=5; end c", "s order"},
+		"or calls before that":      {"gone g; s server 1 1 B; away 1; c client 1 1 D at=5; end c; d client 1 1 D at=6; end d", "s order"},
+		"beside another one":        {"gone g; s server 1 1 B; t server 1 1 E; away 1; c client 1 1 D at=5; end t; end c", "-"},
 		"while that waits":          {"q client 1 1 C at=9000; gone g; s server 1 1 B; c client 1 1 D at=5; end c; end q", "-"},
 		"in the turn of that":       {"q client 1 1 C at=9000; gone g; s server 1 1 B; end q; c client 1 1 D at=5; end c", "-"},
 		"once one was wrong":        {"q client 1 1 C at=9000; gone g; s0 server 1 1 B; end q; end s0; s server 1 1 B at=1; c client 1 1 D at=5; end c", "-"},
+		"the same, answered then":   {"q client 1 1 C at=9000; gone g; s0 server 1 1 B; end q; end s0; s server 1 1 B at=1; away 1; c client 1 1 D at=5; end c", "-"},
 		"when it is read once more": {"q client 1 1 C at=9000; gone g; s server 1 1 B; e client 1 1 E at=5; end q; end e; c client 1 1 D at=5; end c", "s order"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(t, 1)
 			n.play(mixes)
 			n.one(60, oneCall)
+			n.one(1, "sN0 server 1 1 A at=AT; tick; end sN0")
 			n.play("away 1; g server 1 1 A at=9000; " + test.script + "; end s; tick")
 			n.l.Close()
 			if got := n.parent("c"); got != test.want {

@@ -58,6 +58,10 @@ const chainMax = 16
 func (l *Linker) tellLate(p *Process, call, x *flow.Exchange) {
 	s, threads := &p.turns.steps, len(p.turns.byThread)
 	sure := s.trustLate(p.open, threads)
+	if sure < threshold && p.turns.told && threads == 1 && s.mayHold(&flow.Chain{}) {
+		l.tellAlone(call, x)
+		return
+	}
 	for range chainMax {
 		if sure < threshold || !l.tell(call, x, span.Turn, sure) {
 			return
@@ -71,6 +75,18 @@ func (l *Linker) tellLate(p *Process, call, x *flow.Exchange) {
 		if call = call.Cause.Via; call == nil {
 			return
 		}
+	}
+}
+
+// tellAlone does so in an event loop of which is told what else it does, where hardly ever several requests were under way: of calls that were
+// sent while this one alone was, for it is not known whether they are for one that was given up.
+func (l *Linker) tellAlone(call, x *flow.Exchange) {
+	for range chainMax {
+		c := &call.Cause
+		if c.Beside != 1 || !l.tell(call, x, span.Order, late) || opensConn(call) || c.Chain.Asks || c.Via == nil {
+			return
+		}
+		call = c.Via
 	}
 }
 
