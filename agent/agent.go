@@ -240,6 +240,8 @@ func (a *Agent) record(sample []byte) error {
 		err = decodeStream(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_WAITERS:
 		err = decodeWaiters(sample, &a.ev)
+	case bpf.WeftRecordKindRECORD_HELD:
+		err = decodeHeld(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_THREAD:
 		if err = decodeThread(sample, &a.ev); err == nil && bpf.WeftDeed(a.ev.Thread.Deed) == bpf.WeftDeedDEED_CREW {
 			a.watchThreads()
@@ -252,10 +254,7 @@ func (a *Agent) record(sample []byte) error {
 	case bpf.WeftRecordKindRECORD_SESSION:
 		err = decodeSession(sample, &a.ev)
 	case bpf.WeftRecordKindRECORD_CLOSE:
-		if err = decodeClose(sample, &a.ev); err == nil {
-			err = a.handle(&a.ev)
-		}
-		return err
+		return a.closes(sample)
 	case bpf.WeftRecordKindRECORD_EXEC, bpf.WeftRecordKindRECORD_FORK, bpf.WeftRecordKindRECORD_EXIT:
 		return a.process(sample)
 	default:
@@ -278,6 +277,14 @@ func (a *Agent) record(sample []byte) error {
 	// The kernel records a process until it was decided on.
 	if verdict == Excluded || verdict == Other && a.ev.Kind == event.KindMessage && a.ev.Message.Flags&event.ByPort == 0 {
 		return nil
+	}
+	return a.handle(&a.ev)
+}
+
+// closes handles the end of a connection, whose process is not known.
+func (a *Agent) closes(sample []byte) error {
+	if err := decodeClose(sample, &a.ev); err != nil {
+		return err
 	}
 	return a.handle(&a.ev)
 }

@@ -126,6 +126,25 @@ func decodeWaiters(sample []byte, ev *event.Event) error {
 	return nil
 }
 
+// decodeHeld fills ev from what a thread of Java holds, which aliases the sample.
+func decodeHeld(sample []byte, ev *event.Event) error {
+	r, rest, err := as[bpf.WeftHeldRecord](sample)
+	if err != nil || r.Count > event.HeldMax || len(rest) < int(r.Count)*8 {
+		return ErrRecord
+	}
+	*ev = event.Event{Kind: event.KindHeld, Time: r.Head.Time, Socket: r.Head.Socket, PID: r.Head.Pid, TID: r.Head.Tid}
+	ev.Held = event.Held{
+		Calls:  bpf.WeftDirection(r.Head.Direction) == bpf.WeftDirectionDIRECTION_SEND,
+		Begins: bpf.WeftMessageFlag(r.Head.Flags)&bpf.WeftMessageFlagMESSAGE_START != 0,
+		Frame:  bpf.WeftMessageFlag(r.Head.Flags)&bpf.WeftMessageFlagMESSAGE_FRAME != 0,
+		Start:  r.Start, Top: r.Top, End: r.End, Collections: r.Collections, Depth: r.Depth,
+	}
+	if r.Count > 0 {
+		ev.Held.Of = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(rest))), r.Count)
+	}
+	return nil
+}
+
 func decodeThread(sample []byte, ev *event.Event) error {
 	r, _, err := as[bpf.WeftThreadRecord](sample)
 	if err != nil {

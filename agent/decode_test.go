@@ -71,6 +71,7 @@ func TestDecodeShort(t *testing.T) {
 		int(unsafe.Sizeof(bpf.WeftCloseRecord{})):    decodeClose,
 		int(unsafe.Sizeof(bpf.WeftHandoverRecord{})): decodeHandover,
 		int(unsafe.Sizeof(bpf.WeftStreamRecord{})):   decodeStream,
+		int(unsafe.Sizeof(bpf.WeftHeldRecord{})):     decodeHeld,
 	}
 	for size, decode := range decoders {
 		for n := range size {
@@ -92,6 +93,27 @@ func TestDecodeStream(t *testing.T) {
 	var ev event.Event
 	if err := decodeStream(bytesOf(&r), &ev); err != nil || !reflect.DeepEqual(ev, want) {
 		t.Errorf("%v\n%+v\n%+v", err, ev, want)
+	}
+}
+
+func TestDecodeHeld(t *testing.T) {
+	r := bpf.WeftHeldRecord{Start: 8, Top: 16, End: 24, Collections: 9, Depth: 10, Count: 2}
+	r.Head.Socket, r.Head.Pid, r.Head.Tid, r.Head.Time = 4, 5, 6, 7
+	r.Head.Direction, r.Head.Flags = 1, uint16(bpf.WeftMessageFlagMESSAGE_START|bpf.WeftMessageFlagMESSAGE_FRAME)
+	held := []uint64{1 << 40, 2 << 48}
+	want := event.Event{Kind: event.KindHeld, Socket: 4, PID: 5, TID: 6, Time: 7}
+	want.Held = event.Held{Calls: true, Begins: true, Frame: true, Start: 8, Top: 16, End: 24, Collections: 9, Depth: 10, Of: held}
+	sample := append(bytesOf(&r), bytesOf((*[2]uint64)(held))...)
+	var ev event.Event
+	if err := decodeHeld(sample, &ev); err != nil || !reflect.DeepEqual(ev, want) {
+		t.Errorf("%v\n%+v\n%+v", err, ev, want)
+	}
+	if err := decodeHeld(sample[:len(sample)-1], &ev); !errors.Is(err, ErrRecord) {
+		t.Errorf("with less than is told: %v", err)
+	}
+	r.Count = event.HeldMax + 1
+	if err := decodeHeld(append(bytesOf(&r), make([]byte, 8*r.Count)...), &ev); !errors.Is(err, ErrRecord) {
+		t.Errorf("with more than there can be: %v", err)
 	}
 }
 

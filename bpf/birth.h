@@ -130,6 +130,7 @@ static __always_inline bool copy_held(struct birth *b, struct hand *h, __u64 str
 	__u64 sp = FIELD(regs, sp), top, size;
 	__u32 entry;
 
+	b->thread = structure;
 	if (!read_word(&b->stack, structure + b->heap.stack))
 		return false;
 	entry = entry_of(b, h, area);
@@ -163,14 +164,97 @@ __noinline int hold_stack(TAKES_OPERATION)
 	key = op->tid;
 	h = bpf_map_lookup_elem(&hands, &key);
 	key = op->pid;
-	if (!h || h->pid != key || h->does & HAND_SERVES)
+	if (!h || h->pid != key || (h->does & (HAND_SERVES | HAND_TURNS)) == HAND_SERVES)
 		return 0;
 	i = bpf_map_lookup_elem(&interpreters, &key);
 	if (!i || !i->heap.cradles)
 		return 0;
 	structure = own_structure(&i->machine, op->words);
+	b->loops = h->does & HAND_TURNS;
 	key = op->area & (AREAS - 1);
 	return structure > NO_STRUCTURE && copy_held(b, h, structure, key);
+}
+
+/* Tells where the buffer of a thread is that works on several requests, and what it holds. */
+static __always_inline void tell_held(struct birth *b, const struct operation *op, const struct socket_state *s, __u32 count)
+{
+	struct held_record *r = &b->loop;
+
+	r->head.kind = RECORD_HELD;
+	r->head.direction = op->direction;
+	r->head.flags = op->flags;
+	r->head.time = op->now;
+	r->head.socket = s->cookie;
+	r->head.pid = b->pid;
+	r->head.tid = b->tid;
+	r->start = b->buffer[BUFFER_START];
+	r->top = b->buffer[BUFFER_TOP];
+	r->end = b->buffer[BUFFER_END];
+	r->collections = b->collections;
+	r->depth = b->depth;
+	r->count = count = clamp(count, HELD_MAX);
+	if (bpf_ringbuf_output(&ring, r, sizeof(*r) + count * sizeof(*b->told), BPF_RB_NO_WAKEUP))
+		count_add(COUNT_RING_FULL, 1);
+}
+
+/* A thread that reads requests before it has answered the ones before, again and again, works on several: one that is given up happens to all. */
+static __always_inline void mark_loop(const struct operation *op, struct hand *h, __u64 cookie)
+{
+	struct cradle_key key = {.pid = op->pid, .number = h->cradle};
+	struct cradle *c = h->cradle ? bpf_map_lookup_elem(&cradles, &key) : 0;
+
+	if (!c || c->tid != op->tid || !c->head || c->socket == cookie)
+		h->does &= ~HAND_MIXED_MAX;
+	else if ((h->does & HAND_MIXED_MAX) == HAND_MIXED_MAX)
+		h->does |= HAND_TURNS;
+	else
+		h->does += HAND_MIXED;
+}
+
+/* A thread has read something: it begins with something else, if it is one that works on several requests.
+ * verifier: a function of its own, verified once. */
+__noinline int tell_turn(TAKES_STATE)
+{
+	FIND_STATE;
+	struct interpreter *i;
+	struct birth *b;
+	struct hand *h;
+	__u64 structure;
+	__u32 pid;
+
+	if (!op || !s || op->task || !KERNEL_BIRTHS)
+		return 0;
+	pid = op->pid;
+	h = hand_of(pid, op->tid);
+	if (!h)
+		return 0;
+	if (!(h->does & HAND_TURNS) && (op->flags & (MESSAGE_START | MESSAGE_FRAME)) == MESSAGE_START &&
+	    s->follower[DIRECTION_RECEIVE].request)
+		mark_loop(op, h, s->cookie);
+	if (!(h->does & HAND_TURNS))
+		return 0;
+	b = birth_of(op);
+	i = bpf_map_lookup_elem(&interpreters, &pid);
+	if (!b || !i)
+		return 0;
+	structure = own_structure(&i->machine, op->words);
+	if (structure <= NO_STRUCTURE || !read_buffer(b, structure))
+		return 0;
+	widen(b);
+	b->depth = 0;
+	tell_held(b, op, s, 0);
+	return 0;
+}
+
+static long keep_held(__u32 index, __u32 *area)
+{
+	struct birth *b = bpf_map_lookup_elem(&births, area);
+	__u64 n = index;
+
+	if (!b || n >= b->found || n >= HELD_MAX)
+		return 1;
+	b->told[n] = b->held[n].address | b->held[n].place << HELD_PLACE;
+	return 0;
 }
 
 /* Tells who has allocated what it holds. */
@@ -189,6 +273,12 @@ __noinline int tell_birth(TAKES_STATE)
 	b->found = 0;
 	__builtin_memset(&b->record, 0, sizeof(b->record));
 	LOOP(HELD_WORDS, look_at_held, &area);
+	if (b->loops) {
+		LOOP(HELD_MAX, keep_held, &area);
+		if (read_buffer(b, b->thread))
+			tell_held(b, op, s, b->found);
+		return 0;
+	}
 	if (!b->found)
 		return 0;
 	b->turns = b->heap.cradles * (b->found + 1);

@@ -36,7 +36,6 @@ struct {
 enum {
 	CRADLES_MAX = 255,	/* of a process: the number is kept in a byte */
 	HELD_WORDS = 255,	/* of a stack that are looked at: the outermost of Java */
-	HELD_MAX = 64,		/* references among them */
 	STACK_WORDS_MAX = 2048, /* of a stack in which the beginning of Java is looked for */
 	NO_ENTRY = 0xffff,
 	PLACE_BITS = 8, /* of what is told, from 1 on */
@@ -67,6 +66,7 @@ struct birth {
 	struct range ranges[3]; /* of one thread */
 	__u64 buffer[BUFFER_WORDS];
 	__u64 stack;	/* its outermost end */
+	__u64 thread;	/* the machine's structure of whose it is */
 	__u64 places;	/* that one thread has allocated */
 	__u64 shift;	/* of the next one of these */
 	__u64 at, head; /* the thread, and its request */
@@ -78,9 +78,12 @@ struct birth {
 	__u32 pid, tid;
 	__u32 depth; /* words of Java on the stack */
 	__u32 entry; /* words from the end of the stack */
+	__u32 loops; /* it works on several requests */
 	struct cradle cradle;
 	struct cradle_key key;
 	struct waiters_record record;
+	struct held_record loop;
+	__u64 told[HELD_MAX]; /* behind it */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -211,6 +211,11 @@ __noinline int emit(TAKES_STATE, __u32 flags, __u32 length, __u64 offset)
 		if (hold_stack(GIVE_OPERATION(op)))
 			tell_birth(GIVE_STATE(op, s));
 	}
+	if (s->tasks && op->direction == DIRECTION_RECEIVE && !op->turned) {
+		op->turned = 1;
+		op->flags = flags;
+		tell_turn(GIVE_STATE(op, s));
+	}
 	size = sizeof(*r) + clamp(length, PIECE_MAX);
 	r = &area->record;
 	fill_record(&r->head, RECORD_MESSAGE, op, s);

@@ -10,8 +10,17 @@ struct hand {
 	__u16 cradle;	     /* in a process of Java: the number of the thread's entry in `cradles`; 0: none */
 	__u16 entry;	     /* the same: where on its stack Java begins, see bpf/birth.h; 0: not looked for */
 };
-/* What a thread does, or that one of these has started it; LOOPS: it runs an event loop. */
-enum { HAND_SERVES = 1 << 0, HAND_CALLS = 1 << 1, HAND_STARTED = 1 << 2, HAND_LOOPS = 1 << 3 };
+/* What a thread does, or that one of these has started it; LOOPS: it runs an event loop; TURNS: it is one of Java that works on several
+ * requests. MIXED: two bits that count how often in a row it has read a request before it had answered the one before. */
+enum {
+	HAND_SERVES = 1 << 0,
+	HAND_CALLS = 1 << 1,
+	HAND_STARTED = 1 << 2,
+	HAND_LOOPS = 1 << 3,
+	HAND_TURNS = 1 << 4,
+	HAND_MIXED = 1 << 5,
+	HAND_MIXED_MAX = 3 * HAND_MIXED,
+};
 
 /* Threads that have read a request, made a call, or were started by one of these. Key: thread. Removed when it ends; of too many the
  * one goes first that was not used for the longest time. */

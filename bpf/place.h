@@ -45,7 +45,9 @@ struct operation {
 	__u8 sought;	     /* the running job was */
 	__u8 task;	     /* work and origin are tasks */
 	__u8 timed;	     /* its cost is told */
+	__u8 turned;	     /* that its thread begins with something else was told, where that is; see bpf/birth.h */
 	__u16 messages;	     /* of gRPC that ended in it */
+	__u16 flags;	     /* of its first step: enum message_flag */
 	__u64 work, origin;  /* as in struct message_record */
 	__u64 words[5];	     /* room for what is read of a program's memory; see bpf/task.h */
 	__u64 wire;	     /* of plaintext: see struct message_record */

@@ -342,4 +342,5 @@ const struct stream_record *stream_record_type __attribute__((unused));
 const enum deed *deed_type __attribute__((unused));
 const struct thread_record *thread_record_type __attribute__((unused));
 const struct waiters_record *waiters_record_type __attribute__((unused));
+const struct held_record *held_record_type __attribute__((unused));
 const struct session_record *session_record_type __attribute__((unused));

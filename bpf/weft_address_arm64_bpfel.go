@@ -100,6 +100,7 @@ const (
 	ByAddressVarEpoch                    = "epoch"
 	ByAddressVarForgetfulType            = "forgetful_type"
 	ByAddressVarHandoverRecordType       = "handover_record_type"
+	ByAddressVarHeldRecordType           = "held_record_type"
 	ByAddressVarIdleSession              = "idle_session"
 	ByAddressVarJobKindType              = "job_kind_type"
 	ByAddressVarKept                     = "kept"
@@ -265,6 +266,7 @@ type ByAddressVariableSpecs struct {
 	Epoch              *ebpf.VariableSpec `ebpf:"epoch"`
 	ForgetfulType      *ebpf.VariableSpec `ebpf:"forgetful_type"`
 	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
+	HeldRecordType     *ebpf.VariableSpec `ebpf:"held_record_type"`
 	IdleSession        *ebpf.VariableSpec `ebpf:"idle_session"`
 	JobKindType        *ebpf.VariableSpec `ebpf:"job_kind_type"`
 	Kept               *ebpf.VariableSpec `ebpf:"kept"`
@@ -389,6 +391,7 @@ type ByAddressVariables struct {
 	Epoch              *ebpf.Variable `ebpf:"epoch"`
 	ForgetfulType      *ebpf.Variable `ebpf:"forgetful_type"`
 	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
+	HeldRecordType     *ebpf.Variable `ebpf:"held_record_type"`
 	IdleSession        *ebpf.Variable `ebpf:"idle_session"`
 	JobKindType        *ebpf.Variable `ebpf:"job_kind_type"`
 	Kept               *ebpf.Variable `ebpf:"kept"`

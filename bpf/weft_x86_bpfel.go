@@ -28,6 +28,7 @@ type WeftBirth struct {
 	}
 	Buffer      [4]uint64
 	Stack       uint64
+	Thread      uint64
 	Places      uint64
 	Shift       uint64
 	At          uint64
@@ -41,10 +42,12 @@ type WeftBirth struct {
 	Tid         uint32
 	Depth       uint32
 	Entry       uint32
-	_           [4]byte
+	Loops       uint32
 	Cradle      WeftCradle
 	Key         WeftCradleKey
 	Record      WeftWaitersRecord
+	Loop        WeftHeldRecord
+	Told        [64]uint64
 }
 
 type WeftChoice uint32
@@ -250,6 +253,28 @@ type WeftHeap struct {
 	Cradles     uint32
 }
 
+type WeftHeldRecord struct {
+	_    structs.HostLayout
+	Head struct {
+		_         structs.HostLayout
+		Kind      uint8
+		Direction uint8
+		Flags     uint16
+		Length    uint32
+		Time      uint64
+		Socket    uint64
+		Pid       uint32
+		Tid       uint32
+	}
+	Start       uint64
+	Top         uint64
+	End         uint64
+	Collections uint32
+	Depth       uint32
+	Count       uint32
+	Pad         uint32
+}
+
 type WeftInterpreter struct {
 	_         structs.HostLayout
 	Current   uint64
@@ -413,9 +438,10 @@ type WeftPlace struct {
 		Sought       uint8
 		Task         uint8
 		Timed        uint8
-		_            [1]byte
+		Turned       uint8
 		Messages     uint16
-		_            [6]byte
+		Flags        uint16
+		_            [4]byte
 		Work         uint64
 		Origin       uint64
 		Words        [5]uint64
@@ -508,6 +534,7 @@ const (
 	WeftRecordKindRECORD_STREAM   WeftRecordKind = 20
 	WeftRecordKindRECORD_WAITERS  WeftRecordKind = 24
 	WeftRecordKindRECORD_THREAD   WeftRecordKind = 28
+	WeftRecordKindRECORD_HELD     WeftRecordKind = 32
 )
 
 type WeftRustProgram struct {
@@ -978,6 +1005,7 @@ const (
 	WeftVarEpoch                  = "epoch"
 	WeftVarForgetfulType          = "forgetful_type"
 	WeftVarHandoverRecordType     = "handover_record_type"
+	WeftVarHeldRecordType         = "held_record_type"
 	WeftVarIdleSession            = "idle_session"
 	WeftVarJobKindType            = "job_kind_type"
 	WeftVarKept                   = "kept"
@@ -1132,6 +1160,7 @@ type WeftVariableSpecs struct {
 	Epoch              *ebpf.VariableSpec `ebpf:"epoch"`
 	ForgetfulType      *ebpf.VariableSpec `ebpf:"forgetful_type"`
 	HandoverRecordType *ebpf.VariableSpec `ebpf:"handover_record_type"`
+	HeldRecordType     *ebpf.VariableSpec `ebpf:"held_record_type"`
 	IdleSession        *ebpf.VariableSpec `ebpf:"idle_session"`
 	JobKindType        *ebpf.VariableSpec `ebpf:"job_kind_type"`
 	Kept               *ebpf.VariableSpec `ebpf:"kept"`
@@ -1253,6 +1282,7 @@ type WeftVariables struct {
 	Epoch              *ebpf.Variable `ebpf:"epoch"`
 	ForgetfulType      *ebpf.Variable `ebpf:"forgetful_type"`
 	HandoverRecordType *ebpf.Variable `ebpf:"handover_record_type"`
+	HeldRecordType     *ebpf.Variable `ebpf:"held_record_type"`
 	IdleSession        *ebpf.Variable `ebpf:"idle_session"`
 	JobKindType        *ebpf.Variable `ebpf:"job_kind_type"`
 	Kept               *ebpf.Variable `ebpf:"kept"`

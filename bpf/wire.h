@@ -16,6 +16,7 @@ enum record_kind {
 	RECORD_WAITERS = 24, /* who waits for the goroutine that has made a call, before the reply to it; of Java, before the call: who has
 				allocated what its thread holds */
 	RECORD_THREAD = 28,  /* what a thread does to another one of its process */
+	RECORD_HELD = 32,    /* what a thread of Java that works on several requests has allocated, and what it holds */
 };
 
 enum direction {
@@ -191,6 +192,20 @@ struct waiters_record {
 	__u32 count;	    /* of waiters; those above WAITERS_MAX are not told */
 	__u32 ready; /* 1: those told do not wait yet, but were made ready where the worker was to make its call, and share the channel */
 	struct waiter waiters[WAITERS_MAX];
+};
+
+enum { HELD_MAX = 64, HELD_PLACE = 48 };
+
+/* A thread of Java that works on several requests has read something, or is about to make a call. What it allocates it takes from
+ * a buffer of its own from `top` on, so an address tells between which two of these records it was allocated. */
+struct held_record {
+	struct record head; /* direction: DIRECTION_SEND: it makes a call; flags: of what it has read; socket: the connection */
+	__u64 start, top, end;
+	__u32 collections; /* as many as there were: another one moves all */
+	__u32 depth;	   /* words of Java on its stack; 0: not looked at */
+	__u32 count;	   /* of the words of 64 bits that follow, HELD_MAX at most; with a call: what may be references among the outermost
+			      words of its stack, the outermost first: the address, and from bit HELD_PLACE on which word that is */
+	__u32 pad;
 };
 
 /* What a thread does to another one of its process, or to a connection. */

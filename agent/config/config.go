@@ -174,7 +174,7 @@ type Config struct {
 	// where one thread works on many, or for another one. auto: where the program and the kernel allow it.
 	PythonTasks string `key:"python.tasks"`
 	// Whether the virtual thread that a thread of Java runs, 21 and later, is read from the memory of the process, and which thread has
-	// allocated what another one holds on its stack that makes a call: addresses, no contents. It tells which request a call belongs to
+	// allocated what another one, or an event loop, holds on its stack that makes a call: addresses, no contents. It tells which request a call belongs to
 	// where one thread works on many, or for another one. No probe is put on. auto: where the program allows it.
 	JavaThreads string `key:"java.threads"`
 	// Whether Node.js gets a probe where it runs the timers that are due, so that what it sends then, or when a database has

@@ -29,6 +29,9 @@ const (
 	// KindWaiters: Waiters is set: who waits for the goroutine that has made the call on Socket, before the reply to it; or of Java who has
 	// allocated what the thread holds that is about to make it.
 	KindWaiters Kind = 16
+	// KindHeld: Held is set: the thread TID has read from Socket, or is about to make a call on it. Only of threads of Java that work on
+	// several requests.
+	KindHeld    Kind = 22
 	KindThread  Kind = 21 // Thread is set: what the thread TID does to another one of its process, or to the connection Socket
 	KindPause   Kind = 19 // nothing was seen from the event before on; what is still open has no end
 	KindSession Kind = 13 // Session is set: what is known of the TLS session whose plaintext is told under Socket
@@ -170,6 +173,24 @@ type Waiter struct {
 	Goroutine, Parent, Place uint64
 }
 
+// Held is what a thread of Java has allocated, and what it holds. It allocates from Top on, up to End, as long as it has the same buffer and
+// there was no other collection: so an address tells between which two events of a thread an object was allocated.
+type Held struct {
+	Calls           bool // it makes a call; else it has read something
+	Begins          bool // it has read the beginning of a request or of a reply
+	Frame           bool // of HTTP/2
+	Start, Top, End uint64
+	Collections     uint32
+	Depth           uint32   // of its stack, in words of Java; with Calls
+	Of              []uint64 // what may be references on its stack, the outermost first: the address, and above HeldPlace which word it is
+}
+
+// HeldPlace is the lowest bit of the place in what is held, HeldMax how much of that is told.
+const (
+	HeldPlace = 48
+	HeldMax   = 64
+)
+
 // Deed is what a thread does to another one.
 type Deed uint8
 
@@ -236,4 +257,5 @@ type Event struct {
 	Stream   uint32 // with KindStream: its number
 	Waiters  Waiters
 	Thread   Thread
+	Held     Held
 }

@@ -94,6 +94,8 @@ func decodeEvent(frame []byte, before uint64, ev *Event) bool {
 	case KindExit, KindPause:
 	case KindWaiters:
 		c.waiters(&ev.Waiters)
+	case KindHeld:
+		c.held(&ev.Held)
 	case KindThread:
 		ev.Thread = Thread{Deed: Deed(c.flags(0x7f)), Other: ev.TID + uint32(c.varint()), Address: c.uvarint()}
 	case KindSession:
@@ -170,6 +172,22 @@ func (c *cursor) waiters(w *Waiters) {
 	}
 	if len(c.rest) > 0 {
 		w.Ready = c.flags(1) != 0
+	}
+}
+
+// held reads what appendHeld has written.
+func (c *cursor) held(h *Held) {
+	flags := c.limited(HeldMax<<3 | 7)
+	h.Calls, h.Begins, h.Frame = flags&1 != 0, flags&2 != 0, flags&4 != 0
+	h.Start = c.uvarint()
+	h.Top = h.Start + c.uvarint()
+	h.End = h.Top + c.uvarint()
+	h.Collections, h.Depth = c.uint32(), c.uint32()
+	place, address := uint64(0), h.Start
+	for range flags >> 3 {
+		place += c.uvarint()
+		address += c.varint()
+		h.Of = append(h.Of, address&(1<<HeldPlace-1)|place<<HeldPlace)
 	}
 }
 

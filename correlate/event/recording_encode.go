@@ -40,6 +40,8 @@ func appendEvent(b []byte, ev *Event, step uint64, r *redactor) []byte {
 		b = appendMessage(b, &ev.Message, ev.Time, ev.Message.Payload)
 	case KindWaiters:
 		b = appendWaiters(b, &ev.Waiters)
+	case KindHeld:
+		b = appendHeld(b, &ev.Held)
 	case KindThread:
 		b = appendThread(b, &ev.Thread, ev.TID)
 	case KindSession:
@@ -131,6 +133,27 @@ func appendWaiters(b []byte, w *Waiters) []byte {
 	}
 	if w.Ready {
 		b = append(b, 1)
+	}
+	return b
+}
+
+// appendHeld writes what is held by what it is above the one before.
+func appendHeld(b []byte, h *Held) []byte {
+	flags := uint64(len(h.Of)) << 3
+	for i, set := range [...]bool{h.Calls, h.Begins, h.Frame} {
+		if set {
+			flags |= 1 << i
+		}
+	}
+	b = binary.AppendUvarint(b, flags)
+	for _, v := range [...]uint64{h.Start, h.Top - h.Start, h.End - h.Top, uint64(h.Collections), uint64(h.Depth)} {
+		b = binary.AppendUvarint(b, v)
+	}
+	place, address := uint64(0), h.Start
+	for _, one := range h.Of {
+		b = binary.AppendUvarint(b, one>>HeldPlace-place)
+		b = binary.AppendVarint(b, int64(one&(1<<HeldPlace-1)-address))
+		place, address = one>>HeldPlace, one&(1<<HeldPlace-1)
 	}
 	return b
 }

@@ -95,6 +95,10 @@ func everyKind() []Event {
 		{Kind: KindThread, Time: 8e9, PID: 7, TID: 9, Thread: Thread{Deed: Wakes, Other: 8, Address: 1<<47 - 3}},
 		{Kind: KindThread, Time: 8e9, Socket: 1 << 40, PID: 7, TID: 9, Thread: Thread{Deed: Connects}},
 		{Kind: KindThread, Time: 8e9, Socket: 1 << 40, PID: 7, Thread: Thread{Deed: Unused, Address: 1}},
+		{Kind: KindHeld, Time: 8e9, Socket: 3, PID: 7, TID: 9, Held: Held{Begins: true, Frame: true, Start: 1 << 46, Top: 1<<46 + 8, End: 1<<46 + 800, Collections: math.MaxUint32}},
+		{Kind: KindHeld, Time: 8e9, Socket: 4, PID: 7, TID: 9, Held: Held{
+			Calls: true, Start: 1 << 46, Top: 1<<46 + 8, End: 1<<46 + 800, Depth: 900, Of: []uint64{1 << 31, 1<<47 - 8 | 3<<HeldPlace, 254 << HeldPlace},
+		}},
 		{Kind: KindFork, PID: 8, TID: 8, Parent: math.MaxUint32},
 		{Kind: KindExit, PID: 8, TID: 8},
 		{Kind: KindClose, Time: 9e9, Socket: 2, Close: Close{Sent: 5, Received: math.MaxUint64, Previous: 8e9, Retransmits: 3, Lost: 4, Reset: true,
@@ -119,7 +123,7 @@ func TestRecordingKeepsEvents(t *testing.T) {
 	for i := range want {
 		kinds[want[i].Kind] = true
 	}
-	if len(kinds) != int(KindRename)+6 { // 11 is none; behind 13 there are KindStream, KindWaiters, KindPause and KindThread
+	if len(kinds) != int(KindRename)+7 { // 11 is none; behind 13 there are KindStream, KindWaiters, KindPause, KindThread and KindHeld
 		t.Errorf("%d kinds are tested", len(kinds))
 	}
 }

@@ -17,6 +17,9 @@ type birth struct{}
 func (birth) kind() span.Evidence { return span.Birth }
 
 func (birth) candidates(l *Linker, p *Process, x *flow.Exchange) ([]*flow.Exchange, float64) {
+	if c, ok := l.held[x.Conn.Socket]; ok {
+		return l.heldBy(p, x, &c)
+	}
 	told, ok := l.births[x.Conn.Socket]
 	if !ok || x.Stream != 0 {
 		return nil, 0

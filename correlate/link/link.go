@@ -33,6 +33,7 @@ type Linker struct {
 	openings    map[uint64]opening       // by socket, for the first call on it
 	waiters     map[uint64]event.Waiters // by socket, for the next reply on it
 	births      map[uint64]event.Waiters // by socket, for the next call on it
+	held        map[uint64]loopCall      // the same, of loops of Java
 	woken       []pendingWake            // in order of time
 	waiting     []*flow.Exchange         // ended, in order of their ends
 	gone        []gone                   // the same, of calls whose other end was not seen
@@ -65,6 +66,7 @@ func New(o Options, release func(*flow.Exchange), put func(*flow.Exchange, *Proc
 		handovers: make(map[uint64]given),
 		waiters:   make(map[uint64]event.Waiters),
 		births:    make(map[uint64]event.Waiters),
+		held:      make(map[uint64]loopCall),
 		used:      newUsedIDs(),
 		evidences: []evidence{handover{}, goroutine{}, waiter{}, birth{}, wake{}, inTask{}, thread{}, payload{}, inTurn{}, alone{}},
 	}
@@ -99,6 +101,8 @@ func (l *Linker) Feed(ev *event.Event) {
 		} else {
 			l.keepWaiters(ev)
 		}
+	case event.KindHeld:
+		l.holds(ev)
 	case event.KindThread:
 		l.threadDoes(ev)
 	case event.KindLoss:
@@ -128,6 +132,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 	p.tasks.sees(p, x.Task)
 	if x.Server {
 		l.readsRequest(p, x)
+		l.turnsTo(p, x.TID, x.Start, x, x)
 		p.turns.steps.reads(x)
 		p.opens(x)
 		p.tasks.opens(x)
@@ -147,6 +152,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.awaitWaiter(p, x)
 		l.awaitWriter(p, x)
 		l.awaitBirth(p, x)
+		l.awaitHeld(p, x)
 		l.awaitWake(p, x)
 		l.containsLate(p, x)
 		l.doubts(x)
@@ -259,6 +265,7 @@ func (l *Linker) leave(x *flow.Exchange) {
 		l.asked(p, x)
 		l.passed(p, x)
 		l.provesBirth(p, x)
+		l.provesHeld(p, x)
 		l.forgetOpener(x)
 		l.leavesWord(x)
 		if x.FirstByte == 0 && x.Goroutine != 0 && x.Stream == 0 {
@@ -315,7 +322,12 @@ func (l *Linker) Close() {
 		l.dropTasks(p)
 		l.dropHelpers(&p.wakes)
 		l.letBirthsGo(p, len(p.births.held))
+		l.dropLoops(p)
 	}
+	for _, c := range l.held {
+		l.dropHeld(c)
+	}
+	clear(l.held)
 }
 
 // settle makes the identity final and gives the exchange out.

@@ -30,6 +30,7 @@ type Process struct {
 	heirs      heirs
 	waits      waits
 	births     births
+	loops      loops
 	wakes      wakes
 	contained  containing
 	early      early
@@ -101,6 +102,7 @@ func (l *Linker) forget(pid uint32) {
 	l.dropTasks(p)
 	l.dropHelpers(&p.wakes)
 	l.letBirthsGo(p, len(p.births.held))
+	l.dropLoops(p)
 	l.giveUp(p)
 	p.ended = true
 }

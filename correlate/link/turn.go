@@ -130,6 +130,9 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 	l.wakeTouched(p, x, t)
 	l.lineTouched(p, x, t)
 	l.crewTouched(p, x, t)
+	if !x.Server && !t.Sent {
+		l.turnsTo(p, t.TID, t.Time, x, c.Parent)
+	}
 	switch {
 	case !follows(p, x):
 	case x.Server && t.Sent:
