@@ -49,6 +49,7 @@ type Options struct {
 	Tasks    bool // read which task an event loop runs, and put a probe on where tasks are started
 	Threads  bool // read which virtual thread of Java a thread runs
 	Timers   bool // put a probe on where Node.js runs timers
+	Tokio    bool // read which task of Rust's tokio runs, and which one waits for it
 	TLS      bool // put probes on TLS libraries, and read what passes through them
 	Limits   watchdog.Limits
 	Log      *slog.Logger

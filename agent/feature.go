@@ -32,7 +32,7 @@ var optional = []struct {
 	effect string
 }{
 	{feature{asm.FnGetAttachCookie, "bpf_get_attach_cookie", "5.15"}, "what rustls and NSS encrypt, and which goroutine a stream of Go's gRPC belongs to"},
-	{feature{asm.FnLoop, "bpf_loop", "5.17"}, "calls of goroutines that a request's goroutine has not started itself: for workers of a pool, and for goroutines further down"},
+	{feature{asm.FnLoop, "bpf_loop", "5.17"}, "calls of goroutines that a request's goroutine has not started itself: for workers of a pool, and for goroutines further down; and those of tasks of Rust's tokio"},
 }
 
 // errByAddress is why a call is not made that the kernel may have.

@@ -36,6 +36,7 @@ var ofCapability = map[string]func(*Options) bool{
 	"given":   func(o *Options) bool { return o.Handover },
 	"workers": func(o *Options) bool { return o.Handover },
 	"tasks":   func(o *Options) bool { return o.Tasks },
+	"futures": func(o *Options) bool { return o.Tokio },
 	"written": func(o *Options) bool { return o.Tasks },
 	"threads": func(o *Options) bool { return o.TLS },
 }
@@ -84,6 +85,7 @@ var forgetful = map[string]bpf.WeftForgetful{
 	"crews":         bpf.WeftForgetfulFORGETFUL_CREWS,
 	"words":         bpf.WeftForgetfulFORGETFUL_WORDS,
 	"tasks":         bpf.WeftForgetfulFORGETFUL_TASKS,
+	"futures":       bpf.WeftForgetfulFORGETFUL_FUTURES,
 	"written":       bpf.WeftForgetfulFORGETFUL_WRITTEN,
 	"streams":       bpf.WeftForgetfulFORGETFUL_STREAMS,
 	"threads":       bpf.WeftForgetfulFORGETFUL_THREADS,

@@ -109,6 +109,9 @@ func (s *interpreters) look(pid uint32, now time.Time) {
 	}
 }
 
+// knows tells whether a process runs something that was understood.
+func (s *interpreters) knows(pid uint32) bool { return s != nil && s.running[pid] != nil }
+
 // lookLater notes when a process is looked at again, if it is.
 func (p *interpreter) lookLater(now time.Time) bool {
 	if p.looks == len(looksAfter) {

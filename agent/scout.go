@@ -24,6 +24,7 @@ type scout struct {
 	handover   bool
 	tls        *libraries    // nil: TLS is not read
 	loops      *interpreters // nil: neither tasks of event loops nor virtual threads are looked for
+	futures    *futures      // nil: tasks of tokio are not looked for
 	log        *slog.Logger
 	tasks      chan task
 	greetings  chan task // those that cannot wait: a process that begins with TLS sends its first request next
@@ -50,6 +51,7 @@ const (
 	loaded                 // it has run for a little, and may have loaded its libraries by now
 	greeted                // a socket of it has begun with TLS
 	talks                  // its first message was seen: its runtime works by now
+	learns                 // it may show by now what was not found before
 )
 
 // loadings are when a new process is looked at again: what it loads is mapped some time after it was executed.
@@ -72,6 +74,11 @@ func startScout(k *kernel, o *Options, running []uint32) *scout {
 	}
 	if o.Tasks || o.Threads || o.Timers {
 		s.loops = newInterpreters(k, o)
+	}
+	if o.Tokio {
+		s.futures = newFutures(k, o.Log, func(pid uint32, after time.Duration) {
+			time.AfterFunc(after, func() { s.tell(task{pid, learns}) })
+		})
 	}
 	if o.TLS {
 		s.tls = newLibraries(k, o.Log)
@@ -118,11 +125,14 @@ func (s *scout) do(t task) {
 	case t.why == gone:
 		s.forget(t.pid)
 		s.loops.forget(t.pid)
+		s.futures.forget(t.pid)
+	case t.why == learns:
+		s.futures.learn(t.pid)
 	case t.why == talks:
-		s.findGoroutines(t.pid)
-		s.loops.look(t.pid, time.Now())
+		s.looksAtRuntime(t.pid)
 	case t.why == executed:
 		s.loops.forget(t.pid)
+		s.futures.forget(t.pid)
 		s.inspect(t.pid)
 		if s.tls != nil {
 			for _, after := range loadings {
@@ -137,6 +147,15 @@ func (s *scout) do(t task) {
 		if again := s.tls.follow(t.pid, t.why == greeted); again > 0 {
 			time.AfterFunc(again, func() { s.tell(t) })
 		}
+	}
+}
+
+// looksAtRuntime looks at what runs in a process.
+func (s *scout) looksAtRuntime(pid uint32) {
+	s.findGoroutines(pid)
+	s.loops.look(pid, time.Now())
+	if p := s.running[pid]; !s.loops.knows(pid) && (p == nil || !p.isGo) {
+		s.futures.look(pid)
 	}
 }
 

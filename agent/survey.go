@@ -25,7 +25,7 @@ type Finding struct {
 // moment, with a ring of that many bytes by that hook and in that way: see Options.
 func Survey(ringSize uint64, hook bpf.Hook, probes bpf.Probes) []Finding {
 	found := []Finding{kernelRelease(), typeInformation(), lockdown(), capabilities(), cgroups()}
-	k, err := load(&Options{RingSize: ringSize, Hook: hook, Probes: probes, Handover: true, Tasks: true, Threads: true, Timers: true, TLS: true})
+	k, err := load(&Options{RingSize: ringSize, Hook: hook, Probes: probes, Handover: true, Tasks: true, Threads: true, Timers: true, Tokio: true, TLS: true})
 	if err != nil {
 		return append(found, Finding{"capture", false, err.Error()})
 	}

@@ -8,6 +8,7 @@
 #include "operation.h"
 #include "pressure.h"
 #include "task.h"
+#include "tokio.h"
 #include "turn.h"
 
 /* Wakes the reader once for many records; those that are too few for that are fetched by the reader's timer. */
@@ -119,7 +120,7 @@ static __always_inline bool judge(struct operation *op, struct socket_state *s)
 	s->ignored =
 	    choice == CHOICE_IGNORE || (!s->included && (choice == CHOICE_OTHER || (choice == CHOICE_NONE && settings.ignore_unknown)));
 	s->go = p && p->go;
-	s->tasks = p && p->tasks;
+	s->tasks = p ? p->tasks : 0;
 	s->loops = p && p->loops;
 	s->judged = now;
 	s->judged_pid = pid;
@@ -190,7 +191,10 @@ __noinline int emit(TAKES_STATE, __u32 flags, __u32 length, __u64 offset)
 	if (s->ignored)
 		return 0; /* as the step before in the same operation has found */
 	f = &s->follower[op->direction & 1];
-	if (s->tasks) {
+	if (s->tasks == TASKS_OF_TOKIO) {
+		if (find_future(GIVE_STATE(op, s), flags) && reach_future(GIVE_OPERATION(op)) && reach_waiting(GIVE_OPERATION(op)))
+			find_awaiting(GIVE_OPERATION(op));
+	} else if (s->tasks) {
 		int reads = f->request && (flags & MESSAGE_START) && op->direction == DIRECTION_RECEIVE;
 
 		find_task(GIVE_OPERATION(op), reads);
@@ -200,7 +204,7 @@ __noinline int emit(TAKES_STATE, __u32 flags, __u32 length, __u64 offset)
 		return 0;
 	if (s->loops && op->direction == DIRECTION_RECEIVE)
 		turn_is_known(op->pid, op->tid);
-	begins = s->tasks && (flags & (MESSAGE_START | MESSAGE_FRAME)) == MESSAGE_START && f->request;
+	begins = s->tasks == TASKS_OF_INTERPRETER && (flags & (MESSAGE_START | MESSAGE_FRAME)) == MESSAGE_START && f->request;
 	if (!s->announced) {
 		announce(op, s);
 		if (s->go)

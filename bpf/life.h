@@ -147,6 +147,7 @@ static __always_inline void send_process(struct process_scratch *p, __u32 length
 static __always_inline void drop_choice(__u32 pid)
 {
 	bpf_map_delete_elem(&interpreters, &pid);
+	bpf_map_delete_elem(&runtimes, &pid);
 	take_out(&crews, FORGETFUL_CREWS, &pid);
 	if (!bpf_map_delete_elem(&processes, &pid))
 		__sync_fetch_and_add(&drops, 1);

@@ -121,7 +121,7 @@ struct socket_state {
 	__u8 protocol; /* enum protocol */
 	__u8 tls;      /* carries TLS: its own bytes are not read */
 	__u8 session;  /* this is the state of a TLS session's plaintext */
-	__u8 tasks;    /* what was found: a process whose tasks or greenlets are told */
+	__u8 tasks;    /* what was found: a process whose tasks are told, enum tasks_of */
 	__u8 opening;  /* it was told who opens it */
 	__u8 loops;    /* what was found: a process of which bpf/turn.h tells */
 	__u8 cradle;   /* of the thread of Java that has read the last request, see bpf/birth.h; 0: none */
@@ -175,6 +175,7 @@ enum forgetful {
 	FORGETFUL_CREWS,
 	FORGETFUL_WORDS,
 	FORGETFUL_TASKS,
+	FORGETFUL_FUTURES,
 	FORGETFUL_WRITTEN,
 	FORGETFUL_STREAMS,
 	FORGETFUL_THREADS,
@@ -202,13 +203,16 @@ struct {
 	__type(value, struct tally);
 } tallies SEC(".maps");
 
+/* What tells which task runs in a process: its entry in the map `interpreters`, or that in `runtimes`. */
+enum tasks_of { TASKS_OF_NONE = 0, TASKS_OF_INTERPRETER = 1, TASKS_OF_TOKIO = 2 };
+
 /* One per traced, ignored or Go process. Key: thread group. Written by Go when it has decided, inherited at fork,
  * removed by Go when the process is gone. */
 struct process {
 	__u8 choice; /* enum choice */
 	__u8 go;
 	__u8 has_parent;
-	__u8 tasks; /* it is in the map `interpreters` */
+	__u8 tasks; /* enum tasks_of */
 	__s32 tls;  /* of g, from the thread pointer */
 	__u32 goid, parent_goid, m, curg;
 	__s32 g_at; /* of g, from the thread pointer, as a probe has found it before Go has told; 0: not */

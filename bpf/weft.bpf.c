@@ -334,6 +334,7 @@ const enum count *count_type __attribute__((unused));
 const enum forgetful *forgetful_type __attribute__((unused));
 const enum cost *cost_type __attribute__((unused));
 const enum job_kind *job_kind_type __attribute__((unused));
+const enum tasks_of *tasks_of_type __attribute__((unused));
 const enum choice *choice_type __attribute__((unused));
 const struct socket_record *socket_record_type __attribute__((unused));
 const struct close_record *close_record_type __attribute__((unused));

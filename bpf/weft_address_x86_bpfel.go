@@ -20,7 +20,9 @@ const (
 	ByAddressMapCradles                  = "cradles"
 	ByAddressMapCrews                    = "crews"
 	ByAddressMapFunctionCalls            = "function_calls"
+	ByAddressMapFutures                  = "futures"
 	ByAddressMapGiven                    = "given"
+	ByAddressMapGlances                  = "glances"
 	ByAddressMapGoroutines               = "goroutines"
 	ByAddressMapHands                    = "hands"
 	ByAddressMapInterpreters             = "interpreters"
@@ -31,6 +33,7 @@ const (
 	ByAddressMapProcessScratches         = "process_scratches"
 	ByAddressMapProcesses                = "processes"
 	ByAddressMapRing                     = "ring"
+	ByAddressMapRuntimes                 = "runtimes"
 	ByAddressMapRustPrograms             = "rust_programs"
 	ByAddressMapScratches                = "scratches"
 	ByAddressMapSessions                 = "sessions"
@@ -122,6 +125,7 @@ const (
 	ByAddressVarSocketOriginType         = "socket_origin_type"
 	ByAddressVarSocketRecordType         = "socket_record_type"
 	ByAddressVarStreamRecordType         = "stream_record_type"
+	ByAddressVarTasksOfType              = "tasks_of_type"
 	ByAddressVarThreadRecordType         = "thread_record_type"
 	ByAddressVarUnknownZero              = "unknown_zero"
 	ByAddressVarUnreadReasonType         = "unread_reason_type"
@@ -225,7 +229,9 @@ type ByAddressMapSpecs struct {
 	Cradles          *ebpf.MapSpec `ebpf:"cradles"`
 	Crews            *ebpf.MapSpec `ebpf:"crews"`
 	FunctionCalls    *ebpf.MapSpec `ebpf:"function_calls"`
+	Futures          *ebpf.MapSpec `ebpf:"futures"`
 	Given            *ebpf.MapSpec `ebpf:"given"`
+	Glances          *ebpf.MapSpec `ebpf:"glances"`
 	Goroutines       *ebpf.MapSpec `ebpf:"goroutines"`
 	Hands            *ebpf.MapSpec `ebpf:"hands"`
 	Interpreters     *ebpf.MapSpec `ebpf:"interpreters"`
@@ -236,6 +242,7 @@ type ByAddressMapSpecs struct {
 	ProcessScratches *ebpf.MapSpec `ebpf:"process_scratches"`
 	Processes        *ebpf.MapSpec `ebpf:"processes"`
 	Ring             *ebpf.MapSpec `ebpf:"ring"`
+	Runtimes         *ebpf.MapSpec `ebpf:"runtimes"`
 	RustPrograms     *ebpf.MapSpec `ebpf:"rust_programs"`
 	Scratches        *ebpf.MapSpec `ebpf:"scratches"`
 	Sessions         *ebpf.MapSpec `ebpf:"sessions"`
@@ -288,6 +295,7 @@ type ByAddressVariableSpecs struct {
 	SocketOriginType   *ebpf.VariableSpec `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.VariableSpec `ebpf:"socket_record_type"`
 	StreamRecordType   *ebpf.VariableSpec `ebpf:"stream_record_type"`
+	TasksOfType        *ebpf.VariableSpec `ebpf:"tasks_of_type"`
 	ThreadRecordType   *ebpf.VariableSpec `ebpf:"thread_record_type"`
 	UnknownZero        *ebpf.VariableSpec `ebpf:"unknown_zero"`
 	UnreadReasonType   *ebpf.VariableSpec `ebpf:"unread_reason_type"`
@@ -318,7 +326,9 @@ type ByAddressMaps struct {
 	Cradles          *ebpf.Map `ebpf:"cradles"`
 	Crews            *ebpf.Map `ebpf:"crews"`
 	FunctionCalls    *ebpf.Map `ebpf:"function_calls"`
+	Futures          *ebpf.Map `ebpf:"futures"`
 	Given            *ebpf.Map `ebpf:"given"`
+	Glances          *ebpf.Map `ebpf:"glances"`
 	Goroutines       *ebpf.Map `ebpf:"goroutines"`
 	Hands            *ebpf.Map `ebpf:"hands"`
 	Interpreters     *ebpf.Map `ebpf:"interpreters"`
@@ -329,6 +339,7 @@ type ByAddressMaps struct {
 	ProcessScratches *ebpf.Map `ebpf:"process_scratches"`
 	Processes        *ebpf.Map `ebpf:"processes"`
 	Ring             *ebpf.Map `ebpf:"ring"`
+	Runtimes         *ebpf.Map `ebpf:"runtimes"`
 	RustPrograms     *ebpf.Map `ebpf:"rust_programs"`
 	Scratches        *ebpf.Map `ebpf:"scratches"`
 	Sessions         *ebpf.Map `ebpf:"sessions"`
@@ -349,7 +360,9 @@ func (m *ByAddressMaps) Close() error {
 		m.Cradles,
 		m.Crews,
 		m.FunctionCalls,
+		m.Futures,
 		m.Given,
+		m.Glances,
 		m.Goroutines,
 		m.Hands,
 		m.Interpreters,
@@ -360,6 +373,7 @@ func (m *ByAddressMaps) Close() error {
 		m.ProcessScratches,
 		m.Processes,
 		m.Ring,
+		m.Runtimes,
 		m.RustPrograms,
 		m.Scratches,
 		m.Sessions,
@@ -413,6 +427,7 @@ type ByAddressVariables struct {
 	SocketOriginType   *ebpf.Variable `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.Variable `ebpf:"socket_record_type"`
 	StreamRecordType   *ebpf.Variable `ebpf:"stream_record_type"`
+	TasksOfType        *ebpf.Variable `ebpf:"tasks_of_type"`
 	ThreadRecordType   *ebpf.Variable `ebpf:"thread_record_type"`
 	UnknownZero        *ebpf.Variable `ebpf:"unknown_zero"`
 	UnreadReasonType   *ebpf.Variable `ebpf:"unread_reason_type"`

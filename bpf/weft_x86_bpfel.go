@@ -182,13 +182,49 @@ const (
 	WeftForgetfulFORGETFUL_CREWS         WeftForgetful = 6
 	WeftForgetfulFORGETFUL_WORDS         WeftForgetful = 7
 	WeftForgetfulFORGETFUL_TASKS         WeftForgetful = 8
-	WeftForgetfulFORGETFUL_WRITTEN       WeftForgetful = 9
-	WeftForgetfulFORGETFUL_STREAMS       WeftForgetful = 10
-	WeftForgetfulFORGETFUL_THREADS       WeftForgetful = 11
-	WeftForgetfulFORGETFUL_RUST_PROGRAMS WeftForgetful = 12
-	WeftForgetfulFORGETFUL_SOCKETS       WeftForgetful = 13
-	WeftForgetfulFORGETFULS              WeftForgetful = 14
+	WeftForgetfulFORGETFUL_FUTURES       WeftForgetful = 9
+	WeftForgetfulFORGETFUL_WRITTEN       WeftForgetful = 10
+	WeftForgetfulFORGETFUL_STREAMS       WeftForgetful = 11
+	WeftForgetfulFORGETFUL_THREADS       WeftForgetful = 12
+	WeftForgetfulFORGETFUL_RUST_PROGRAMS WeftForgetful = 13
+	WeftForgetfulFORGETFUL_SOCKETS       WeftForgetful = 14
+	WeftForgetfulFORGETFULS              WeftForgetful = 15
 )
+
+type WeftFuture struct {
+	_      structs.HostLayout
+	At     uint64
+	Serves uint64
+}
+
+type WeftFutureKey struct {
+	_      structs.HostLayout
+	Number uint64
+	Pid    uint32
+	Pad    uint32
+}
+
+type WeftGlance struct {
+	_       structs.HostLayout
+	Words   [1024]uint64
+	Local   [1024]uint64
+	Base    uint64
+	Low     uint64
+	High    uint64
+	Number  uint64
+	At      uint64
+	Table   uint64
+	Offsets [3]uint64
+	Found   uint64
+	Pair    [2]uint64
+	Awaited [6]uint64
+	Key     WeftFutureKey
+	Value   WeftFuture
+	Count   uint32
+	Locals  uint32
+	Pid     uint32
+	Pad     uint32
+}
 
 type WeftGoroutineKey struct {
 	_   structs.HostLayout
@@ -273,6 +309,17 @@ type WeftHeldRecord struct {
 	Depth       uint32
 	Count       uint32
 	Pad         uint32
+}
+
+type WeftHolder struct {
+	_       structs.HostLayout
+	Table   uint64
+	Box     uint16
+	Sender  uint16
+	State   uint16
+	Own     uint16
+	Waiting uint16
+	Pad     [3]uint16
 }
 
 type WeftInterpreter struct {
@@ -537,6 +584,17 @@ const (
 	WeftRecordKindRECORD_HELD     WeftRecordKind = 32
 )
 
+type WeftRuntime struct {
+	_       structs.HostLayout
+	Low     uint64
+	High    uint64
+	Waker   uint64
+	Unknown uint64
+	Current uint32
+	Pad     uint32
+	Holders [8]WeftHolder
+}
+
 type WeftRustProgram struct {
 	_           structs.HostLayout
 	Encrypts    [4]uint64
@@ -774,6 +832,14 @@ type WeftTaskKey struct {
 	Pad  uint32
 }
 
+type WeftTasksOf uint32
+
+const (
+	WeftTasksOfTASKS_OF_NONE        WeftTasksOf = 0
+	WeftTasksOfTASKS_OF_INTERPRETER WeftTasksOf = 1
+	WeftTasksOfTASKS_OF_TOKIO       WeftTasksOf = 2
+)
+
 type WeftThread struct {
 	_             structs.HostLayout
 	Object        uint64
@@ -934,7 +1000,9 @@ const (
 	WeftMapBirths                 = "births"
 	WeftMapCradles                = "cradles"
 	WeftMapCrews                  = "crews"
+	WeftMapFutures                = "futures"
 	WeftMapGiven                  = "given"
+	WeftMapGlances                = "glances"
 	WeftMapGoroutines             = "goroutines"
 	WeftMapHands                  = "hands"
 	WeftMapInterpreters           = "interpreters"
@@ -945,6 +1013,7 @@ const (
 	WeftMapProcessScratches       = "process_scratches"
 	WeftMapProcesses              = "processes"
 	WeftMapRing                   = "ring"
+	WeftMapRuntimes               = "runtimes"
 	WeftMapRustPrograms           = "rust_programs"
 	WeftMapScratches              = "scratches"
 	WeftMapSessions               = "sessions"
@@ -1026,6 +1095,7 @@ const (
 	WeftVarSocketOriginType       = "socket_origin_type"
 	WeftVarSocketRecordType       = "socket_record_type"
 	WeftVarStreamRecordType       = "stream_record_type"
+	WeftVarTasksOfType            = "tasks_of_type"
 	WeftVarThreadRecordType       = "thread_record_type"
 	WeftVarUnknownZero            = "unknown_zero"
 	WeftVarUnreadReasonType       = "unread_reason_type"
@@ -1119,7 +1189,9 @@ type WeftMapSpecs struct {
 	Births           *ebpf.MapSpec `ebpf:"births"`
 	Cradles          *ebpf.MapSpec `ebpf:"cradles"`
 	Crews            *ebpf.MapSpec `ebpf:"crews"`
+	Futures          *ebpf.MapSpec `ebpf:"futures"`
 	Given            *ebpf.MapSpec `ebpf:"given"`
+	Glances          *ebpf.MapSpec `ebpf:"glances"`
 	Goroutines       *ebpf.MapSpec `ebpf:"goroutines"`
 	Hands            *ebpf.MapSpec `ebpf:"hands"`
 	Interpreters     *ebpf.MapSpec `ebpf:"interpreters"`
@@ -1130,6 +1202,7 @@ type WeftMapSpecs struct {
 	ProcessScratches *ebpf.MapSpec `ebpf:"process_scratches"`
 	Processes        *ebpf.MapSpec `ebpf:"processes"`
 	Ring             *ebpf.MapSpec `ebpf:"ring"`
+	Runtimes         *ebpf.MapSpec `ebpf:"runtimes"`
 	RustPrograms     *ebpf.MapSpec `ebpf:"rust_programs"`
 	Scratches        *ebpf.MapSpec `ebpf:"scratches"`
 	Sessions         *ebpf.MapSpec `ebpf:"sessions"`
@@ -1181,6 +1254,7 @@ type WeftVariableSpecs struct {
 	SocketOriginType   *ebpf.VariableSpec `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.VariableSpec `ebpf:"socket_record_type"`
 	StreamRecordType   *ebpf.VariableSpec `ebpf:"stream_record_type"`
+	TasksOfType        *ebpf.VariableSpec `ebpf:"tasks_of_type"`
 	ThreadRecordType   *ebpf.VariableSpec `ebpf:"thread_record_type"`
 	UnknownZero        *ebpf.VariableSpec `ebpf:"unknown_zero"`
 	UnreadReasonType   *ebpf.VariableSpec `ebpf:"unread_reason_type"`
@@ -1210,7 +1284,9 @@ type WeftMaps struct {
 	Births           *ebpf.Map `ebpf:"births"`
 	Cradles          *ebpf.Map `ebpf:"cradles"`
 	Crews            *ebpf.Map `ebpf:"crews"`
+	Futures          *ebpf.Map `ebpf:"futures"`
 	Given            *ebpf.Map `ebpf:"given"`
+	Glances          *ebpf.Map `ebpf:"glances"`
 	Goroutines       *ebpf.Map `ebpf:"goroutines"`
 	Hands            *ebpf.Map `ebpf:"hands"`
 	Interpreters     *ebpf.Map `ebpf:"interpreters"`
@@ -1221,6 +1297,7 @@ type WeftMaps struct {
 	ProcessScratches *ebpf.Map `ebpf:"process_scratches"`
 	Processes        *ebpf.Map `ebpf:"processes"`
 	Ring             *ebpf.Map `ebpf:"ring"`
+	Runtimes         *ebpf.Map `ebpf:"runtimes"`
 	RustPrograms     *ebpf.Map `ebpf:"rust_programs"`
 	Scratches        *ebpf.Map `ebpf:"scratches"`
 	Sessions         *ebpf.Map `ebpf:"sessions"`
@@ -1240,7 +1317,9 @@ func (m *WeftMaps) Close() error {
 		m.Births,
 		m.Cradles,
 		m.Crews,
+		m.Futures,
 		m.Given,
+		m.Glances,
 		m.Goroutines,
 		m.Hands,
 		m.Interpreters,
@@ -1251,6 +1330,7 @@ func (m *WeftMaps) Close() error {
 		m.ProcessScratches,
 		m.Processes,
 		m.Ring,
+		m.Runtimes,
 		m.RustPrograms,
 		m.Scratches,
 		m.Sessions,
@@ -1303,6 +1383,7 @@ type WeftVariables struct {
 	SocketOriginType   *ebpf.Variable `ebpf:"socket_origin_type"`
 	SocketRecordType   *ebpf.Variable `ebpf:"socket_record_type"`
 	StreamRecordType   *ebpf.Variable `ebpf:"stream_record_type"`
+	TasksOfType        *ebpf.Variable `ebpf:"tasks_of_type"`
 	ThreadRecordType   *ebpf.Variable `ebpf:"thread_record_type"`
 	UnknownZero        *ebpf.Variable `ebpf:"unknown_zero"`
 	UnreadReasonType   *ebpf.Variable `ebpf:"unread_reason_type"`

@@ -36,7 +36,7 @@ const (
 	HandoverOff  = "off"
 )
 
-// The values of Config.PythonTasks.
+// The values of Config.PythonTasks and Config.RustTasks.
 const (
 	TasksAuto = "auto"
 	TasksOff  = "off"
@@ -180,6 +180,10 @@ type Config struct {
 	// Whether Node.js gets a probe where it runs the timers that are due, so that what it sends then, or when a database has
 	// answered, is not taken for part of the request that it has read last. auto: where the program and the kernel allow it.
 	NodeTimers string `key:"node.timers"`
+	// Whether the task of Rust's tokio that runs is read from the memory of the process, and which one waits for what it does:
+	// addresses and numbers, no contents. It tells which request a call belongs to where threads work on many. No probe is put on. auto:
+	// where the program and the kernel allow it.
+	RustTasks string `key:"rust.tasks"`
 
 	// Whether TLS is read where it is in clear: in the functions of TLS libraries, which get probes for that. off: what is
 	// encrypted is left alone, and no program gets such a probe.
@@ -265,6 +269,7 @@ func Default() Config {
 		PythonTasks:  TasksAuto,
 		JavaThreads:  ThreadsAuto,
 		NodeTimers:   TimersAuto,
+		RustTasks:    TasksAuto,
 		TLS:          On,
 		Hook:         HookAuto,
 		Probes:       ProbesAuto,

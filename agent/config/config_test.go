@@ -55,6 +55,7 @@ var examples = map[string]struct {
 	"python.tasks":           {"off", "", "off"},
 	"java.threads":           {"off", "", "off"},
 	"node.timers":            {"off", "", "off"},
+	"rust.tasks":             {"off", "", "off"},
 	"tls":                    {"off", "", "off"},
 	"hook":                   {"fexit", "", "fexit"},
 	"probes":                 {"single", "", "single"},

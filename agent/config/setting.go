@@ -94,6 +94,7 @@ var settings = []setting{
 	choice("python.tasks", func(c *Config) *string { return &c.PythonTasks }, TasksAuto, TasksOff),
 	choice("java.threads", func(c *Config) *string { return &c.JavaThreads }, ThreadsAuto, ThreadsOff),
 	choice("node.timers", func(c *Config) *string { return &c.NodeTimers }, TimersAuto, TimersOff),
+	choice("rust.tasks", func(c *Config) *string { return &c.RustTasks }, TasksAuto, TasksOff),
 	choice("tls", func(c *Config) *string { return &c.TLS }, On, Off),
 	choice("hook", func(c *Config) *string { return &c.Hook }, HookAuto, HookTracepoint, HookFexit, HookKretprobe),
 	choice("probes", func(c *Config) *string { return &c.Probes }, ProbesAuto, ProbesMulti, ProbesSingle),

@@ -46,7 +46,8 @@ func openAgent(c *config.Config, watch *pod.Watch, told *rooms, log *slog.Logger
 	o := agent.Options{
 		RingSize: uint64(c.RingSize), Choice: r.choose(c),
 		Hook: hookOf(c), Probes: probesOf(c), Processes: w, Renamed: w.Renamed, Handover: c.GoHandover != config.HandoverOff, TLS: c.TLS == config.On,
-		Tasks: c.PythonTasks != config.TasksOff, Threads: c.JavaThreads != config.ThreadsOff, Timers: c.NodeTimers != config.TimersOff, Log: log,
+		Tasks: c.PythonTasks != config.TasksOff, Threads: c.JavaThreads != config.ThreadsOff, Timers: c.NodeTimers != config.TimersOff,
+		Tokio: c.RustTasks != config.TasksOff, Log: log,
 		Limits: watchdog.Limits{CPU: c.WatchdogCPU, Operation: c.WatchdogOperation, Window: c.WatchdogWindow, Pause: c.WatchdogPause},
 	}
 	if o.Choice.Decide == nil && c.File == "" && len(c.TraceRules) == 0 { // nobody asks a witness, now or later

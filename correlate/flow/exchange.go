@@ -142,6 +142,7 @@ type Cause struct {
 	Contained bool      // of a call: the request that contains it may tell, see link
 	Kept      bool      // it is left open for that alone
 	Promised  bool      // and for longer than until its end
+	Heard     bool      // of a call: left open until it is known for which task its reply is read
 	Answered  bool      // its reply has begun
 	Asks      bool      // a call whose reply has not begun: it is counted with its thread
 	Spot      int       // among the requests with the same target that were not passed on yet, from 1; 0: it is not there

@@ -155,6 +155,7 @@ func (l *Linker) Started(x *flow.Exchange) {
 		l.awaitHeld(p, x)
 		l.awaitWake(p, x)
 		l.containsLate(p, x)
+		l.awaitHearing(p, x)
 		l.doubts(x)
 		p.calls(x)
 		p.learnsJob(x)

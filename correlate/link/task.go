@@ -23,6 +23,7 @@ type tasks struct {
 	keeps    tally            // replies in the root or branch that had replied on their connection before, and in one of another connection
 	jobs     tally            // calls in jobs while one request was under way, by whether they are named by that
 	alone    tally            // the same of replies while no other request was under way
+	hears    tally            // replies that are read for the task that has made the call, and for another one
 	pending  []*flow.Exchange // calls that are kept back, a ring
 	next     int              // place in pending
 	awaiting int              // that are there

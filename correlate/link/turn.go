@@ -124,6 +124,9 @@ func (l *Linker) Touched(x *flow.Exchange, t flow.Touch) {
 	if !x.Server {
 		p.habits.asks(x, false)
 	}
+	if !x.Server && !t.Sent && t.Time == x.FirstByte {
+		l.hears(p, x, t.Task)
+	}
 	if !x.Server && !t.Sent && x.Goroutine != 0 {
 		l.tellWaiter(p, x)
 	}
