@@ -98,7 +98,7 @@ var scenarios = []scenario{
 	{name: "aiohttp-cancel", command: aiohttp("asyncio"), shape: cancels},
 	{name: "aiohttp-uvloop", command: aiohttp("uvloop"), shape: fans},
 	{name: "aiohttp-think", command: aiohttp("asyncio"), shape: fanThink},
-	{name: "hyper", command: hyper, shape: fans, floor: 0.88},
+	{name: "hyper", command: hyper, shape: fans, floor: 0.78},
 	{name: "hyper-think", command: hyper, shape: fanThink},
 	{name: "nginx", command: nginx("nginx.conf"), proxy: true, floor: 0.98},
 	{name: "nginx-alike", command: nginx("nginx.conf"), proxy: true, alike: true, floor: 0.65},
