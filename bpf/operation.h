@@ -2,21 +2,41 @@
 #pragma once
 #include "head.h"
 
-/* The place of an operation, emptied; none while another one has it. Where a hook lets the kernel preempt programs, the areas of
- * the CPU would else be written by two. */
+static __always_inline bool is_free(__u32 area)
+{
+	struct place *place = bpf_map_lookup_elem(&places, &area);
+
+	return place && !place->taken;
+}
+
+/* The area for an operation; AREAS: there is none. Where a hook lets the kernel preempt programs, as those on functions and, in the newest
+ * kernels, on tracepoints, another operation may be under way on the CPU. verifier: a function of its own, for what it finds is not to
+ * multiply the states of its callers. */
+__noinline int find_area(__u32 area)
+{
+	area &= AREA_SPARE - 1;
+	if (is_free(area))
+		return area;
+	if (is_free(area + AREA_SPARE))
+		return area + AREA_SPARE;
+	count_add(COUNT_OVERLAPPED, 1);
+	return AREAS;
+}
+
+/* The place of an operation, emptied; 0: there is none. It is taken first, so that nobody takes it meanwhile. */
 static __always_inline struct place *take_place(__u32 area)
 {
-	__u32 key = area & (AREAS - 1);
-	struct place *place = bpf_map_lookup_elem(&places, &key);
+	__u32 key = find_area(area);
+	struct place *place;
 
+	if (key >= AREAS)
+		return 0;
+	place = bpf_map_lookup_elem(&places, &key);
 	if (!place)
 		return 0;
-	if (place->taken) {
-		count_add(COUNT_OVERLAPPED, 1);
-		return 0;
-	}
-	__builtin_memset(place, 0, sizeof(*place));
 	place->taken = 1;
+	__asm__ volatile("" : : : "memory");
+	__builtin_memset(&place->operation, 0, sizeof(place->operation));
 	place->operation.area = key;
 	return place;
 }

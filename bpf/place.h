@@ -61,8 +61,9 @@ struct operation {
 #endif
 };
 
-/* The areas of a CPU: DIRECTION_RECEIVE and DIRECTION_SEND are those of socket operations, the next two of calls to TLS libraries. */
-enum { AREA_CALL = 2, AREAS = 4 };
+/* The areas of a CPU: DIRECTION_RECEIVE and DIRECTION_SEND are those of socket operations, the next two of calls to TLS libraries. The others
+ * are for the same once more. */
+enum { AREA_CALL = 2, AREA_SPARE = 4, AREAS = 8 };
 
 /* The operation under way, one of each area on a CPU. Not on the stack: all frames of a program together have 512 bytes of
  * it, and kernels before 6.13 count each frame in steps of 32. */
