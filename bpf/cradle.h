@@ -87,7 +87,7 @@ struct birth {
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, AREAS);
+	__uint(max_entries, AREA_SPARE);
 	__type(key, __u32);
 	__type(value, struct birth);
 } births SEC(".maps");

@@ -45,7 +45,7 @@ struct look {
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, AREAS);
+	__uint(max_entries, AREA_SPARE);
 	__type(key, __u32);
 	__type(value, struct look);
 } looks SEC(".maps");

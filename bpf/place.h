@@ -62,7 +62,7 @@ struct operation {
 };
 
 /* The areas of a CPU: DIRECTION_RECEIVE and DIRECTION_SEND are those of socket operations, the next two of calls to TLS libraries. The others
- * are for the same once more. */
+ * are for the same once more: what is looked for in the memory of a program is not looked for there, which saves 100 KB for each CPU. */
 enum { AREA_CALL = 2, AREA_SPARE = 4, AREAS = 8 };
 
 /* The operation under way, one of each area on a CPU. Not on the stack: all frames of a program together have 512 bytes of
