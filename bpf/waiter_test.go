@@ -122,6 +122,7 @@ func (k *capture) wantNone(usual uint64, client *http.Client, url string) {
 		e := errand{make(chan error)}
 		full <- e
 		next <- errand{make(chan error)}
+		time.Sleep(time.Millisecond) // until it waits for room
 		go takeOne(full, client, url)
 		time.Sleep(20 * time.Millisecond)
 		check(k.t, <-e.done)
