@@ -29,10 +29,11 @@ type javaThread struct {
 }
 
 // ends has the thread end as itself.
-func (w *javaThread) ends() {
+func (w *javaThread) ends(t *testing.T) {
+	t.Helper()
 	w.do(w.restore)
 	w.restore = nil
-	w.worker.ends()
+	w.worker.ends(t)
 }
 
 // java is what is laid out of a process of HotSpot.
@@ -217,7 +218,7 @@ func TestBirthOf(t *testing.T) {
 	}
 	k.hook(k.objects.SchedProcessExit)
 	k.cradles(t, 2)
-	one.ends()
+	one.ends(t)
 	k.cradles(t, 1)
 	if told = k.asks(t, caller); len(told) != 1 || told[0].Goroutine != uint64(other.tid) {
 		t.Errorf("of a thread that has ended it is told: %+v", told)

@@ -54,8 +54,8 @@ func TestTakenOut(t *testing.T) {
 	if before < 2 || there != before {
 		t.Errorf("%d threads were put in, %d are there", before, there)
 	}
-	caller.ends()
-	server.ends()
+	caller.ends(t)
+	server.ends(t)
 	after, there := k.kept(k.objects.Hands, WeftForgetfulFORGETFUL_HANDS)
 	if after >= before || after != there {
 		t.Errorf("%d threads were known, and %d when two had ended, of which %d are there", before, after, there)

@@ -14,6 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The main thread stays with the main goroutine: it does not end with one that was locked to it, so that no worker may be it.
+func init() { runtime.LockOSThread() }
+
 // worker is a thread of this process that does what it is told.
 type worker struct {
 	tid  uint32
@@ -43,13 +46,15 @@ func (w *worker) do(job func()) {
 }
 
 // ends has the thread end, and waits until it has.
-func (w *worker) ends() {
+func (w *worker) ends(t testing.TB) {
+	t.Helper()
 	close(w.jobs)
 	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(time.Millisecond) {
 		if _, err := os.Stat("/proc/self/task/" + strconv.Itoa(int(w.tid))); err != nil {
 			return
 		}
 	}
+	t.Fatalf("thread %d has not ended after ten seconds", w.tid)
 }
 
 const (
@@ -253,7 +258,7 @@ func TestThreadEnds(t *testing.T) {
 	k := start(t)
 	server, caller := k.crew(t)
 	k.deeds(t, server, caller)
-	caller.ends()
+	caller.ends(t)
 	if got, want := k.deeds(t, server, caller), []deed{{WeftDeedDEED_ENDS, caller.tid, 0, false}}; !slices.Equal(got, want) {
 		t.Errorf("told %+v, want %+v", got, want)
 	}
