@@ -208,6 +208,26 @@ func (s *interpreters) lookAtJava(pid uint32, p *interpreter, now time.Time) boo
 	return true
 }
 
+// LookSeldom tells the kernel side at how many of the calls of a process of Java it looks for who has made what the thread holds: at few, as long as
+// nothing comes of it, or at all. It is called where events are handled.
+func (a *Agent) LookSeldom(pid uint32, seldom bool) {
+	why := fruitful
+	if seldom {
+		why = fruitless
+	}
+	a.scout.tell(task{pid, why})
+}
+
+func (s *interpreters) lookSeldom(pid uint32, seldom uint8) {
+	if !s.knows(pid) {
+		return // it has ended
+	}
+	s.log.Debug("how often it is looked for who has made what the threads of a Java process hold", "pid", pid, "seldom", seldom == 1)
+	if err := s.kernel.update(pid, func(p *bpf.WeftProcess) { p.Seldom = seldom }); err != nil {
+		s.log.Warn("it is looked for as often as before who has made what the threads of a Java process hold", "pid", pid, "reason", err)
+	}
+}
+
 // again looks at the processes whose time has come.
 func (s *interpreters) again(now time.Time) {
 	if s == nil {
@@ -301,7 +321,7 @@ func (k *kernel) watchTasks(pid uint32, w *bpf.WeftInterpreter) error {
 	if err := k.objects.Interpreters.Put(pid, w); err != nil {
 		return fmt.Errorf("write process %d to the kernel: %w", pid, err)
 	}
-	return k.update(pid, func(p *bpf.WeftProcess) { p.Tasks = 1 })
+	return k.update(pid, func(p *bpf.WeftProcess) { p.Tasks, p.Seldom = 1, 0 })
 }
 
 // probe gives the probe at places in a file of a process, by the first one.

@@ -46,12 +46,14 @@ type task struct {
 type errand uint8
 
 const (
-	executed errand = iota // it has executed something
-	gone                   // it is gone
-	loaded                 // it has run for a little, and may have loaded its libraries by now
-	greeted                // a socket of it has begun with TLS
-	talks                  // its first message was seen: its runtime works by now
-	learns                 // it may show by now what was not found before
+	executed  errand = iota // it has executed something
+	gone                    // it is gone
+	loaded                  // it has run for a little, and may have loaded its libraries by now
+	greeted                 // a socket of it has begun with TLS
+	talks                   // its first message was seen: its runtime works by now
+	learns                  // it may show by now what was not found before
+	fruitless               // nothing comes of who has made what its threads hold
+	fruitful                // something comes of that again
 )
 
 // loadings are when a new process is looked at again: what it loads is mapped some time after it was executed.
@@ -130,6 +132,10 @@ func (s *scout) do(t task) {
 		s.futures.learn(t.pid)
 	case t.why == talks:
 		s.looksAtRuntime(t.pid)
+	case t.why == fruitless:
+		s.loops.lookSeldom(t.pid, 1)
+	case t.why == fruitful:
+		s.loops.lookSeldom(t.pid, 0)
 	case t.why == executed:
 		s.loops.forget(t.pid)
 		s.futures.forget(t.pid)

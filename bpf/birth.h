@@ -45,21 +45,23 @@ static __always_inline void end_cradle(struct birth *b)
 	b->record.count++;
 }
 
-/* One turn for each thread of a request and each reference that is held, and one before: a loop in a loop would need more stack. */
+/* One turn for each thread that has read requests, and one for each reference that is held where it works on one: a loop in a loop would need
+ * more stack. */
 static long look_at_birth(__u32 index, __u32 *area)
 {
 	struct birth *b = bpf_map_lookup_elem(&births, area);
 	__u64 at, n;
 
-	if (!b || index >= b->turns)
+	if (!b)
 		return 1;
-	n = index % (b->found + 1);
+	n = b->turn;
 	if (!n) {
-		begin_cradle(b, index / (b->found + 1));
+		if (b->number >= b->heap.cradles)
+			return 1;
+		begin_cradle(b, b->number++);
+		b->turn = b->at != 0;
 		return 0;
 	}
-	if (!b->at)
-		return 0;
 	at = b->held[clamp(n - 1, HELD_MAX - 1)].address;
 	if (b->shift < PLACES_BITS &&
 	    ((at >= b->ranges[0].low && at < b->ranges[0].high) || (at >= b->ranges[1].low && at < b->ranges[1].high) ||
@@ -67,8 +69,11 @@ static long look_at_birth(__u32 index, __u32 *area)
 		b->places |= (b->held[clamp(n - 1, HELD_MAX - 1)].place + 1) << (b->shift & 63);
 		b->shift += PLACE_BITS;
 	}
-	if (n == b->found)
+	b->turn = n + 1;
+	if (n == b->found) {
 		end_cradle(b);
+		b->turn = 0;
+	}
 	return 0;
 }
 
@@ -97,6 +102,14 @@ static long look_at_held(__u32 index, __u32 *area)
 		hold(b, b->heap.base + ((__u64)(__u32)word << b->heap.shift), index);
 	hold(b, b->heap.base + (word >> 32 << b->heap.shift), index);
 	return 0;
+}
+
+/* One of so many calls is looked at where nothing has come of it. */
+enum { SELDOM = 16 };
+
+static __always_inline bool passes_birth_over(const struct socket_state *s)
+{
+	return s->seldom && bpf_get_prandom_u32() % SELDOM;
 }
 
 static long look_for_entry(__u32 index, __u32 *area)
@@ -281,7 +294,7 @@ __noinline int tell_birth(TAKES_STATE)
 	}
 	if (!b->found)
 		return 0;
-	b->turns = b->heap.cradles * (b->found + 1);
+	b->turn = b->number = 0;
 	LOOP(CRADLES_MAX * (HELD_MAX + 1), look_at_birth, &area);
 	if (!b->record.count)
 		return 0;

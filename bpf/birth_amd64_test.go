@@ -225,6 +225,37 @@ func TestBirthOf(t *testing.T) {
 	}
 }
 
+// TestBirthSeldom: where it is of no use, it is looked for at one call of 16.
+func TestBirthSeldom(t *testing.T) {
+	k, j := startJava(t, 0, 0)
+	server, caller := j.thread(t), j.thread(t)
+	server.buffer(j.eden, 0)
+	k.reads(t, server)
+	server.buffer(j.eden, 64)
+	caller.holds(0, j.eden)
+	const calls = 800
+	told := func() (n int) {
+		for range calls {
+			n += len(k.asks(t, caller))
+		}
+		return n
+	}
+	if n := told(); n != calls {
+		t.Errorf("of %d calls %d are told of", calls, n)
+	}
+	k.looksSeldom()
+	if n := told(); n < calls/32 || n > calls/8 {
+		t.Errorf("of %d calls of a process of which it is of no use %d are told of", calls, n)
+	}
+}
+
+// looksSeldom says of this process that it is of no use.
+func (k *capture) looksSeldom() {
+	k.t.Helper()
+	check(k.t, k.objects.Processes.Put(uint32(os.Getpid()), WeftProcess{Choice: uint8(WeftChoiceCHOICE_TRACE), Tasks: 1, Seldom: 1}))
+	check(k.t, k.objects.Epoch.Set(k.epoch()+1))
+}
+
 // cradles holds how many threads are known that read requests.
 func (k *capture) cradles(t *testing.T, want int) {
 	t.Helper()
@@ -258,16 +289,20 @@ func TestBirthAfterTheAnswer(t *testing.T) {
 	}
 }
 
-// BenchmarkBirth is a call by a thread of Java, where so many work on requests, and where these have answered.
+// BenchmarkBirth is a call by a thread of Java, where so many work on requests, where these have answered, and where it is of no use.
 func BenchmarkBirth(b *testing.B) {
 	for _, threads := range []int{0, 1, 8, 64, 200} {
-		b.Run(strconv.Itoa(threads), func(b *testing.B) { benchmarkBirth(b, threads, false) })
+		b.Run(strconv.Itoa(threads), func(b *testing.B) { benchmarkBirth(b, threads, false, false) })
 	}
-	b.Run("idle", func(b *testing.B) { benchmarkBirth(b, 200, true) })
+	b.Run("idle", func(b *testing.B) { benchmarkBirth(b, 200, true, false) })
+	b.Run("seldom", func(b *testing.B) { benchmarkBirth(b, 64, false, true) })
 }
 
-func benchmarkBirth(b *testing.B, threads int, answer bool) {
+func benchmarkBirth(b *testing.B, threads int, answer, seldom bool) {
 	k, j := startJava(b, 0, 0)
+	if seldom {
+		k.looksSeldom()
+	}
 	for i := range threads {
 		w, at := j.thread(b), j.eden+uint64(i)<<16
 		w.buffer(at, 0)

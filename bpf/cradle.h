@@ -70,7 +70,8 @@ struct birth {
 	__u64 places;	/* that one thread has allocated */
 	__u64 shift;	/* of the next one of these */
 	__u64 at, head; /* the thread, and its request */
-	__u64 turns;
+	__u64 turn;	/* of the loop: the next one of held, from 1 on; 0: the next thread begins */
+	__u32 number;	/* of that */
 	struct heap heap;
 	__u32 collections;
 	__u32 count; /* of words */

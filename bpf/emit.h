@@ -122,6 +122,7 @@ static __always_inline bool judge(struct operation *op, struct socket_state *s)
 	s->go = p && p->go;
 	s->tasks = p ? p->tasks : 0;
 	s->loops = p && p->loops;
+	s->seldom = p && p->seldom;
 	s->judged = now;
 	s->judged_pid = pid;
 	if (s->ignored)
@@ -212,7 +213,7 @@ __noinline int emit(TAKES_STATE, __u32 flags, __u32 length, __u64 offset)
 	}
 	if (begins && op->direction == DIRECTION_SEND) {
 		note_hand(op->pid, op->tid, HAND_CALLS);
-		if (hold_stack(GIVE_OPERATION(op)))
+		if (!passes_birth_over(s) && hold_stack(GIVE_OPERATION(op)))
 			tell_birth(GIVE_STATE(op, s));
 	}
 	if (s->tasks && op->direction == DIRECTION_RECEIVE && !op->turned) {

@@ -125,7 +125,8 @@ struct socket_state {
 	__u8 opening;  /* it was told who opens it */
 	__u8 loops;    /* what was found: a process of which bpf/turn.h tells */
 	__u8 cradle;   /* of the thread of Java that has read the last request, see bpf/birth.h; 0: none */
-	__u8 pad[7];
+	__u8 seldom;   /* what was found: a process with that set */
+	__u8 pad[6];
 	__u64 heads; /* which of the requests since the last turn were HEAD, oldest lowest */
 	__u32 lost;  /* records refused since the last one that was not */
 	__u32 name_local;
@@ -215,9 +216,10 @@ struct process {
 	__u8 tasks; /* enum tasks_of */
 	__s32 tls;  /* of g, from the thread pointer */
 	__u32 goid, parent_goid, m, curg;
-	__s32 g_at; /* of g, from the thread pointer, as a probe has found it before Go has told; 0: not */
-	__u8 loops; /* its threads that read requests run event loops, of which bpf/turn.h tells */
-	__u8 pad2[3];
+	__s32 g_at;  /* of g, from the thread pointer, as a probe has found it before Go has told; 0: not */
+	__u8 loops;  /* its threads that read requests run event loops, of which bpf/turn.h tells */
+	__u8 seldom; /* who has made what its threads hold is looked for at one call of SELDOM: it was of no use; see bpf/birth.h */
+	__u8 pad2[2];
 	/* From net/http.persistConn to the file descriptor of a plain TCP connection. */
 	__u32 conn, tls_state, fd, sysfd, itab_hash, tcp_conn_hash;
 	/* From a channel to the goroutine that waits to receive from it; see agent/golang. */

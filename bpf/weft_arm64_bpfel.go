@@ -33,7 +33,9 @@ type WeftBirth struct {
 	Shift       uint64
 	At          uint64
 	Head        uint64
-	Turns       uint64
+	Turn        uint64
+	Number      uint32
+	_           [4]byte
 	Heap        WeftHeap
 	Collections uint32
 	Count       uint32
@@ -517,7 +519,8 @@ type WeftProcess struct {
 	Curg          uint32
 	G_at          int32
 	Loops         uint8
-	Pad2          [3]uint8
+	Seldom        uint8
+	Pad2          [2]uint8
 	Conn          uint32
 	TlsState      uint32
 	Fd            uint32
@@ -739,7 +742,8 @@ type WeftSocketState struct {
 	Opening        uint8
 	Loops          uint8
 	Cradle         uint8
-	Pad            [7]uint8
+	Seldom         uint8
+	Pad            [6]uint8
 	Heads          uint64
 	Lost           uint32
 	NameLocal      uint32

@@ -25,7 +25,8 @@ type Options struct {
 	RoutePatterns   []string
 	Carriers        []string // further header fields that carry a context
 	Propagation     propagation.Options
-	Poison          bool // for tests: see flow.Options
+	Seldom          func(pid uint32, seldom bool) // see link.Options
+	Poison          bool                          // for tests: see flow.Options
 }
 
 // segmentWords is how many words may stand at one place of a path before they become a placeholder.
@@ -63,7 +64,7 @@ func New(o Options, take func() *span.Span, put func(*span.Span)) (*Pipeline, er
 	}
 	p := &Pipeline{take: take, put: put, builder: span.Builder{Routes: routes, Query: o.Query}}
 	p.linker = link.New(link.Options{
-		Key: o.Key, Hold: o.Hold, NoRepair: !o.Propagation.Repair, Started: p.started, Lost: p.lost,
+		Key: o.Key, Hold: o.Hold, NoRepair: !o.Propagation.Repair, Started: p.started, Lost: p.lost, Seldom: o.Seldom,
 	}, func(x *flow.Exchange) { p.flows.Release(x) }, p.emit)
 	p.flows = flow.New(flow.Options{
 		Max: o.Sockets, Request: o.HeadersRequest, Response: o.HeadersResponse, Carriers: carriers, Poison: o.Poison,

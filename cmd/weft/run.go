@@ -55,6 +55,8 @@ func run(ctx context.Context, c *config.Config, args []string) error {
 	}
 	options := pipelineOptions(c).Disclosing(sampled.rooms.widest)
 	options.Propagation.Health = notices.Put
+	var a *agent.Agent
+	options.Seldom = func(pid uint32, seldom bool) { a.LookSeldom(pid, seldom) }
 	pipeline, err := correlate.New(options, takeSpan, sampled.Put)
 	if err != nil {
 		return err

@@ -191,6 +191,8 @@ func (l *Linker) awaitBirth(p *Process, x *flow.Exchange) {
 		return
 	}
 	b := &p.births
+	at, _ := b.decide(&told)
+	l.looked(p, at >= 0)
 	if b.calls == nil || len(b.calls) >= birthsMax {
 		b.calls = make(map[*flow.Exchange]bornCall)
 	}

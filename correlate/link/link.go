@@ -18,6 +18,8 @@ type Options struct {
 	NoRepair bool
 	Started  func(*flow.Exchange, *Process) // told of each exchange whose cause was looked for; may be nil
 	Lost     func(*flow.Exchange, *Process) // told of each that becomes no span; may be nil
+	// Seldom asks that who has made what the threads of a process of Java hold is told of few of their calls, or of all again; may be nil.
+	Seldom func(pid uint32, seldom bool)
 }
 
 // Linker is told of exchanges as they start and end, and gives out those whose identity is settled.

@@ -138,6 +138,7 @@ func (o *loop) find(address uint64, collections uint32) int {
 func (l *Linker) keepHeld(p *Process, o *loop, ev *event.Event) {
 	h := &ev.Held
 	if s := &p.loops; len(o.turns) == 0 || s.rests() {
+		l.looked(p, false)
 		return
 	}
 	if old, ok := l.held[ev.Socket]; ok {

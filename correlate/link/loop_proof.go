@@ -73,6 +73,8 @@ func (l *Linker) awaitHeld(p *Process, x *flow.Exchange) {
 		return
 	}
 	s := &p.loops
+	found, _ := s.decide(&c)
+	l.looked(p, found != nil)
 	if s.calls == nil {
 		s.calls = make(map[*flow.Exchange]loopCall)
 	}

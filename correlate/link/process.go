@@ -31,6 +31,7 @@ type Process struct {
 	waits      waits
 	births     births
 	loops      loops
+	looks      looks
 	wakes      wakes
 	contained  containing
 	early      early
