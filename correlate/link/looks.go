@@ -1,14 +1,14 @@
 package link
 
-// looks is what has come of what was told of a process of Java: who has made what its threads hold. Finding that out costs the kernel side more than
-// all else of a call, so that it is asked to do it seldom where nothing comes of it.
+// looks is what has come of what was told of a process of Java: who has made what its threads hold. Finding that out is dear, see
+// docs/ACCURACY.md, so that the kernel side is asked to do it seldom where nothing comes of it.
 type looks struct {
 	vain   uint32 // calls in a row of which it told nothing that is believed
 	seldom bool   // it was asked
 }
 
-// looksVain is after how many calls in a row the kernel side is asked: more than it takes to prove the places of a process whose calls can be
-// told at all. It is asked again after as many, for it forgets when its programs are put on anew.
+// looksVain is after how many calls in a row the kernel side is asked. What is proven later than that is proven more slowly, of the calls that it
+// goes on to look at. It is asked again after as many, for it forgets when its programs are put on anew.
 const looksVain = 1 << 12
 
 // looked takes whether something is believed of what was told of a call.

@@ -8,8 +8,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A service on PORT with a thread for each connection, which has one of 16 others call /leaf/N of the service itself. What they are handed
- * the thread of the request has not allocated, and nobody wakes anybody.
+ * A service on PORT with a thread for each connection, which has one of 16 others call /leaf/N of the service itself. Nobody wakes anybody,
+ * and but for what is said below nothing that the others hold is made by a thread that reads requests.
  *
  * <p>/over/N has the other thread hold what the thread of any request has allocated, /job/N what that of this one has.
  */
@@ -121,6 +121,7 @@ final class Handed {
             return System.identityHashCode(held);
         }
 
+        // Another argument makes the stack deeper than that of over: what was found out of its places does not count for these.
         private int handed(Object held, Object further) throws IOException {
             call();
             return System.identityHashCode(held) ^ System.identityHashCode(further);
