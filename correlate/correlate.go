@@ -69,7 +69,7 @@ func New(o Options, take func() *span.Span, put func(*span.Span)) (*Pipeline, er
 	p.flows = flow.New(flow.Options{
 		Max: o.Sockets, Request: o.HeadersRequest, Response: o.HeadersResponse, Carriers: carriers, Poison: o.Poison,
 	}, p.linker)
-	o.Propagation.Carriers = o.Carriers
+	o.Propagation.Carriers, o.Propagation.Hold = o.Carriers, o.Hold
 	if p.judge, err = propagation.New(o.Propagation, p.linker.Wall); err != nil {
 		return nil, err
 	}

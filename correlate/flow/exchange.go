@@ -149,6 +149,7 @@ type Cause struct {
 	Passes    bool      // it is Parent, passed on
 	Served    bool      // of a request: a call was sent for it
 	Calls     int       // of a request: that were sent for it and have not ended, see link
+	KeptBack  bool      // of a request: calls of it that have ended are told later than others, see link
 	Asker     *Exchange // of a call: the request that it is counted with; held
 	Handled   bool      // of HTTP/2: Goroutine is not the one that has read the request, but the one that works on it
 

@@ -100,6 +100,7 @@ func (l *Linker) tell(call, x *flow.Exchange, kind span.Evidence, sure float64) 
 		l.release(c.Crowd)
 		c.Crowd, c.CrowdSize = nil, 0
 	}
+	x.Cause.KeptBack = x.Cause.KeptBack || c.Waiting
 	c.Parent, c.Evidence, c.Confidence = x.Hold(), uint8(kind), sure
 	c.Linked, c.LinkedSure = c.Evidence, c.Confidence
 	c.Confirmed, c.Alternates, c.Passed = kind != span.Order, 0, passes(call, x)

@@ -192,6 +192,9 @@ func (l *Linker) Ended(x *flow.Exchange) {
 		return
 	}
 	x.Cause.Waiting = true
+	if x.Cause.Doubted {
+		x.Cause.Parent.Cause.KeptBack = true // where x waits for something else, its parent does, too
+	}
 	l.waiting = append(l.waiting, x.Hold())
 	if len(l.waiting) > waitingMax {
 		l.expire(x.End + uint64(l.options.Hold))

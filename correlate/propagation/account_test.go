@@ -256,3 +256,20 @@ func TestAccounts(t *testing.T) {
 		})
 	}
 }
+
+// TestAwaited has calls that are told together with their request, when its client was not seen in time: what they have to do with each
+// other is known all the same.
+func TestAwaited(t *testing.T) {
+	n := newNode(t, propagation.Options{})
+	for i := range 30 {
+		n.play(strings.ReplaceAll(`
+			in aN get=/r near=1 : traceparent: $W
+			call xN get=/same status=503 : traceparent: 00-$T-$Q-01
+			call yN get=/same
+			reply aN`, "N", strconv.Itoa(i)))
+	}
+	_, r := n.end()
+	if got := tell(r); !slices.Equal(got, []string{"shop GET /r > payments:8080 30/60, dropped 30 only on retries"}) {
+		t.Errorf("got %q", got)
+	}
+}

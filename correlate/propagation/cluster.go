@@ -9,8 +9,9 @@ const callsMax = 32
 // known only then.
 type cluster struct {
 	calls  []call
-	due    uint64 // boot time, ns, when nothing can change any more
-	traits traits // of the request
+	due    uint64         // boot time, ns, when nothing can change any more; 0: its request is under way
+	of     *flow.Exchange // the request, with due; it may be another one by then
+	traits traits         // of the request
 }
 
 func (t *Table) cluster(in *flow.Exchange) *cluster {
@@ -29,26 +30,35 @@ func (t *Table) cluster(in *flow.Exchange) *cluster {
 	return c
 }
 
-// closes counts the calls of a request that has ended, unless others could still turn out to have waited for one.
+// closes counts the calls of a request that has ended, unless others could still turn out to have waited for one, or further calls are
+// kept back.
 func (t *Table) closes(in *flow.Exchange, service string) {
 	c, ok := in.Cause.Judged.(*cluster)
 	if !ok {
 		t.waits.ends(t.services, in, service)
 		return
 	}
-	in.Cause.Judged = nil
 	if in.Lost {
+		in.Cause.Judged = nil
 		t.disown(c)
 		return
 	}
-	c.traits = traitsOf(in)
+	if in.Cause.KeptBack || c.isAwaited() {
+		t.delay(c, in)
+		return
+	}
+	in.Cause.Judged, c.traits = nil, traitsOf(in)
+	t.finish(c)
+}
+
+// isAwaited tells whether other requests could have waited for a call.
+func (c *cluster) isAwaited() bool {
 	for i := range c.calls {
 		if c.calls[i].wait != nil {
-			t.delay(c, in.End)
-			return
+			return true
 		}
 	}
-	t.finish(c)
+	return false
 }
 
 // The passes in which the calls of a request are counted.
@@ -95,7 +105,7 @@ func (t *Table) disown(c *cluster) {
 // spareCluster keeps the room of a cluster for another one.
 func (t *Table) spareCluster(c *cluster) {
 	clear(c.calls)
-	c.calls, c.traits = c.calls[:0], 0
+	*c = cluster{calls: c.calls[:0]}
 	if t.spare+cap(c.calls) <= spareMax {
 		t.clusters = append(t.clusters, c)
 		t.spare += cap(c.calls)

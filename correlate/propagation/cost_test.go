@@ -32,7 +32,7 @@ func crowded(tb testing.TB, n int) *Table {
 // take counts a pair of an edge.
 func (t *Table) take(e *edge, v Verdict, of traits, doubt float64) {
 	p := pair{edge: e, judgement: judgement{lead: v}, crowd: true, counts: true, traits: of, doubt: doubt, time: t.now}
-	t.enter(&flow.Exchange{}, &flow.Exchange{}, &p)
+	t.enter(&flow.Exchange{}, &flow.Exchange{}, &call{pair: p})
 }
 
 // BenchmarkReport is what a report of as many edges costs the data path; health is the check that is made every five seconds.

@@ -29,38 +29,51 @@ type call struct {
 	wait     *wait
 }
 
-// siblings learns from the request and from the calls that it has made before.
-func (p *pair) siblings(in, x *flow.Exchange) {
-	if c := identity(&in.Carriers); c != nil && c.Context.Decision == tracecontext.Denied {
-		p.traits |= unsampled
+// callOf gives an outgoing request as its siblings see it.
+func callOf(x *flow.Exchange, p pair) call {
+	c := call{pair: p, key: callKey(x), end: x.End, hasError: x.Failed()}
+	if p.to != nil {
+		c.parent = p.to.Context.ParentID
+	}
+	return c
+}
+
+// siblings learns from the request and from the other calls that it has made. They come as it is settled what has caused them, and not
+// as they were made: the first attempt may come after the second one.
+func (c *call) siblings(in *flow.Exchange) {
+	if from := identity(&in.Carriers); from != nil && from.Context.Decision == tracecontext.Denied {
+		c.traits |= unsampled
 	}
 	if in.Ended() {
-		p.traits |= traitsOf(in)
-		if in.End < x.Start {
-			p.traits |= async
+		c.traits |= traitsOf(in)
+		if in.End < c.time {
+			c.traits |= async
 		}
 	}
-	if p.crowd {
-		p.traits |= vague
+	if c.crowd {
+		c.traits |= vague
 		return
 	}
-	c, ok := in.Cause.Judged.(*cluster)
+	others, ok := in.Cause.Judged.(*cluster)
 	if !ok {
 		return
 	}
-	key := callKey(x)
-	for i := range c.calls {
-		s := &c.calls[i]
-		switch {
-		case s.end > x.Start:
-		case s.key == key:
-			p.traits |= retried
-			continue // attempts of one call may be one span
-		case s.hasError:
-			p.traits |= afterError
+	for i := range others.calls {
+		s := &others.calls[i]
+		first, second := s, c
+		if c.end <= s.time {
+			first, second = c, s
 		}
-		if p.lead == Propagated && s.lead == Propagated && p.to != nil && s.parent == p.to.Context.ParentID && s.parent != [8]byte{} {
-			p.notes.add(Shared)
+		switch {
+		case first.end > second.time: // side by side
+		case first.key == second.key:
+			second.traits |= retried
+			continue // attempts of one call may be one span
+		case first.hasError:
+			second.traits |= afterError
+		}
+		if c.lead == Propagated && s.lead == Propagated && c.parent == s.parent && c.parent != [8]byte{} {
+			c.notes.add(Shared)
 		}
 	}
 }
@@ -88,26 +101,28 @@ func hash(texts ...string) uint64 {
 	return h
 }
 
-// enter takes a pair into the account, now or with its request.
-func (t *Table) enter(in, x *flow.Exchange, p *pair) {
-	one := call{pair: *p, key: callKey(x), end: x.End, hasError: x.Failed()}
-	if p.to != nil {
-		one.parent = p.to.Context.ParentID
-	}
+// enter takes a call into the account, now or with its request.
+func (t *Table) enter(in, x *flow.Exchange, one *call) {
 	one.to = nil
-	if p.crowd || in.Ended() {
-		t.alone(&one)
+	if one.crowd || one.traits&async != 0 {
+		t.alone(one)
 		return
 	}
 	c := t.cluster(in)
-	if len(c.calls) >= callsMax {
-		t.alone(&one)
+	if len(c.calls) >= callsMax || t.waits.calls >= delayedMax && c.due > 0 {
+		t.alone(one)
 		return
 	}
-	if !p.lead.Continues() {
-		one.wait = t.expectWaiters(in, x, p.edge.service)
+	if !one.lead.Continues() && !in.Ended() {
+		one.wait = t.expectWaiters(in, x, one.edge.service)
 	}
-	c.calls = append(c.calls, one)
+	c.calls = append(c.calls, *one)
+	switch {
+	case c.due > 0:
+		t.waits.calls++
+	case in.Ended() && !in.Cause.Waiting: // it was told before
+		t.delay(c, in)
+	}
 }
 
 // settle counts the verdicts of a pair.

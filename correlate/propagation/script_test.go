@@ -25,7 +25,8 @@ import (
 //	connect to=host:port                 the service opens a connection of another protocol
 //
 // Keys: get=/path, post=/path or options=/path, to=host, agent=user-agent, status=500, on=thread, at=service, g=goroutine and
-// pg=its parent; cut=1: the head is longer than what is read of it; from=x: the request is x, seen at the other end.
+// pg=its parent; cut=1: the head is longer than what is read of it; from=x: the request is x, seen at the other end;
+// near=1: it comes from this machine.
 //
 // A service works with a thread for each request, and calls are made by the thread of the request that came last. $T, $U and
 // $V are trace ids, $P, $Q and $R parents, $L and $H the halves of $T; $t and $p are the decimals of $L and $P.
@@ -140,6 +141,9 @@ func (n *node) request(name string, server bool, options map[string]string, fiel
 	}
 	if server {
 		conn.Origin, conn.Peer = event.Accepted, netip.MustParseAddrPort("10.0.3.3:44000")
+	}
+	if options["near"] != "" {
+		conn.Peer = conn.Local
 	}
 	if other := n.sockets[options["from"]]; other != nil {
 		conn.NameLocal, conn.NamePeer, c.head = other.id+1, other.id, other.head

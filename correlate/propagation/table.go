@@ -14,6 +14,7 @@ import (
 type Options struct {
 	MinRate   float64       // the limit between healthy and broken, 0 to 1
 	Window    time.Duration // what rates are of: between a half and the whole of it
+	Hold      time.Duration // how long a call is kept back at most until it is known which request has caused it
 	Edges     int           // remembered at a time
 	Examples  int           // remembered at a time, with their heads
 	Off       []string      // names of exclusions that do not apply
@@ -201,9 +202,9 @@ func (t *Table) judge(x *flow.Exchange, service, peer string) (m Mark) {
 		e.noContext++
 		return m
 	}
-	p := pair{edge: e, judgement: j, crowd: crowd, counts: crowd || x.Cause.Confirmed, time: x.Start}
-	t.admit(in, x, &p)
-	return Mark{p.lead, p.notes, p.format, p.rule}
+	one := callOf(x, pair{edge: e, judgement: j, crowd: crowd, counts: crowd || x.Cause.Confirmed, time: x.Start})
+	t.admit(in, x, &one)
+	return Mark{one.lead, one.notes, one.format, one.rule}
 }
 
 // unlink counts a call that is of no request, or of one of whose connection records are missing: the next one on it may have made
@@ -216,12 +217,13 @@ func (t *Table) unlink(s *service) {
 	}
 }
 
-// admit completes a pair and takes it into the account.
-func (t *Table) admit(in, x *flow.Exchange, p *pair) {
+// admit completes a call and takes it into the account.
+func (t *Table) admit(in, x *flow.Exchange, one *call) {
+	p := &one.pair
 	if p.crowd {
 		p.doubt = 1 - x.Cause.CrowdSure
 	}
-	p.siblings(in, x)
+	one.siblings(in)
 	if worst := p.worst(); worst != Unjudged {
 		p.client = client(x.UserAgent)
 		t.fingerprint(p, x)
@@ -230,7 +232,7 @@ func (t *Table) admit(in, x *flow.Exchange, p *pair) {
 	if t.watches(x) {
 		t.watchPair(in, x, p)
 	}
-	t.enter(in, x, p)
+	t.enter(in, x, one)
 }
 
 // excluded gives the rule that takes a call to a path out, or -1. in may be nil.

@@ -26,6 +26,7 @@ type traffic struct {
 	spans   uint64
 	misled  float64 // share of calls that the thread of another request makes
 	loop    bool    // one thread does all
+	late    bool    // calls are told after their requests, for records are missing
 	own     float64 // chance that the service makes a call of its own account before something else happens
 	alone   [3]uint64
 	idle    uint64 // ns before the first request
@@ -200,6 +201,9 @@ func (f *traffic) run(requests int) propagation.Report {
 		change := f.step(requests > 0)
 		open += change
 		requests -= max(change, 0)
+		if f.late && steps%100_000 == 0 {
+			f.feed(event.Event{Kind: event.KindLoss, Loss: event.Loss{Records: 1}})
+		}
 		if steps%500 == 0 {
 			f.now += 1e6
 			f.feed(event.Event{Kind: event.KindClock, Wall: int64(f.now) + 1.7e18})

@@ -78,9 +78,12 @@ func (w *waits) ends(services map[string]*service, in *flow.Exchange, name strin
 	}
 }
 
-// delay holds the calls of a request back.
-func (t *Table) delay(c *cluster, now uint64) {
-	c.due = now + waitTime
+// delay holds the calls of a request that has ended back. Those that are told until then are counted with them.
+func (t *Table) delay(c *cluster, in *flow.Exchange) {
+	c.of, c.traits, c.due = in, traitsOf(in), max(in.End, t.now)+waitTime
+	if in.Cause.KeptBack {
+		c.due += uint64(t.options.Hold)
+	}
 	for t.waits.calls+len(c.calls) > delayedMax {
 		t.flushWaits(t.waits.delayed[0].due)
 	}
@@ -92,8 +95,12 @@ func (t *Table) delay(c *cluster, now uint64) {
 func (t *Table) flushWaits(now uint64) {
 	n := 0
 	for n < len(t.waits.delayed) && t.waits.delayed[n].due <= now {
-		t.waits.calls -= len(t.waits.delayed[n].calls)
-		t.finish(t.waits.delayed[n])
+		c := t.waits.delayed[n]
+		if c.of.Cause.Judged == any(c) {
+			c.of.Cause.Judged = nil
+		}
+		t.waits.calls -= len(c.calls)
+		t.finish(c)
 		n++
 	}
 	if n > 0 {
