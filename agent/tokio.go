@@ -88,6 +88,9 @@ func (s *futures) tell(pid uint32, p *tokio.Program) error {
 	for i, h := range p.Holders[:min(len(p.Holders), len(w.Holders))] {
 		w.Holders[i] = bpf.WeftHolder{Table: h.Table, Box: h.Box, Sender: h.Sender, State: h.State, Own: h.Own, Waiting: h.Waiting}
 	}
+	for i, r := range p.Relays[:min(len(p.Relays), len(w.Relays))] {
+		w.Relays[i] = bpf.WeftRelay{Table: r.Table, Set: r.Set, Waker: r.Waker}
+	}
 	return s.kernel.objects.Runtimes.Put(pid, &w)
 }
 
@@ -128,7 +131,8 @@ func (s *futures) learnFrom(pid uint32, p *futureProgram, known *bpf.WeftRuntime
 	if p.Current == 0 {
 		samples = s.samples(pid)
 	}
-	if known.Unknown == 0 && len(samples) == 0 {
+	awaited := known.Awaited != [len(known.Awaited)]uint64{}
+	if known.Unknown == 0 && !awaited && len(samples) == 0 {
 		return nil
 	}
 	m, err := memory.Open(pid)
@@ -143,6 +147,9 @@ func (s *futures) learnFrom(pid uint32, p *futureProgram, known *bpf.WeftRuntime
 	if known.Unknown != 0 {
 		p.Look(m, known.Unknown)
 	}
+	if awaited {
+		p.Await(m, known.Awaited[:], func(number uint64) bool { return s.serves(pid, number) })
+	}
 	if p.Current == 0 {
 		return nil
 	}
@@ -151,6 +158,12 @@ func (s *futures) learnFrom(pid uint32, p *futureProgram, known *bpf.WeftRuntime
 	}
 	s.known[p.of] = p.Layout()
 	return s.tell(pid, p.Program)
+}
+
+// serves tells whether a task has read a request.
+func (s *futures) serves(pid uint32, number uint64) bool {
+	var of bpf.WeftFuture
+	return s.kernel.objects.Futures.Lookup(bpf.WeftFutureKey{Number: number, Pid: pid}, &of) == nil && of.Serves != 0
 }
 
 // giveUp ends the looks at a process that does not show which task runs: nothing is copied any more.

@@ -193,7 +193,8 @@ __noinline int emit(TAKES_STATE, __u32 flags, __u32 length, __u64 offset)
 		return 0; /* as the step before in the same operation has found */
 	f = &s->follower[op->direction & 1];
 	if (s->tasks == TASKS_OF_TOKIO) {
-		if (find_future(GIVE_STATE(op, s), flags) && reach_future(GIVE_OPERATION(op)) && reach_waiting(GIVE_OPERATION(op)))
+		if (find_future(GIVE_STATE(op, s), flags) && reach_future(GIVE_OPERATION(op)) && reach_waiting(GIVE_OPERATION(op)) &&
+		    find_awaiting(GIVE_OPERATION(op)) && find_awaiting(GIVE_OPERATION(op)))
 			find_awaiting(GIVE_OPERATION(op));
 	} else if (s->tasks) {
 		int reads = f->request && (flags & MESSAGE_START) && op->direction == DIRECTION_RECEIVE;

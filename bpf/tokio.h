@@ -17,7 +17,14 @@ struct holder {
 	__u16 waiting; /* the waker of the task that waits */
 	__u16 pad[3];
 };
-enum { HOLDERS = 8 };
+/* A kind of waker that is not a task's own: of one of those that a task awaits together, as a set; in bytes. */
+struct relay {
+	__u64 table; /* of the waker; 0: there is none */
+	__u16 set;   /* in what it wakes: of the address of the set */
+	__u16 waker; /* in the set: the waker of the task */
+	__u16 pad[2];
+};
+enum { HOLDERS = 8, RELAYS = 4, AWAITED_WORDS = 6 };
 
 /* Processes in which tokio was found. Key: thread group. Written by Go, removed when the process ends or executes another program. */
 struct runtime {
@@ -27,6 +34,8 @@ struct runtime {
 	__u32 current;	 /* the number of the running task, in bytes before the thread pointer; 0: not found yet */
 	__u32 pad;
 	struct holder holders[HOLDERS];
+	struct relay relays[RELAYS];
+	__u64 awaited[AWAITED_WORDS]; /* words among which there was a waker of a kind that is not known */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -58,9 +67,7 @@ enum {
 	LOCAL_WORDS = 1024,  /* of the thread's memory before the thread pointer */
 	FUTURE_TABLE = 16,   /* of a task, in bytes */
 	TABLE_OFFSETS = 56,  /* of that table: where in a task what is known of who awaits it is, its scheduler, and its number */
-	AWAITED_WORDS = 6,
 	NUMBER_MAX = 256,
-	AWAITING_MAX = 3,
 	FUTURE_JOINED = 24, /* the bits of a task's state that tell that somebody awaits it, and has left a waker */
 	CHANNEL_WAITS = 1,  /* the bits of the state of a channel for one value: the receiver waits, */
 	CHANNEL_HOLDS = 8,  /* and the task that holds the sender is told when it does no longer */
@@ -76,7 +83,7 @@ struct glance {
 	__u64 low;  /* as in struct runtime */
 	__u64 high;
 	__u64 number; /* of the running task */
-	__u64 at;     /* its address, when found */
+	__u64 at;     /* its address, when found; then that of the task that is reached, 0: only its waker is */
 	__u64 table;  /* of the task that was read last */
 	__u64 offsets[3];
 	__u64 found; /* its number */
@@ -152,48 +159,55 @@ static __always_inline void copy_innermost(struct glance *l)
 		l->count = 0;
 }
 
-/* The task that waits for what the running one has the sender of, in a future whose address is the first one of the pair; 0: none, or it
- * can't be told. */
-static __always_inline __u64 waits_for(struct glance *l, const struct runtime *r, const struct holder *h)
+static __always_inline struct glance *glance_of(const struct operation *op)
+{
+	__u32 area = op->area & (AREAS - 1);
+
+	return bpf_map_lookup_elem(&glances, &area);
+}
+
+/* Goes on to the task whose waker is among the words that were read of what awaits another one, or that awaits the set whose waker it is. */
+static __always_inline bool reach_woken(const struct operation *op, struct glance *l, struct runtime *r)
+{
+	for (int k = 0; k < AWAITED_WORDS - 1; k++) {
+		if (l->awaited[k] == r->waker) {
+			l->at = l->awaited[k + 1];
+			return true;
+		}
+		for (int n = 0; n < RELAYS; n++) {
+			const struct relay *h = &r->relays[n];
+
+			if (!h->table || l->awaited[k] != h->table)
+				continue;
+			if (!read_word(&l->pair[0], l->awaited[k + 1] + h->set) || !read_pair(l->pair, l->pair[0] + h->waker))
+				return false;
+			l->at = l->pair[1];
+			return l->pair[0] == r->waker;
+		}
+	}
+	for (int k = 0; k < AWAITED_WORDS && op->direction == DIRECTION_SEND; k++)
+		r->awaited[k] = l->awaited[k]; /* what waits for a reply is gone soon after that */
+	return false;
+}
+
+/* Reads the waker of what waits for what the running task has the sender of, in a future whose address is the first one of the pair. False:
+ * nobody does, or it can't be told. */
+static __always_inline bool read_waiting(struct glance *l, const struct runtime *r, const struct holder *h)
 {
 	__u64 shared, state;
 
 	if (!read_word(&l->pair[1], l->pair[0] + h->sender))
-		return 0;
+		return false;
 	shared = l->pair[1];
 	if (shared & 7 || shared < FUTURE_LOW || shared >= FUTURE_HIGH || !read_word(&l->pair[0], shared + h->state))
-		return 0;
+		return false;
 	state = l->pair[0];
 	if (!(state & CHANNEL_WAITS) || state & ~(__u64)(CHANNEL_WAITS | CHANNEL_HOLDS))
-		return 0;
+		return false;
 	if (state & CHANNEL_HOLDS && (!read_pair(l->pair, shared + h->own) || l->pair[0] != r->waker || l->pair[1] != l->at))
-		return 0;
-	return read_pair(l->pair, shared + h->waiting) && l->pair[0] == r->waker ? l->pair[1] : 0;
-}
-
-/* The number of the task that has read a request and awaits the one that is looked at, or is it; 0: there is none. */
-static __always_inline __u64 served_by(struct glance *l, const struct runtime *r)
-{
-	struct future *f;
-
-	for (int n = 0; n < AWAITING_MAX; n++) {
-		if (!read_future(l, l->at))
-			return 0;
-		l->key.number = l->found;
-		f = bpf_map_lookup_elem(&futures, &l->key);
-		if (f && f->serves)
-			return l->found;
-		if (!read_word(&l->pair[0], l->at) || (l->pair[0] & FUTURE_JOINED) != FUTURE_JOINED)
-			return 0;
-		if (bpf_probe_read_user(l->awaited, sizeof(l->awaited), (void *)(l->at + l->offsets[0])))
-			return 0;
-		l->at = 0;
-		for (int k = 0; k < AWAITED_WORDS - 1; k++) {
-			if (l->awaited[k] == r->waker)
-				l->at = l->awaited[k + 1];
-		}
-	}
-	return 0;
+		return false;
+	__builtin_memset(l->awaited, 0, sizeof(l->awaited));
+	return read_pair(l->awaited, shared + h->waiting);
 }
 
 /* Whether the running task is of a kind that holds a sender; the first one of the pair is then the address of the future that does. */
@@ -206,14 +220,7 @@ static __always_inline bool holds_sender(struct glance *l, const struct holder *
 	return read_pair(l->pair, l->at + h->box) && l->pair[1] == h->table;
 }
 
-static __always_inline struct glance *glance_of(const struct operation *op)
-{
-	__u32 area = op->area & (AREAS - 1);
-
-	return bpf_map_lookup_elem(&glances, &area);
-}
-
-/* Goes on from the running task, which has been reached, to the one that waits for what it has the sender of.
+/* Goes on from the running task, which has been reached, to what waits for what it has the sender of.
  * verifier: a function of its own, as the next ones, for the room on the stack. */
 __noinline int reach_waiting(TAKES_OPERATION)
 {
@@ -234,19 +241,23 @@ __noinline int reach_waiting(TAKES_OPERATION)
 
 		if (!h->table || !holds_sender(l, h))
 			continue;
-		l->at = waits_for(l, r, h);
-		return l->at != 0;
+		if (!read_waiting(l, r, h))
+			return 0;
+		l->at = 0;
+		return 1;
 	}
 	r->unknown = l->at;
 	return 1;
 }
 
-/* For whom the task makes a call that has been reached. */
+/* Whether the task that has been reached, or whose waker was read, has read a request: then a call is made for it. If it has not, those are
+ * read that await it; 1: they were. */
 __noinline int find_awaiting(TAKES_OPERATION)
 {
 	FIND_OPERATION;
 	struct runtime *r;
 	struct glance *l;
+	struct future *f;
 	__u32 pid;
 
 	if (!op)
@@ -254,11 +265,21 @@ __noinline int find_awaiting(TAKES_OPERATION)
 	pid = op->pid;
 	l = glance_of(op);
 	r = bpf_map_lookup_elem(&runtimes, &pid);
-	if (!l || !r)
+	if (!l || !r || (!l->at && !reach_woken(op, l, r)) || !read_future(l, l->at))
 		return 0;
-	op->work = op->origin = served_by(l, r);
-	op->task = op->work != 0;
-	return 0;
+	l->key.number = l->found;
+	f = bpf_map_lookup_elem(&futures, &l->key);
+	if (f && f->serves) {
+		op->work = op->origin = l->found;
+		op->task = 1;
+		return 0;
+	}
+	if (!read_word(&l->pair[0], l->at) || (l->pair[0] & FUTURE_JOINED) != FUTURE_JOINED)
+		return 0;
+	if (bpf_probe_read_user(l->awaited, sizeof(l->awaited), (void *)(l->at + l->offsets[0])))
+		return 0;
+	l->at = 0;
+	return 1;
 }
 
 /* Finds the running task: it is on the stack of the thread. It stays where it is. */
@@ -306,7 +327,7 @@ static __always_inline void copy_local(struct glance *l)
 		l->base = 0;
 }
 
-/* Whose work an operation is. flags: of the record. Returns 1 if it is to be looked for whom the running task makes a call. Of HTTP/2, where a
+/* Tells that an operation is the work of the running task. flags: of the record. Returns 1 if it is to be looked for whom that makes a call. Of HTTP/2, where a
  * task writes for many, nothing is told. */
 __noinline int find_future(TAKES_STATE, __u32 flags)
 {

@@ -3,6 +3,7 @@ package bpf
 import (
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -241,6 +242,57 @@ func TestUnknownFuture(t *testing.T) {
 	r.tells()
 	if call, _ := r.calls(t, 21, caller(21)); call != server {
 		t.Errorf("the kind is that of the task: the call is of %d, want %d", call, server)
+	}
+}
+
+// TestSetOfFutures: a task that awaits several others together, or several replies, has its waker in a set.
+func TestSetOfFutures(t *testing.T) {
+	r := startRust(t)
+	const server, child, toSet, toTask = 7, 8, 16, 8
+	r.serves(t, server)
+	serving := r.task(server, 0, 0, 0, 0)
+	kind := r.put(1, 2, 3, 4)
+	set := r.put(0, r.runtime.Waker, serving)
+	entry := r.put(0, 0, set)
+	none := r.put(0, 0, r.put(0, kind, serving))
+	next := uint64(20)
+	calls := func(waker, waits uint64) (call, reply uint64) {
+		next++
+		at := r.task(next, 0, 0, 0, 0)
+		shared := r.put(2, 1, r.runtime.Waker, at, waker, waits, 9)
+		words(r.wordOf(at, taskBox)+boxSender, 1)[0] = shared
+		return r.calls(t, next, at)
+	}
+	awaited := r.task(child, 0, joined, kind, entry)
+	words(awaited+taskBox+8, 1)[0] = 0 // it is no client's
+	ways := []struct {
+		name         string
+		waker, waits uint64
+		want         uint64
+	}{
+		{"one reply of a set", kind, entry, server},
+		{"a task of a set", r.runtime.Waker, awaited, server},
+		{"the same without a set", r.runtime.Waker, serving, server},
+		{"something that leads to no waker of a task", kind, none, 0},
+		{"something that leads nowhere", kind, 1 << 44, 0},
+	}
+	for _, c := range ways[:2] {
+		if call, _ := calls(c.waker, c.waits); call != 0 {
+			t.Errorf("the way is not known, and for %s the call is of %d", c.name, call)
+		}
+		var told WeftRuntime
+		check(t, r.k.objects.Runtimes.Lookup(uint32(os.Getpid()), &told))
+		if i := slices.Index(told.Awaited[:], kind); i < 0 || told.Awaited[i+1] != entry {
+			t.Errorf("it is told that %x awaits %s", told.Awaited, c.name)
+		}
+		r.tells()
+	}
+	r.runtime.Relays[2] = WeftRelay{Table: kind, Set: toSet, Waker: toTask}
+	r.tells()
+	for _, c := range ways {
+		if call, reply := calls(c.waker, c.waits); call != c.want || reply != c.want {
+			t.Errorf("%s is awaited: the call is of %d, the reply of %d, want %d", c.name, call, reply, c.want)
+		}
 	}
 }
 

@@ -587,6 +587,14 @@ const (
 	WeftRecordKindRECORD_HELD     WeftRecordKind = 32
 )
 
+type WeftRelay struct {
+	_     structs.HostLayout
+	Table uint64
+	Set   uint16
+	Waker uint16
+	Pad   [2]uint16
+}
+
 type WeftRuntime struct {
 	_       structs.HostLayout
 	Low     uint64
@@ -596,6 +604,8 @@ type WeftRuntime struct {
 	Current uint32
 	Pad     uint32
 	Holders [8]WeftHolder
+	Relays  [4]WeftRelay
+	Awaited [6]uint64
 }
 
 type WeftRustProgram struct {

@@ -134,13 +134,15 @@ func (p *Program) channel(m *memory.Memory, task, at uint64) (waker uint64, h Ho
 	return waker, h
 }
 
-// isOther tells whether there is the waker of another task than the one whose waker is at own.
+// isOther tells whether there is the waker of another task than the one whose waker is at own, or that of a set that such a task awaits.
 func (p *Program) isOther(m *memory.Memory, w []uint64, own, other int) bool {
-	if other < 0 || other+1 >= len(w) || w[other] != w[own] || w[other+1] == w[own+1] {
+	if other < 0 || other+1 >= len(w) || w[other+1] == w[own+1] {
 		return false
 	}
-	_, _, ok := p.task(m, w[other+1])
-	return ok
+	if _, _, ok := p.task(m, w[other+1]); ok || w[other] == w[own] {
+		return ok && w[other] == w[own]
+	}
+	return p.isWaker(m, w[other]) && len(p.sets(m, w[own], w[other+1], func(uint64) bool { return true })) > 0
 }
 
 // stateBeside gives the one of two places at which there is the state of a channel on which somebody waits; less than 0: none, or both.

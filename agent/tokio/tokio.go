@@ -27,6 +27,7 @@ type Program struct {
 	Current   uint32 // the number of the running task, in bytes before the thread pointer; 0: not found yet
 	Waker     uint64 // address of the table of tasks' wakers; 0: not found yet
 	Holders   []Holder
+	Relays    []Relay
 
 	start  uint64 // of the executable in memory
 	local  int    // bytes before the thread pointer that are the executable's
@@ -37,6 +38,7 @@ type Program struct {
 	seen   int                       // stacks with a task on them
 	kinds  map[uint64]map[Holder]int // what was seen of each kind of future
 	looks  map[uint64]int            // in which something was
+	relays map[uint64]*ballot        // by kind of waker
 }
 
 // Holder is where a kind of future has the sender of a channel, as the kernel side takes it; offsets are in bytes.
@@ -97,6 +99,7 @@ func Inspect(pid uint32) (*Program, error) {
 func inspect(m *memory.Memory, path string) (*Program, error) {
 	p := &Program{
 		tables: make(map[uint64]bool), votes: make(map[uint32]*votes), kinds: make(map[uint64]map[Holder]int), looks: make(map[uint64]int),
+		relays: make(map[uint64]*ballot),
 	}
 	for i := range m.Areas {
 		a := &m.Areas[i]
@@ -194,34 +197,46 @@ type Layout struct {
 	Current uint32
 	Waker   uint64
 	Holders []Holder
+	Relays  []Relay
 }
 
 // Layout gives what was found out so far.
 func (p *Program) Layout() Layout {
-	l := Layout{Current: p.Current, Holders: slices.Clone(p.Holders)}
+	l := Layout{Current: p.Current, Holders: slices.Clone(p.Holders), Relays: slices.Clone(p.Relays)}
 	if p.Waker != 0 {
 		l.Waker = p.Waker - p.start
 	}
 	for i := range l.Holders {
 		l.Holders[i].Table -= p.start
 	}
+	for i := range l.Relays {
+		l.Relays[i].Table -= p.start
+	}
 	return l
 }
 
 // Adopt takes what was found out in another process of the same executable, if that is more. True if it was.
 func (p *Program) Adopt(l *Layout) bool {
-	if len(l.Holders) <= len(p.Holders) && (p.Current != 0 || l.Current == 0) {
-		return false
+	more := p.Current == 0 && l.Current != 0
+	if more {
+		p.Current = l.Current
 	}
-	p.Current = l.Current
-	if l.Waker != 0 {
+	if p.Waker == 0 && l.Waker != 0 {
 		p.Waker = l.Waker + p.start
 	}
-	p.Holders = slices.Clone(l.Holders)
-	for i := range p.Holders {
-		p.Holders[i].Table += p.start
+	if len(l.Holders) > len(p.Holders) {
+		more, p.Holders = true, slices.Clone(l.Holders)
+		for i := range p.Holders {
+			p.Holders[i].Table += p.start
+		}
 	}
-	return true
+	if len(l.Relays) > len(p.Relays) {
+		more, p.Relays = true, slices.Clone(l.Relays)
+		for i := range p.Relays {
+			p.Relays[i].Table += p.start
+		}
+	}
+	return more
 }
 
 // What has to be seen of the place of the number.

@@ -199,6 +199,24 @@ func TestSee(t *testing.T) {
 	}
 }
 
+// TestLookForSet: what waits for a sender may be of a set that a task awaits, and not the task itself.
+func TestLookForSet(t *testing.T) {
+	p := build(t)
+	kind := p.put(data, functionsOf(4)...)
+	found := p.inspect()
+	server, _ := p.task(41)
+	own, shared := p.task(50)
+	p.waits(shared, own, server)
+	p.write(shared+32, kind)
+	p.write(shared+40, p.put(heap, 1, 2, 3, p.put(heap, 0, 0, p.waker, server), 5))
+	for range lookLeast {
+		found.Look(p.Memory, own)
+	}
+	if want := (Holder{Table: p.kind, Box: 56, Sender: 16, State: 48, Own: 16, Waiting: 32}); len(found.Holders) != 1 || found.Holders[0] != want {
+		t.Errorf("holders %+v, want %+v", found.Holders, want)
+	}
+}
+
 // TestLook: a sender is taken for that when it was seen often enough, and nothing else was always seen.
 func TestLook(t *testing.T) {
 	p := build(t)
@@ -246,16 +264,75 @@ func TestLook(t *testing.T) {
 	}
 }
 
+// TestAwait: a way from a waker to that of a task is taken when it has led to tasks that serve, nearly each time, and no other one has.
+func TestAwait(t *testing.T) {
+	const served = 41
+	serves := func(number uint64) bool { return number == served }
+	lay := func() (p *process, found *Program, kind uint64) {
+		p = build(t)
+		kind = p.put(data, functionsOf(4)...)
+		found = p.inspect()
+		found.Waker = p.waker
+		return p, found, kind
+	}
+	// entry lays out something of a set, of which the fourth word leads to the set, where the third one is the waker of a task.
+	entry := func(p *process, task uint64) uint64 { return p.put(heap, 1, 2, 3, p.put(heap, 0, 0, p.waker, task), 5) }
+	far := func(p *process) { p.words[heap] = append(p.words[heap], make([]uint64, wokenSize)...) }
+	p, found, kind := lay()
+	server, _ := p.task(served)
+	for i := range lookLeast {
+		far(p)
+		awaited := []uint64{0, server, kind, entry(p, server), 0, 0}
+		if got := found.Await(p.Memory, awaited, serves); got != (i == lookLeast-1) {
+			t.Errorf("after %d looks it is %v that something is known", i+1, got)
+		}
+	}
+	if want := (Relay{Table: kind, Set: 24, Waker: 16}); len(found.Relays) != 1 || found.Relays[0] != want {
+		t.Errorf("%+v, want %+v", found.Relays, want)
+	}
+	if found.Await(p.Memory, []uint64{kind, entry(p, server)}, serves) {
+		t.Error("it is learned twice")
+	}
+	for name, awaited := range map[string]func(p *process, kind, server uint64) []uint64{
+		"a task that has read nothing": func(p *process, kind, _ uint64) []uint64 {
+			other, _ := p.task(50)
+			return []uint64{kind, entry(p, other)}
+		},
+		"no task":             func(p *process, kind, server uint64) []uint64 { return []uint64{kind, entry(p, server+16)} },
+		"no waker":            func(p *process, _, server uint64) []uint64 { return []uint64{p.kind, entry(p, server)} },
+		"the task's own":      func(p *process, _, server uint64) []uint64 { return []uint64{p.waker, server} },
+		"memory that is gone": func(_ *process, kind, _ uint64) []uint64 { return []uint64{kind, 1 << 40} },
+		"two ways": func(p *process, kind, server uint64) []uint64 {
+			set := p.put(heap, 0, 0, p.waker, server)
+			return []uint64{kind, p.put(heap, 1, p.put(heap, p.waker, server), 3, set, 5)}
+		},
+		"no pair": func(_ *process, kind, _ uint64) []uint64 { return []uint64{kind} },
+	} {
+		p, found, kind := lay()
+		server, _ := p.task(served)
+		for range 2 * lookLeast {
+			far(p)
+			found.Await(p.Memory, awaited(p, kind, server), serves)
+		}
+		if len(found.Relays) != 0 {
+			t.Errorf("%s: %+v", name, found.Relays)
+		}
+	}
+}
+
 // TestAdopt: what was found out holds for another process of the same executable, wherever that is mapped.
 func TestAdopt(t *testing.T) {
 	p := build(t)
 	one, other := p.inspect(), p.inspect()
 	one.Current, one.Waker = 8, p.waker
-	one.Holders = []Holder{{Table: p.kind, Box: 56}}
+	one.Holders, one.Relays = []Holder{{Table: p.kind, Box: 56}}, []Relay{{Table: p.kind, Set: 8}}
 	other.start += 1 << 20
 	layout := one.Layout()
 	if !other.Adopt(&layout) || other.Current != 8 || other.Waker != p.waker+1<<20 || other.Holders[0] != (Holder{Table: p.kind + 1<<20, Box: 56}) {
 		t.Errorf("%+v", other)
+	}
+	if len(other.Relays) != 1 || other.Relays[0] != (Relay{Table: p.kind + 1<<20, Set: 8}) {
+		t.Errorf("%+v", other.Relays)
 	}
 	if other.Adopt(&layout) || one.Holders[0].Table != p.kind {
 		t.Error("what is known was adopted once more, or was changed")

@@ -107,8 +107,10 @@ func pumaFan(p place) ([]string, error) {
 	return append([]string{"env", "WORK=fan"}, argv...), err
 }
 
-func hyper(p place) ([]string, error) {
-	return []string{filepath.Join(p.cache, "accuracy-rust", "target", "release", "accuracy-hyper")}, nil
+func rust(name string, arguments ...string) func(place) ([]string, error) {
+	return func(p place) ([]string, error) {
+		return append([]string{filepath.Join(p.cache, "accuracy-rust", "target", "release", "accuracy-"+name)}, arguments...), nil
+	}
 }
 
 func nginx(file string) func(place) ([]string, error) {
