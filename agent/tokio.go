@@ -131,7 +131,7 @@ func (s *futures) learnFrom(pid uint32, p *futureProgram, known *bpf.WeftRuntime
 	if p.Current == 0 {
 		samples = s.samples(pid)
 	}
-	awaited := known.Awaited != [len(known.Awaited)]uint64{}
+	awaited := p.Strange(known.Awaited[:]) >= 0
 	if known.Unknown == 0 && !awaited && len(samples) == 0 {
 		return nil
 	}

@@ -31,6 +31,15 @@ static __always_inline void keep_handed(__u64 sk, const struct handover_record *
 	remember_last(&given, FORGETFUL_GIVEN, &sk, &h);
 }
 
+/* Forgets what was kept for a socket: it has a number, or another one has got its address. */
+static __always_inline void forget_handed(__u64 sk)
+{
+	struct handed *h = bpf_map_lookup_elem(&given, &sk);
+
+	if (h)
+		h->goroutine = 0;
+}
+
 /* Takes what was kept for the connection of an operation, whose number is known now. Returns 1 if there was something. */
 static __always_inline int take_handed(const struct operation *op, __u64 cookie, struct handover_record *r)
 {

@@ -98,9 +98,12 @@ static __always_inline int hand_over(struct pt_regs *regs)
 		note_ready(p, &w);
 	if (r.head.socket && w.depth)
 		remember_last(&workers, FORGETFUL_WORKERS, &r.head.socket, &w);
-	if (!r.head.socket)
+	if (!r.head.socket) {
 		keep_handed(sk, &r, &w);
-	else if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(sizeof(r))))
+		return 0;
+	}
+	forget_handed(sk);
+	if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(sizeof(r))))
 		count_add(COUNT_RING_FULL, 1);
 	return 0;
 }

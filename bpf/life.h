@@ -97,9 +97,10 @@ static __always_inline int state_changes(struct sock *sk, int old_state, int new
 {
 	if (!is_stream(sk))
 		return 0;
-	if (new_state == TCP_SYN_SENT)
+	if (new_state == TCP_SYN_SENT) {
+		forget_handed((__u64)sk);
 		connection_starts(sk);
-	else if (new_state == TCP_ESTABLISHED)
+	} else if (new_state == TCP_ESTABLISHED)
 		connection_opens(sk, old_state);
 	else if (new_state == TCP_CLOSE)
 		connection_closes(sk, old_state);

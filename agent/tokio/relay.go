@@ -15,20 +15,38 @@ const (
 	wokenSize = 512 // words
 	setSize   = 32
 	relaysMax = 4
-	looksMost = 64
+	looksMost = 64   // in which a way is decided on, or all is forgotten
+	idleMost  = 1024 // looks that have led nowhere
 )
 
-// Await looks at words among which the kernel side has met a waker that it does not know. The task that it leads to, by the same way each time,
-// has read a request; serves tells that of a task, by number. True if it has learned something.
-func (p *Program) Await(m *memory.Memory, awaited []uint64, serves func(number uint64) bool) bool {
-	for i := 0; i+1 < len(awaited); i++ {
-		table := awaited[i]
-		if p.Waker == 0 || table == p.Waker || !p.isWaker(m, table) {
-			continue
-		}
-		return len(p.Relays) < relaysMax && !p.isRelay(table) && p.votesFor(table, p.sets(m, p.Waker, awaited[i+1], serves))
+// Strange gives the place, among words among which the kernel side has met a waker that it does not know, of what may be that, if it is worth to be
+// looked at; less than 0: none is.
+func (p *Program) Strange(awaited []uint64) int {
+	if p.Waker == 0 || len(p.Relays) == relaysMax {
+		return -1
 	}
-	return false
+	for i := 0; i+1 < len(awaited); i++ {
+		if table := awaited[i]; table != p.Waker && p.constant(table) && !p.isRelay(table) {
+			if v := p.relays[table]; v == nil || v.idle < idleMost {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// Await looks at such words. The task to which the waker leads, by the same way each time, has read a request; serves tells that of a task, by number.
+// True if it has learned something.
+func (p *Program) Await(m *memory.Memory, awaited []uint64, serves func(number uint64) bool) bool {
+	i := p.Strange(awaited)
+	if i < 0 {
+		return false
+	}
+	var ways []Relay
+	if p.isWaker(m, awaited[i]) {
+		ways = p.sets(m, p.Waker, awaited[i+1], serves)
+	}
+	return p.votesFor(awaited[i], ways)
 }
 
 func (p *Program) isRelay(table uint64) bool {
@@ -43,16 +61,21 @@ func (p *Program) isRelay(table uint64) bool {
 // votesFor takes the way that nearly always leads to a task, where no other one often does. What is looked at may have been used for something else by
 // then, so that a way is missed or seems to be there.
 func (p *Program) votesFor(table uint64, ways []Relay) bool {
-	if len(ways) == 0 {
-		return false
-	}
 	v := p.relays[table]
-	if v == nil || v.looks == looksMost {
-		if v == nil && len(p.relays) >= tablesMax {
+	if v == nil {
+		if len(p.relays) >= tablesMax {
 			clear(p.relays)
 		}
-		v = &ballot{times: make(map[Relay]int)}
+		v = &ballot{}
 		p.relays[table] = v
+	}
+	if len(ways) == 0 {
+		v.idle++
+		return false
+	}
+	if v.looks%looksMost == 0 {
+		v.looks, v.times = 0, make(map[Relay]int)
+		v.idle += idleMost / 4
 	}
 	v.looks++
 	for _, way := range ways {
@@ -74,10 +97,10 @@ func (p *Program) votesFor(table uint64, ways []Relay) bool {
 	return true
 }
 
-// ballot is how often each way was seen, in how many looks.
+// ballot is how often each way was seen, in how many looks. idle grows with what they have cost for nothing.
 type ballot struct {
-	times map[Relay]int
-	looks int
+	times       map[Relay]int
+	looks, idle int
 }
 
 // sets gives the ways from what is woken to the waker of a task that is wanted, over the address of something that has it.

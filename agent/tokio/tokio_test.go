@@ -307,16 +307,41 @@ func TestAwait(t *testing.T) {
 			return []uint64{kind, p.put(heap, 1, p.put(heap, p.waker, server), 3, set, 5)}
 		},
 		"no pair": func(_ *process, kind, _ uint64) []uint64 { return []uint64{kind} },
+		"a way that changes": func(p *process, kind, server uint64) []uint64 {
+			return []uint64{kind, entry(p, server) + 8*(p.words[heap][0]%2)}
+		},
 	} {
 		p, found, kind := lay()
 		server, _ := p.task(served)
 		for range 2 * lookLeast {
 			far(p)
+			p.words[heap][0]++
 			found.Await(p.Memory, awaited(p, kind, server), serves)
 		}
 		if len(found.Relays) != 0 {
 			t.Errorf("%s: %+v", name, found.Relays)
 		}
+	}
+}
+
+// TestAwaitEnds: what leads nowhere is not looked at for ever.
+func TestAwaitEnds(t *testing.T) {
+	p := build(t)
+	kind, other := p.put(data, functionsOf(4)...), p.put(data, functionsOf(4)...)
+	found := p.inspect()
+	awaited := []uint64{kind, 8, other, 8}
+	if found.Strange(awaited) >= 0 {
+		t.Error("as long as the tasks' own waker is not known there is nothing to look for")
+	}
+	found.Waker = p.waker
+	for n := range 2 * idleMost {
+		if got, want := found.Strange(awaited), 2*(n/idleMost); got != want {
+			t.Fatalf("after %d looks the waker at %d is looked at, want %d", n, got, want)
+		}
+		found.Await(p.Memory, awaited, func(uint64) bool { return true })
+	}
+	if found.Strange(awaited) >= 0 {
+		t.Error("it never ends")
 	}
 }
 
