@@ -38,6 +38,9 @@ func (t *Table) closes(in *flow.Exchange, service string) {
 		t.waits.ends(t.services, in, service)
 		return
 	}
+	if c.due > 0 {
+		return // it is held back already
+	}
 	if in.Lost {
 		in.Cause.Judged = nil
 		t.disown(c)
